@@ -1,0 +1,1 @@
+"""Bespeak turns what people do into what they see next."""

@@ -1,0 +1,88 @@
+"""Decisions, exposures and reasons: what was shown, with which probability and why."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Mode = Literal["profiled", "anonymous", "non_profiled", "fallback"]
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """One exact term of the score: `contribution = value * weight`, with a sentence a person understands."""
+
+    signal: str
+    value: float
+    weight: float
+    contribution: float
+    text: str
+
+
+class ShownItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One position of a slate.
+
+    Attributes:
+        position: from 1.
+        propensity: probability with which the policy put this item here, given what stands before; 1 while deterministic.
+        sources: names of the candidate sources that proposed it.
+        features: name -> value of every term the score used (also those that are zero are left out).
+    """
+
+    item_id: str
+    position: int
+    score: float
+    propensity: float = 1.0
+    creative: dict[str, Any] | None = None
+    sources: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    features: dict[str, float] = {}
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The complete record of one decision.
+
+    Attributes:
+        person: surrogate id, or None when nobody was recognised.
+        policy: `placement@version`.
+        config_version, catalogue_version, models: the snapshot it was made with (`models`: name -> version).
+        candidates: (item id, score) of candidates not shown, up to a cap.
+        candidate_features: item id -> features for all candidates, kept for a random share of decisions.
+        candidate_features_rate: the probability with which `candidate_features` is kept.
+        removed: rule -> how many candidates it removed.
+        context: the context used, without raw address or user agent.
+    """
+
+    decision_id: str
+    time_ms: int
+    placement: str
+    mode: Mode
+    policy: str
+    items: tuple[ShownItem, ...]
+    person: int | None = None
+    experiment: dict[str, str] | None = None
+    config_version: int = 0
+    catalogue_version: int = 0
+    models: dict[str, int] = {}
+    weights_version: int = 0
+    n_candidates: int = 0
+    candidates: tuple[tuple[str, float], ...] = ()
+    candidate_features: dict[str, dict[str, float]] = {}
+    candidate_features_rate: float = 0.0
+    removed: dict[str, int] = {}
+    context: dict[str, Any] = {}
+    query: str = ""
+    filter: str = ""
+    purposes: int = 0
+    notes: tuple[str, ...] = ()
+    duration_us: int = 0
+
+
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+    """An item of a decision was really seen."""
+
+    decision_id: str
+    item_id: str
+    position: int
+    time_ms: int
+    person: int
