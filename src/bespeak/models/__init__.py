@@ -1,0 +1,1 @@
+"""Models: arrays in, arrays out; one file per algorithm, each with its paper, formula and cost."""

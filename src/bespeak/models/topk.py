@@ -1,0 +1,60 @@
+"""Exact top-k with exclusion. Ties go to the lower item index; NaN counts as minus infinity."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from bespeak.models.interactions import Bools, Csr, Float32s, Int32s
+
+
+def top_k(scores: npt.ArrayLike, k: int, exclude: Csr | Bools | None = None) -> tuple[Int32s, Float32s]:
+    """The k best items of each row, best first.
+
+    Args:
+        scores: [n, n_items], higher is better; left untouched.
+        k: how many at most.
+        exclude: bool[n, n_items], or a CSR matrix of that shape whose stored entries are left out.
+
+    Returns:
+        index int32[n, k], score float32[n, k]; where fewer than k items are left: index -1, score minus infinity.
+
+    Example:
+        >>> index, score = top_k([[1.0, 3.0, 3.0]], 2)
+        >>> index.tolist(), score.tolist()
+        ([[1, 2]], [[3.0, 3.0]])
+    """
+    ranked = np.array(scores, np.float32, ndmin=2)  # a copy: the caller's array may be mapped read-only
+    n, n_items = ranked.shape
+    np.copyto(ranked, -np.inf, where=np.isnan(ranked))
+    if exclude is not None:
+        if isinstance(exclude, np.ndarray):
+            np.copyto(ranked, -np.inf, where=exclude)
+        else:
+            rows = np.repeat(np.arange(n), np.diff(exclude.indptr))
+            ranked[rows, exclude.indices] = -np.inf
+    index = np.full((n, k), -1, np.int32)
+    best = np.full((n, k), -np.inf, np.float32)
+    width = min(k, n_items)
+    if n == 0 or width <= 0:
+        return index, best
+    chosen = _exact_members(ranked, width)
+    values = np.take_along_axis(ranked, chosen, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")  # chosen is ascending, so ties keep the lower index first
+    index[:, :width] = np.take_along_axis(chosen, order, axis=1)
+    best[:, :width] = np.take_along_axis(values, order, axis=1)
+    index[np.isneginf(best)] = -1
+    return index, best
+
+
+def _exact_members(ranked: Float32s, width: int) -> npt.NDArray[np.int64]:
+    """int64[n, width]: which items are in the top, ascending; at the edge the lowest indices among equals."""
+    n, n_items = ranked.shape
+    if width == n_items:
+        return np.broadcast_to(np.arange(n_items), (n, n_items))
+    edge = np.partition(ranked, n_items - width, axis=1)[:, n_items - width, None]
+    above = ranked > edge
+    at_edge = ranked == edge
+    room = width - above.sum(axis=1, keepdims=True)
+    member = above | (at_edge & (np.cumsum(at_edge, axis=1) <= room))
+    return np.nonzero(member)[1].reshape(n, width)
