@@ -24,7 +24,8 @@ class ShownItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         position: from 1.
-        propensity: probability with which the policy put this item here, given what stands before; 1 while deterministic.
+        propensity: probability with which the policy put this item here, given what stands before; 1 while the
+            policy is deterministic.
         sources: names of the candidate sources that proposed it.
         features: name -> value of every term the score used (also those that are zero are left out).
     """

@@ -1,7 +1,8 @@
 """Events: what a client sent, in one canonical shape, whatever the wire said.
 
-Times are integer milliseconds since 1970 UTC. `time_ms` is the canonical time: `received - (sent - original)`, clamped to
-`received + 5 minutes`. Absent text is "", so that a missing value and a null read the same.
+Times are integer milliseconds since 1970 UTC. `time_ms` is the canonical time:
+`received - (sent - original)`, clamped to `received + 5 minutes`. Absent text is "", so that a missing value and a
+null read the same.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         name: the event name of a track, the page or screen name of a page or screen, else "".
-        external_ids: further identifiers (`context.externalIds`, e-mail and phone of identify traits are not among them).
+        external_ids: further identifiers (`context.externalIds`; e-mail and phone of identify traits are not among
+            them).
         profile_id: the household profile under the account, or "".
         is_vouched: the ids are confirmed: sent by a server source, an import, or with a valid person token.
         sent_ms: the client's clock when it sent, or None.
@@ -89,8 +91,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def ids(self) -> list[IdKey]:
         """Returns the identifiers the event came with, the strongest first.
 
-        A household profile lives under its account: its id is `user_id` and `profile_id` together, and the account's own
-        id is then left out, so that two people of one household are never mixed.
+        A household profile lives under its account: its id is `user_id` and `profile_id` together, and the account's
+        own id is then left out, so that two people of one household are never mixed.
         """
         found: list[IdKey] = []
         if self.profile_id and self.user_id:

@@ -1,7 +1,7 @@
 """Ids: opaque, case-sensitive strings of at most 255 bytes.
 
-Numbers are turned into strings at intake. Values that clients send by mistake for everybody ("null", "0000", "anonymous")
-are blocked: an id that does not tell people apart must never link them.
+Numbers are turned into strings at intake. Values that clients send by mistake for everybody ("null", "0000",
+"anonymous") are blocked: an id that does not tell people apart must never link them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def clean_id(value: Any, field: str) -> str:
     """Returns the id as a string; "" when absent (None or an empty string).
 
     Raises:
-        EventRejected: not text or number, or longer than `MAX_ID_BYTES` bytes of UTF-8, or holding a NUL or a lone surrogate.
+        EventRejected: not text or number, or longer than `MAX_ID_BYTES` bytes of UTF-8, or holding a NUL or a lone
+            surrogate.
 
     Example:
         >>> clean_id(42, "userId"), clean_id(None, "userId"), clean_id(42.0, "userId")

@@ -1,7 +1,7 @@
 """Purposes a person consents to, kept as a bit mask on every log row.
 
-Bits are positions in the project's list of purposes: the five built-in ones first, a project's own appended. The order is
-part of the data, so a project may only append to its list.
+Bits are positions in the project's list of purposes: the five built-in ones first, a project's own appended. The order
+is part of the data, so a project may only append to its list.
 """
 
 from __future__ import annotations
