@@ -1,0 +1,226 @@
+"""Persons, their identifiers and their profiles.
+
+A person is a surrogate id. Merging joins one person into another: the absorbed person keeps its row and its log entries
+and points to the root; links and claims move to the root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from bespeak.signals.ids import IdKey
+from bespeak.storage.base import Session, Transaction
+from bespeak.storage.rows import as_bytes, as_int
+
+
+class ProfileRow(msgspec.Struct, frozen=True):
+    """One stored profile: `version` counts its writes, `body` is the encoded profile."""
+
+    person_id: int
+    version: int
+    updated_ms: int
+    body: bytes
+
+
+class ConsentChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One recorded change of one purpose, with its time and proof (message id and source)."""
+
+    person_id: int
+    purpose: str
+    is_granted: bool
+    time_ms: int
+    received_ms: int
+    message_id: str
+    source: str
+    proof: str = ""
+
+
+def resolve(session: Session, ids: Iterable[IdKey]) -> dict[IdKey, int]:
+    """Returns id -> root person for the ids that are linked."""
+    keys = [(key.kind, key.value) for key in ids]
+    rows = session.lookup("links", ("id_kind", "id_value", "person_id"), ("id_kind", "id_value"), keys)
+    return {IdKey(str(kind), str(value)): as_int(person) for kind, value, person in rows}
+
+
+def profile_of(session: Session, key: IdKey) -> tuple[int, bytes | None] | None:
+    """Returns the person an id is linked to and their encoded profile (None when nothing was folded), or None."""
+    row = session.row(
+        "SELECT l.person_id, p.body FROM links l LEFT JOIN profiles p ON p.person_id = l.person_id"
+        " WHERE l.id_kind = ? AND l.id_value = ?",
+        (key.kind, key.value),
+    )
+    if row is None:
+        return None
+    return as_int(row[0]), row[1] if isinstance(row[1], bytes) else None
+
+
+def profiles(session: Session, people: Iterable[int]) -> dict[int, ProfileRow]:
+    """Returns person -> stored profile for those that have one."""
+    rows = session.lookup(
+        "profiles", ("person_id", "version", "updated_ms", "body"), ("person_id",), [(p,) for p in people]
+    )
+    return {as_int(r[0]): ProfileRow(as_int(r[0]), as_int(r[1]), as_int(r[2]), as_bytes(r[3])) for r in rows}
+
+
+def profile_batch(session: Session, after: int, limit: int) -> list[ProfileRow]:
+    """Returns stored profiles in person order, after a person: how to walk through all of them."""
+    rows = session.rows(
+        "SELECT person_id, version, updated_ms, body FROM profiles WHERE person_id > ? ORDER BY person_id LIMIT ?",
+        (after, limit),
+    )
+    return [ProfileRow(as_int(r[0]), as_int(r[1]), as_int(r[2]), as_bytes(r[3])) for r in rows]
+
+
+def put_profiles(tx: Transaction, rows: Sequence[ProfileRow]) -> None:
+    """Writes profiles, replacing what was there."""
+    tx.insert(
+        "profiles",
+        ("person_id", "version", "updated_ms", "body"),
+        [(r.person_id, r.version, r.updated_ms, r.body) for r in rows],
+        on_conflict="replace",
+    )
+
+
+def create(tx: Transaction, n: int, now_ms: int) -> list[int]:
+    """Makes `n` new persons and returns their ids."""
+    ids = tx.reserve("persons", n)
+    tx.insert("persons", ("person_id", "root_id", "created_ms"), [(i, i, now_ms) for i in ids])
+    return ids
+
+
+def link(tx: Transaction, links: Mapping[IdKey, int], source: str, now_ms: int) -> None:
+    """Links ids to persons, moving those that were linked elsewhere."""
+    tx.insert(
+        "links",
+        ("id_kind", "id_value", "person_id", "source", "first_ms", "last_ms"),
+        [(key.kind, key.value, person, source, now_ms, now_ms) for key, person in sorted(links.items())],
+        on_conflict="replace",
+    )
+
+
+def claim(tx: Transaction, claims: Iterable[tuple[IdKey, int]], source: str, now_ms: int) -> None:
+    """Records that a device claimed an id without proof."""
+    tx.insert(
+        "claims",
+        ("id_kind", "id_value", "person_id", "source", "first_ms"),
+        [(key.kind, key.value, person, source, now_ms) for key, person in sorted(set(claims))],
+        on_conflict="ignore",
+    )
+
+
+def merge(tx: Transaction, root: int, absorbed: int) -> None:
+    """Joins one person into another in every table that says whose a row is, but for the log."""
+    tx.run("UPDATE persons SET root_id = ? WHERE root_id = ?", (root, absorbed))
+    tx.run("UPDATE links SET person_id = ? WHERE person_id = ?", (root, absorbed))
+    kept = tx.rows("SELECT id_kind, id_value, source, first_ms FROM claims WHERE person_id = ?", (absorbed,))
+    tx.run("DELETE FROM claims WHERE person_id = ?", (absorbed,))
+    columns = ("id_kind", "id_value", "person_id", "source", "first_ms")
+    tx.insert("claims", columns, [(r[0], r[1], root, r[2], r[3]) for r in kept], on_conflict="ignore")
+    tx.run("UPDATE consents SET person_id = ? WHERE person_id = ?", (root, absorbed))
+    tx.run("DELETE FROM segment_members WHERE person_id = ?", (absorbed,))
+    tx.run("DELETE FROM profiles WHERE person_id = ?", (absorbed,))
+
+
+def members(session: Session, root: int) -> tuple[int, ...]:
+    """Returns every person that was joined into a root, itself included, ascending."""
+    rows = session.rows("SELECT person_id FROM persons WHERE root_id = ? ORDER BY person_id", (root,))
+    return tuple(as_int(r[0]) for r in rows)
+
+
+def roots(session: Session) -> dict[int, int]:
+    """Returns absorbed person -> root for every person that is not its own root."""
+    rows = session.rows("SELECT person_id, root_id FROM persons WHERE person_id <> root_id")
+    return {as_int(a): as_int(b) for a, b in rows}
+
+
+def ids_of(session: Session, people: Iterable[int]) -> list[IdKey]:
+    """Returns the ids linked to these persons, sorted."""
+    rows = session.lookup("links", ("id_kind", "id_value"), ("person_id",), [(p,) for p in people])
+    return sorted(IdKey(str(kind), str(value)) for kind, value in rows)
+
+
+def user_ids(session: Session, people: Iterable[int], kind: str = "user_id") -> dict[int, str]:
+    """Returns person -> one id of the given kind (the smallest), for those that have one."""
+    rows = session.lookup("links", ("person_id", "id_kind", "id_value"), ("person_id",), [(p,) for p in people])
+    found: dict[int, str] = {}
+    for person, id_kind, value in rows:
+        if id_kind == kind:
+            known = found.get(as_int(person))
+            found[as_int(person)] = min(known, str(value)) if known is not None else str(value)
+    return found
+
+
+def claimants(session: Session, keys: Iterable[IdKey]) -> dict[int, list[IdKey]]:
+    """Returns person -> ids they claimed without proof, among the given ids."""
+    rows = session.lookup(
+        "claims", ("person_id", "id_kind", "id_value"), ("id_kind", "id_value"), [(k.kind, k.value) for k in keys]
+    )
+    found: dict[int, list[IdKey]] = {}
+    for person, kind, value in rows:
+        found.setdefault(as_int(person), []).append(IdKey(str(kind), str(value)))
+    return found
+
+
+def add_consents(tx: Transaction, changes: Sequence[ConsentChange]) -> None:
+    """Appends to the record of who consented to what, when and by which message."""
+    if not changes:
+        return
+    ids = tx.reserve("consents", len(changes))
+    columns = (
+        "consent_id",
+        "person_id",
+        "purpose",
+        "is_granted",
+        "time_ms",
+        "received_ms",
+        "message_id",
+        "source",
+        "proof",
+    )
+    tx.insert(
+        "consents",
+        columns,
+        [
+            (i, c.person_id, c.purpose, int(c.is_granted), c.time_ms, c.received_ms, c.message_id, c.source, c.proof)
+            for i, c in zip(ids, changes, strict=True)
+        ],
+    )
+
+
+def consents_of(session: Session, people: Iterable[int]) -> list[ConsentChange]:
+    """Returns the recorded changes of these persons, the oldest first."""
+    columns = (
+        "consent_id",
+        "person_id",
+        "purpose",
+        "is_granted",
+        "time_ms",
+        "received_ms",
+        "message_id",
+        "source",
+        "proof",
+    )
+    rows = sorted(
+        session.lookup("consents", columns, ("person_id",), [(p,) for p in people]), key=lambda r: as_int(r[0])
+    )
+    return [
+        ConsentChange(
+            person_id=as_int(r[1]),
+            purpose=str(r[2]),
+            is_granted=bool(r[3]),
+            time_ms=as_int(r[4]),
+            received_ms=as_int(r[5]),
+            message_id=str(r[6]),
+            source=str(r[7]),
+            proof=str(r[8]),
+        )
+        for r in rows
+    ]
+
+
+def count(session: Session) -> int:
+    """Returns the number of persons, merged ones counted once."""
+    row = session.row("SELECT count(*) FROM persons WHERE person_id = root_id")
+    return as_int(row[0]) if row else 0

@@ -1,0 +1,278 @@
+"""Decisions, segment membership, model versions, configuration versions, settings, cursors, jobs and the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import msgspec
+
+from bespeak.signals.decisions import Decision, Exposure
+from bespeak.storage.base import Session, Transaction
+from bespeak.storage.rows import as_bytes, as_int
+
+ModelState = Literal["current", "old", "failed"]
+
+
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One trained set of models: its folder in the blob store and a JSON header."""
+
+    version: int
+    name: str
+    state: str
+    created_ms: int
+    blob_key: str
+    header: bytes
+
+
+class ConfigVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of the active configuration."""
+
+    version: int
+    created_ms: int
+    author: str
+    digest: str
+    body: str
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One job: who holds its lease until when, its fencing token and when it is due again."""
+
+    name: str
+    state: str = "idle"
+    owner: str = ""
+    lease_until_ms: int = 0
+    fence: int = 0
+    due_ms: int = 0
+    started_ms: int = 0
+    finished_ms: int = 0
+    cursor: str = ""
+    note: str = ""
+
+
+_decision_encoder = msgspec.msgpack.Encoder()
+_decision_decoder = msgspec.msgpack.Decoder(Decision)
+_JOB_COLUMNS = Job.__struct_fields__
+_SELECT_JOBS = f"SELECT {', '.join(_JOB_COLUMNS)} FROM jobs"  # noqa: S608 - the names are constants
+
+
+# -- decisions ---------------------------------------------------------------------------------------------------------
+def add_decisions(tx: Transaction, decisions: Sequence[Decision]) -> None:
+    """Appends decision records; a decision id that is there already is kept as it is."""
+    tx.insert(
+        "decisions",
+        ("decision_id", "time_ms", "person_id", "placement", "mode", "policy", "body"),
+        [
+            (d.decision_id, d.time_ms, d.person, d.placement, d.mode, d.policy, _decision_encoder.encode(d))
+            for d in decisions
+        ],
+        on_conflict="ignore",
+    )
+
+
+def decision(session: Session, decision_id: str) -> Decision | None:
+    """Returns one decision record, or None."""
+    row = session.row("SELECT body FROM decisions WHERE decision_id = ?", (decision_id,))
+    return _decision_decoder.decode(as_bytes(row[0])) if row else None
+
+
+def decisions(session: Session, after_ms: int, limit: int) -> list[Decision]:
+    """Returns the newest decisions made after a time, the newest first."""
+    rows = session.rows("SELECT body FROM decisions WHERE time_ms > ? ORDER BY time_ms DESC LIMIT ?", (after_ms, limit))
+    return [_decision_decoder.decode(as_bytes(r[0])) for r in rows]
+
+
+def decisions_of(session: Session, people: Iterable[int]) -> list[Decision]:
+    """Returns every decision made for these persons, the oldest first."""
+    rows = session.lookup("decisions", ("time_ms", "decision_id", "body"), ("person_id",), [(p,) for p in people])
+    return [_decision_decoder.decode(as_bytes(r[2])) for r in sorted(rows, key=lambda r: (as_int(r[0]), str(r[1])))]
+
+
+def decision_page(session: Session, after: str, limit: int) -> list[Decision]:
+    """Returns decisions in id order, after an id: how to walk through all of them."""
+    rows = session.rows("SELECT body FROM decisions WHERE decision_id > ? ORDER BY decision_id LIMIT ?", (after, limit))
+    return [_decision_decoder.decode(as_bytes(r[0])) for r in rows]
+
+
+def add_exposures(tx: Transaction, exposures: Sequence[Exposure]) -> None:
+    """Records which items of a decision were seen; the first time counts."""
+    tx.insert(
+        "exposures",
+        ("decision_id", "item_id", "position", "time_ms", "person_id"),
+        [(e.decision_id, e.item_id, e.position, e.time_ms, e.person) for e in exposures],
+        on_conflict="ignore",
+    )
+
+
+# -- segments ----------------------------------------------------------------------------------------------------------
+def members_of(session: Session, people: Iterable[int]) -> dict[int, dict[str, tuple[bool, int, int | None]]]:
+    """Returns person -> segment -> (is member, since, flips at)."""
+    columns = ("person_id", "segment", "is_member", "since_ms", "flips_at_ms")
+    found: dict[int, dict[str, tuple[bool, int, int | None]]] = {}
+    for person, segment, is_member, since, flips in session.lookup(
+        "segment_members", columns, ("person_id",), [(p,) for p in people]
+    ):
+        flip = None if flips is None else as_int(flips)
+        found.setdefault(as_int(person), {})[str(segment)] = (bool(is_member), as_int(since), flip)
+    return found
+
+
+def put_members(tx: Transaction, rows: Sequence[tuple[str, int, int, bool, int | None]]) -> None:
+    """Writes membership: (segment, person, since, is member, flips at)."""
+    columns = ("segment", "person_id", "since_ms", "is_member", "flips_at_ms")
+    tx.insert("segment_members", columns, [(s, p, t, int(m), f) for s, p, t, m, f in rows], on_conflict="replace")
+
+
+def add_moves(tx: Transaction, moves: Sequence[tuple[int, str, bool, int, int]]) -> None:
+    """Appends segment moves: (person, segment, is member, time, log position)."""
+    if not moves:
+        return
+    ids = tx.reserve("segment_moves", len(moves))
+    columns = ("move_id", "person_id", "segment", "is_member", "time_ms", "log_id")
+    rows = [(i, p, s, int(m), t, at) for i, (p, s, m, t, at) in zip(ids, moves, strict=True)]
+    tx.insert("segment_moves", columns, rows)
+
+
+def due_members(session: Session, now_ms: int, limit: int) -> list[int]:
+    """Returns persons with a segment that can flip by now without an event."""
+    rows = session.rows(
+        "SELECT DISTINCT person_id FROM segment_members WHERE flips_at_ms <= ? ORDER BY person_id LIMIT ?",
+        (now_ms, limit),
+    )
+    return [as_int(r[0]) for r in rows]
+
+
+def segment_sizes(session: Session) -> dict[str, int]:
+    """Returns segment -> number of members."""
+    rows = session.rows("SELECT segment, count(*) FROM segment_members WHERE is_member = 1 GROUP BY segment")
+    return {str(r[0]): as_int(r[1]) for r in rows}
+
+
+# -- models ------------------------------------------------------------------------------------------------------------
+def add_model(tx: Transaction, name: str, created_ms: int, blob_key: str, header: bytes) -> int:
+    """Records a new version and makes it the current one of its name; returns the version."""
+    version = tx.reserve("models", 1)[0]
+    tx.run("UPDATE models SET state = 'old' WHERE name = ? AND state = 'current'", (name,))
+    columns = ("version", "name", "state", "created_ms", "blob_key", "header")
+    tx.insert("models", columns, [(version, name, "current", created_ms, blob_key, header)])
+    bump(tx, "models")
+    return version
+
+
+def models(session: Session, name: str | None = None, state: ModelState | None = None) -> list[ModelVersion]:
+    """Returns model versions, the newest first."""
+    rows = session.rows("SELECT version, name, state, created_ms, blob_key, header FROM models ORDER BY version DESC")
+    found = [
+        ModelVersion(
+            version=as_int(r[0]), name=str(r[1]), state=str(r[2]), created_ms=as_int(r[3]), blob_key=str(r[4]),
+            header=as_bytes(r[5]),
+        )
+        for r in rows
+    ]  # fmt: skip
+    return [m for m in found if name in (None, m.name) and state in (None, m.state)]
+
+
+def drop_model(tx: Transaction, version: int) -> None:
+    """Forgets one version; its blobs are the caller's to delete."""
+    tx.run("DELETE FROM models WHERE version = ?", (version,))
+
+
+# -- configuration, settings, versions, cursors ------------------------------------------------------------------------
+def add_config(tx: Transaction, created_ms: int, author: str, digest: str, body: str) -> int:
+    """Records a new active configuration and returns its version."""
+    version = tx.reserve("config_versions", 1)[0]
+    columns = ("version", "created_ms", "author", "digest", "body")
+    tx.insert("config_versions", columns, [(version, created_ms, author, digest, body)])
+    bump(tx, "config")
+    return version
+
+
+def current_config(session: Session) -> ConfigVersion | None:
+    """Returns the active configuration, or None in a fresh store."""
+    row = session.row(
+        "SELECT version, created_ms, author, digest, body FROM config_versions ORDER BY version DESC LIMIT 1"
+    )
+    if row is None:
+        return None
+    return ConfigVersion(
+        version=as_int(row[0]), created_ms=as_int(row[1]), author=str(row[2]), digest=str(row[3]), body=str(row[4])
+    )
+
+
+def bump(tx: Transaction, name: str) -> int:
+    """Raises a version counter by one and returns it; nodes poll these counters to notice changes."""
+    tx.insert("versions", ("name", "version"), [(name, 1)], on_conflict="add")
+    row = tx.row("SELECT version FROM versions WHERE name = ?", (name,))
+    assert row is not None
+    return as_int(row[0])
+
+
+def versions(session: Session) -> dict[str, int]:
+    """Returns every version counter."""
+    return {str(r[0]): as_int(r[1]) for r in session.rows("SELECT name, version FROM versions")}
+
+
+def setting(session: Session, name: str) -> bytes | None:
+    """Returns one stored setting, or None."""
+    row = session.row("SELECT value FROM settings WHERE name = ?", (name,))
+    return as_bytes(row[0]) if row else None
+
+
+def put_setting(tx: Transaction, name: str, value: bytes) -> None:
+    """Stores a setting."""
+    tx.insert("settings", ("name", "value"), [(name, value)], on_conflict="replace")
+
+
+def cursor(session: Session, name: str) -> int:
+    """Returns how far a reader has come, 0 at first."""
+    row = session.row("SELECT position FROM cursors WHERE name = ?", (name,))
+    return as_int(row[0]) if row else 0
+
+
+def put_cursor(tx: Transaction, name: str, position: int) -> None:
+    """Remembers how far a reader has come."""
+    tx.insert("cursors", ("name", "position"), [(name, position)], on_conflict="replace")
+
+
+def import_position(session: Session, key: bytes) -> tuple[int, bool]:
+    """Returns how many rows of a file were imported and whether it was finished."""
+    row = session.row("SELECT n_rows, is_done FROM imports WHERE import_key = ?", (key,))
+    return (as_int(row[0]), bool(row[1])) if row else (0, False)
+
+
+def put_import(tx: Transaction, key: bytes, n_rows: int, is_done: bool, now_ms: int) -> None:
+    """Remembers how far the import of a file has come."""
+    columns = ("import_key", "n_rows", "is_done", "updated_ms")
+    tx.insert("imports", columns, [(key, n_rows, int(is_done), now_ms)], on_conflict="replace")
+
+
+# -- jobs --------------------------------------------------------------------------------------------------------------
+def job(session: Session, name: str) -> Job:
+    """Returns a job's row; a job that never ran is idle and due at once."""
+    row = session.row(f"{_SELECT_JOBS} WHERE name = ?", (name,))
+    return Job(name=name) if row is None else msgspec.convert(dict(zip(_JOB_COLUMNS, row, strict=True)), Job)
+
+
+def put_job(tx: Transaction, job: Job) -> None:
+    """Writes a job's row."""
+    row = [msgspec.structs.asdict(job)[c] for c in _JOB_COLUMNS]
+    tx.insert("jobs", _JOB_COLUMNS, [row], on_conflict="replace")
+
+
+def jobs(session: Session) -> list[Job]:
+    """Returns every job that ever ran."""
+    rows = session.rows(f"{_SELECT_JOBS} ORDER BY name")
+    return [msgspec.convert(dict(zip(_JOB_COLUMNS, row, strict=True)), Job) for row in rows]
+
+
+# -- audit -------------------------------------------------------------------------------------------------------------
+def add_audit(tx: Transaction, time_ms: int, actor: str, action: str, detail: str) -> None:
+    """Appends to the audit log. `detail` names no person: a keyed pseudonym at most."""
+    row = (tx.reserve("audit", 1)[0], time_ms, actor, action, detail)
+    tx.insert("audit", ("audit_id", "time_ms", "actor", "action", "detail"), [row])
+
+
+def audit(session: Session, limit: int) -> list[tuple[int, str, str, str]]:
+    """Returns the newest audit entries: (time, actor, action, detail)."""
+    rows = session.rows("SELECT time_ms, actor, action, detail FROM audit ORDER BY audit_id DESC LIMIT ?", (limit,))
+    return [(as_int(r[0]), str(r[1]), str(r[2]), str(r[3])) for r in rows]
