@@ -1,0 +1,26 @@
+"""Keyed hashes: BLAKE2b with a project's secret key, so that an id cannot be found by hashing guesses without it."""
+
+from __future__ import annotations
+
+from hashlib import blake2b, sha256
+
+KEY_BYTES = 32
+DIGEST_BYTES = 16
+
+
+def pseudonym(key: bytes, value: str) -> bytes:
+    """Returns the 16-byte keyed hash of a value.
+
+    Example:
+        >>> pseudonym(b"k" * 32, "u1") == pseudonym(b"k" * 32, "u1"), pseudonym(b"k" * 32, "u1") == pseudonym(b"x", "u1")
+        (True, False)
+    """
+    return blake2b(value.encode("utf-8", "surrogatepass"), key=key, digest_size=DIGEST_BYTES).digest()
+
+
+def key_digest(secret: str) -> str:
+    """Returns the SHA-256 of an API key in hexadecimal: the only form in which a key is stored.
+
+    Keys are long and random, so a plain hash cannot be searched.
+    """
+    return sha256(secret.encode()).hexdigest()
