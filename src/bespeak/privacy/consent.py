@@ -1,9 +1,9 @@
 """The consent gate: which purposes hold for an event, and what a consent statement changes.
 
 A person's own word beats everything; before it, the source's default holds. An event that carries
-`context.consent.categoryPreferences` makes a complete statement: a purpose is granted when all categories that mean it are
-true, and every other purpose but `essential` is denied. A category named like a purpose means that purpose; others are
-mapped by the project; an unmapped one grants nothing. `Sec-GPC: 1` denies `share`.
+`context.consent.categoryPreferences` makes a complete statement: a purpose is granted when all categories that mean it
+are true, and every other purpose but `essential` is denied. A category named like a purpose means that purpose; others
+are mapped by the project; an unmapped one grants nothing. `Sec-GPC: 1` denies `share`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class ConsentRules:
         return granted
 
     def default(self, source: str) -> int:
-        """Returns the mask that holds for a source before a person has spoken; only `essential` for an unknown source."""
+        """Returns the mask that holds for a source before a person has spoken; `essential` for an unknown source."""
         return self._defaults.get(source, self.purposes.essential)
 
     def granted(self, source: str, recorded: Mapping[str, bool], is_gpc: bool = False) -> int:

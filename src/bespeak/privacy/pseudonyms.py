@@ -12,7 +12,7 @@ def pseudonym(key: bytes, value: str) -> bytes:
     """Returns the 16-byte keyed hash of a value.
 
     Example:
-        >>> pseudonym(b"k" * 32, "u1") == pseudonym(b"k" * 32, "u1"), pseudonym(b"k" * 32, "u1") == pseudonym(b"x", "u1")
+        >>> pseudonym(b"key", "u1") == pseudonym(b"key", "u1"), pseudonym(b"key", "u1") == pseudonym(b"other", "u1")
         (True, False)
     """
     return blake2b(value.encode("utf-8", "surrogatepass"), key=key, digest_size=DIGEST_BYTES).digest()

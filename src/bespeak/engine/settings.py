@@ -1,0 +1,164 @@
+"""The shape of every section of `bespeak.toml`, with defaults, units and what each setting means.
+
+The description of each setting is part of the type: `init` writes the commented file from it and the reference is
+generated from it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A section of the file: unknown keys are refused."""
+
+
+class ProjectSettings(Section, frozen=True, kw_only=True):
+    """The project itself."""
+
+    name: Annotated[str, Meta(description="shown in the console and in reports", min_length=1, max_length=100)] = "my"
+    seed: Annotated[int, Meta(description="seed of every draw and assignment")] = 1
+    now: Annotated[
+        Literal["clock", "data"],
+        Meta(description='"data" lets time stand at the newest event, so that old imports do not decay to nothing'),
+    ] = "clock"
+    market: Annotated[str, Meta(description="market whose price and availability hold unless a request names one")] = (
+        "default"
+    )
+    currency: Annotated[str, Meta(description="ISO 4217 code used where an event or item names none")] = "EUR"
+    locale: Annotated[str, Meta(description="language of texts when a person's own is unknown")] = "en"
+
+
+class StorageSettings(Section, frozen=True, kw_only=True):
+    """Where data lies."""
+
+    url: Annotated[
+        str,
+        Meta(description="sqlite:///PATH (relative to this file) or postgresql://USER@HOST/DATABASE"),
+    ] = "sqlite:///data/bespeak.db"
+
+
+class SourceSettings(Section, frozen=True, kw_only=True):
+    """A place that events come from."""
+
+    kind: Annotated[
+        Literal["browser", "server", "import"],
+        Meta(description="browser: its key is public; server: its key stays on the backend; import: files"),
+    ]
+    key: Annotated[str, Meta(description="write key of a browser source (public: it stands in the page)")] = ""
+    key_sha256: Annotated[
+        str, Meta(description="SHA-256 of the write key of a server source", pattern="^[0-9a-f]{64}$|^$")
+    ] = ""
+    consent: Annotated[
+        list[str], Meta(description="purposes that hold before a person has spoken; essential always does")
+    ] = msgspec.field(default_factory=lambda: ["essential"])
+    links: Annotated[
+        Literal["confirmed", "claimed"],
+        Meta(description='"claimed" lets a browser link ids without proof: anyone can then claim to be anyone'),
+    ] = "confirmed"
+    hosts: Annotated[list[str], Meta(description="the site's own hosts: referrers from them are internal")] = []
+
+
+class KeySettings(Section, frozen=True, kw_only=True):
+    """A secret key of the API: does everything."""
+
+    sha256: Annotated[
+        str, Meta(description="SHA-256 of the key; the key itself is shown once by init", pattern="^[0-9a-f]{64}$")
+    ]
+
+
+class TokenSettings(Section, frozen=True, kw_only=True):
+    """Person tokens: JWTs signed by the site's backend."""
+
+    public_key: Annotated[str, Meta(description="Ed25519 public key, base64; empty refuses every token")] = ""
+
+
+class ConsentSettings(Section, frozen=True, kw_only=True):
+    """Purposes and how consent banners name them."""
+
+    purposes: Annotated[
+        list[str], Meta(description="own purposes beside essential, personalize, measure, improve, share; only append")
+    ] = []
+    categories: Annotated[
+        dict[str, list[str]], Meta(description="category of the consent banner -> purposes it means")
+    ] = {}
+
+
+class ProfileSettings(Section, frozen=True, kw_only=True):
+    """What is kept about a person."""
+
+    facets: Annotated[list[str], Meta(description="item attributes that affinities are kept for")] = msgspec.field(
+        default_factory=lambda: ["category", "brand", "genre", "genres", "artist", "author", "topic", "tags", "colour"]
+    )
+    numeric_facets: Annotated[
+        list[str], Meta(description="numeric item attributes kept as decayed mean and spread")
+    ] = msgspec.field(default_factory=lambda: ["price", "rating"])
+    session_gap_minutes: Annotated[
+        int, Meta(description="a pause this long ends a session, in minutes", ge=1, le=1440)
+    ] = 30
+
+
+class RetentionSettings(Section, frozen=True, kw_only=True):
+    """How long things are kept, in days from receipt. 0 keeps them."""
+
+    log_days: Annotated[int, Meta(description="events, in days", ge=0)] = 730
+    decisions_days: Annotated[int, Meta(description="decision records and exposures, in days", ge=0)] = 180
+    rejects_days: Annotated[int, Meta(description="bodies of rejected events, in days", ge=1, le=90)] = 7
+    message_ids_days: Annotated[int, Meta(description="ids that catch duplicates, in days", ge=1)] = 730
+
+
+class TrainSettings(Section, frozen=True, kw_only=True):
+    """Training."""
+
+    every: Annotated[
+        str,
+        Meta(
+            description='how often the job trains, such as "6h" or "1d"; empty: only by hand', pattern=r"^(\d+[mhd])?$"
+        ),
+    ] = ""
+    keep_versions: Annotated[int, Meta(description="model versions kept on disk", ge=1, le=50)] = 3
+
+
+class ContextSettings(Section, frozen=True, kw_only=True):
+    """The circumstances of a request."""
+
+    declared: Annotated[
+        list[str], Meta(description="context keys the caller may send (mood, weather); never in profiles")
+    ] = []
+    geoip: Annotated[str, Meta(description="path of a MaxMind DB file for city and country; empty: no look-up")] = ""
+
+
+class ServeSettings(Section, frozen=True, kw_only=True):
+    """The server."""
+
+    host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(description="port to listen on; 0 picks a free one", ge=0, le=65535)] = 8787
+    decide_budget_ms: Annotated[
+        int, Meta(description="a decision that takes longer is answered by the fallback, in ms", ge=1)
+    ] = 200
+    max_body_bytes: Annotated[int, Meta(description="largest request body, in bytes", ge=65536)] = 4_194_304
+    max_waiting_events: Annotated[
+        int, Meta(description="events waiting for the writer before tracking is shed", ge=100)
+    ] = 100_000
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    """The whole file."""
+
+    project: ProjectSettings = ProjectSettings()
+    storage: StorageSettings = StorageSettings()
+    sources: Annotated[dict[str, SourceSettings], Meta(description="where events come from")] = {}
+    keys: Annotated[dict[str, KeySettings], Meta(description="secret keys of the API")] = {}
+    tokens: TokenSettings = TokenSettings()
+    consent: ConsentSettings = ConsentSettings()
+    signals: Annotated[dict[str, Any], Meta(description="changes and additions to the built-in signal catalogue")] = {}
+    profiles: ProfileSettings = ProfileSettings()
+    segments: Annotated[dict[str, str], Meta(description="name -> rule over the profile")] = {}
+    placements: Annotated[dict[str, dict[str, Any]], Meta(description="places where a decision is shown")] = {}
+    retention: RetentionSettings = RetentionSettings()
+    train: TrainSettings = TrainSettings()
+    context: ContextSettings = ContextSettings()
+    serve: ServeSettings = ServeSettings()
