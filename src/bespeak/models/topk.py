@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
-from bespeak.models.interactions import Bools, Csr, Float32s, Int32s
+from bespeak.models.interactions import Bools, Csr, Float32s, Int32s, Int64s
 
 
 def top_k(scores: npt.ArrayLike, k: int, exclude: Csr | Bools | None = None) -> tuple[Int32s, Float32s]:
@@ -58,3 +59,26 @@ def _exact_members(ranked: Float32s, width: int) -> npt.NDArray[np.int64]:
     room = width - above.sum(axis=1, keepdims=True)
     member = above | (at_edge & (np.cumsum(at_edge, axis=1) <= room))
     return np.nonzero(member)[1].reshape(n, width)
+
+
+def largest_per_row(matrix: Csr, k: int) -> Int64s:
+    """Where in `matrix.data` the k largest positive entries of each row stand, ascending; ties go to the lower column.
+
+    The indices of the matrix must be sorted.
+
+    Example:
+        >>> from scipy.sparse import csr_array
+        >>> largest_per_row(csr_array(np.array([[1.0, 3.0, 2.0, 2.0]])), 2).tolist()
+        [1, 2]
+    """
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    order = np.lexsort((-matrix.data, rows))  # stable: equals keep their order, which is that of the columns
+    place = np.arange(len(order)) - matrix.indptr[rows]
+    return np.sort(order[(place < k) & (matrix.data[order] > 0)])
+
+
+def kept_entries(matrix: Csr, kept: Int64s) -> Csr:
+    """The CSR matrix that holds only the entries of `matrix` at the positions `kept` (ascending)."""
+    rows = np.searchsorted(matrix.indptr, kept, side="right") - 1
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=matrix.shape[0]))])
+    return csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)

@@ -1,0 +1,115 @@
+"""Item neighbours: items liked by the same people.
+
+Sarwar, Karypis, Konstan, Riedl, "Item-based collaborative filtering recommendation algorithms", WWW 2001, with the
+shrinkage of Bell and Koren (2007) against chance meetings:
+
+    W_ij = x_i . x_j / (|x_i| |x_j| + shrinkage),  each row cut to its largest `neighbours`,  W_ii = 0,  scores = x W
+
+x_i is the column of strengths of item i over all people (positive sums). For every pair the number of distinct people
+behind it is kept: `similar` shows a pair only from `min_people` on, so that no row of "people who liked this" gives
+away what one person did.
+
+Cost: sum over people of (items of that person)^2 operations; memory is bounded by working on blocks of items, the
+result takes 12 bytes per kept neighbour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array, vstack
+
+from bespeak.models.interactions import Csr, Float32s, Int32s, Interactions, ItemContent
+from bespeak.models.linear import LinearModel, dense, dense_product
+from bespeak.models.packing import pack_csr, unpack_csr
+from bespeak.models.strength import Weighting, strengthened
+from bespeak.models.topk import kept_entries, largest_per_row, top_k
+
+_BLOCK_PAIRS = 8_000_000
+"""Upper bound of the pairs that one block of items may produce before they are cut to the nearest."""
+
+
+@dataclass(frozen=True, eq=False)
+class ItemNeighbours(LinearModel):
+    """Cosine item-to-item neighbourhoods.
+
+    Args:
+        neighbours: how many are kept per item.
+        shrinkage: added to the denominator; more means that pairs need more evidence.
+        min_people: distinct people that a pair needs before `similar` shows it. Scores use every pair.
+        weighting: how summed weights become strengths.
+    """
+
+    name: ClassVar[str] = "item_neighbours"
+
+    neighbours: int = 200
+    shrinkage: float = 10.0
+    min_people: int = 5
+    weighting: Weighting = "log"
+
+    def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
+        """See `Model.fit`."""
+        strengths = strengthened(interactions.matrix, self.weighting)
+        lengths = np.sqrt(np.asarray(strengths.multiply(strengths).sum(axis=0), np.float32).reshape(-1))
+        parts = [self._nearest(strengths, lengths, block) for block in _blocks(strengths)]
+        nearest = vstack([part for part, _ in parts], format="csr") if parts else csr_array((0, 0), dtype=np.float32)
+        people = np.concatenate([count for _, count in parts]) if parts else np.zeros(0, np.int32)
+        return self._fitted(interactions.item_ids, pack_csr("nearest", nearest) | {"people": people}, interactions)
+
+    def similar(self, item_index: npt.ArrayLike, k: int) -> tuple[Int32s, Float32s]:
+        """See `Model.similar`; pairs with fewer than `min_people` distinct people are left out."""
+        chosen = np.asarray(item_index, np.int64)
+        nearest = self._nearest_items
+        shown = csr_array((np.where(self._array("people") >= self.min_people, nearest.data, 0), nearest.indices,
+                           nearest.indptr), shape=nearest.shape)[chosen].toarray()  # fmt: skip
+        return top_k(np.where(shown > 0, shown, -np.inf), k)
+
+    @cached_property
+    def _nearest_items(self) -> Csr:
+        self._array("people")
+        return unpack_csr("nearest", self._arrays)
+
+    def _nearest(self, strengths: Csr, lengths: Float32s, block: slice) -> tuple[Csr, Int32s]:
+        """The nearest items of one block: CSR float32[block, n_items], and the people behind each entry."""
+        together = _products(strengths, block)
+        people = together.data
+        if not np.all(strengths.data == 1):
+            present = csr_array((np.ones_like(strengths.data), strengths.indices, strengths.indptr), strengths.shape)
+            people = _products(present, block).data
+        rows = np.repeat(np.arange(block.start, block.stop), np.diff(together.indptr))
+        columns = together.indices
+        together.data = together.data / (lengths[rows] * lengths[columns] + np.float32(self.shrinkage))
+        together.data[rows == columns] = 0
+        kept = largest_per_row(together, self.neighbours)
+        return kept_entries(together, kept), people[kept].astype(np.int32)
+
+    def _pull(self, strengths: Csr) -> Float32s:
+        return dense_product(strengths, self._nearest_items)
+
+    def _push_down(self, strengths: Csr) -> Float32s:
+        return dense_product(strengths, self._nearest_items) + dense(strengths)
+
+    def _links(self, items: Int32s, item: int) -> Float32s:
+        return np.asarray(self._nearest_items[items][:, [item]].toarray(), np.float32).reshape(-1)
+
+
+def _products(matrix: Csr, block: slice) -> Csr:
+    """X'X for one block of items, indices sorted; as strengths are positive, its pattern is that of shared people."""
+    products = matrix[:, block].T.tocsr() @ matrix
+    products.sort_indices()
+    return products
+
+
+def _blocks(strengths: Csr) -> list[slice]:
+    """Consecutive items whose pairs stay below `_BLOCK_PAIRS`, by the bound: the sum of what its people liked."""
+    per_person = np.diff(strengths.indptr)
+    n_items = strengths.shape[1]
+    liked_by_its_people = np.bincount(strengths.indices, np.repeat(per_person, per_person), minlength=n_items)
+    block_of = np.cumsum(np.minimum(liked_by_its_people, n_items)) // _BLOCK_PAIRS
+    edges = [0, *(np.flatnonzero(np.diff(block_of)) + 1).tolist(), n_items]
+    return [slice(start, stop) for start, stop in pairwise(edges) if stop > start]

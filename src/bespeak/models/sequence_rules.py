@@ -1,0 +1,103 @@
+"""Sequence rules: what people went on to after an item.
+
+Ludewig and Jannach, "Evaluation of session-based recommendation algorithms" (2018), sequential rules (SR), here over
+the whole ordered history and normed by how common both items are:
+
+    N_ij = sum over people and positions a < b <= a + window with items i, j of 1 / (b - a)
+    W_ij = N_ij / (n_i n_j)^norm,   W_ii = 0,   score_j = sum over the last `window` likes i at distance d of W_ij / d
+
+n is the number of likes of an item. Only positive events make the sequence. A dislike pushes down what follows the
+disliked item (see `linear`).
+
+Cost: window * events operations; at most `successors` entries per item are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from bespeak.models.interactions import Csr, Float32s, History, Int32s, Int64s, Interactions, ItemContent
+from bespeak.models.linear import LinearModel, dense, dense_product
+from bespeak.models.packing import pack_csr, unpack_csr
+from bespeak.models.strength import Weighting, summed
+from bespeak.models.topk import kept_entries, largest_per_row, top_k
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceRules(LinearModel):
+    """Decayed sequential rules.
+
+    Args:
+        window: how many steps ahead a rule reaches, and how many latest likes of a history count.
+        norm: exponent of the popularity of both items; 0 none, 0.5 the square root.
+        successors: how many rules are kept per item.
+        weighting: how summed weights of a history become strengths.
+    """
+
+    name: ClassVar[str] = "sequence_rules"
+
+    window: int = 10
+    norm: float = 0.5
+    successors: int = 500
+    weighting: Weighting = "log"
+
+    def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
+        """See `Model.fit`."""
+        liked = interactions.select(interactions.weights > 0)
+        n_items = interactions.n_items
+        counts = np.bincount(liked.item_index, minlength=n_items).astype(np.float64)
+        rules = csr_array((n_items, n_items), dtype=np.float64)
+        for distance in range(1, self.window + 1):
+            same = liked.user_index[distance:] == liked.user_index[:-distance]
+            before, after = liked.item_index[:-distance][same], liked.item_index[distance:][same]
+            steps = np.full(len(before), 1.0 / distance)
+            rules = rules + csr_array((steps, (before, after)), shape=(n_items, n_items))
+        rules = rules.tocsr()
+        rules.sort_indices()
+        rows = np.repeat(np.arange(n_items), np.diff(rules.indptr))
+        rules.data /= (counts[rows] * counts[rules.indices]) ** self.norm
+        rules.data[rows == rules.indices] = 0
+        kept = kept_entries(rules, largest_per_row(rules, self.successors)).astype(np.float32)
+        return self._fitted(interactions.item_ids, pack_csr("rules", kept), interactions)
+
+    def similar(self, item_index: npt.ArrayLike, k: int) -> tuple[Int32s, Float32s]:
+        """The items that most often come after, not those that are alike."""
+        followers = self._rules[np.asarray(item_index, np.int64)].toarray()
+        return top_k(np.where(followers > 0, followers, -np.inf), k)
+
+    @cached_property
+    def _rules(self) -> Csr:
+        self._array("rules_data")
+        return unpack_csr("rules", self._arrays)
+
+    def _strengths(self, histories: Sequence[History]) -> Csr:
+        rows: list[Int64s] = []
+        items: list[Int32s] = []
+        weights: list[Float32s] = []
+        for row, history in enumerate(histories):
+            liked = history.weights > 0
+            latest = history.items[liked][::-1][: self.window]
+            disliked = history.items[~liked]
+            rows.append(np.full(len(latest) + len(disliked), row))
+            items.extend([latest, disliked])
+            weights.extend([np.float32(1) / np.arange(1, len(latest) + 1, dtype=np.float32), history.weights[~liked]])
+        if not rows:
+            return csr_array((0, len(self.item_ids)), dtype=np.float32)
+        shape = (len(histories), len(self.item_ids))
+        return summed(np.concatenate(rows), np.concatenate(items), np.concatenate(weights), shape, self.weighting)
+
+    def _pull(self, strengths: Csr) -> Float32s:
+        return dense_product(strengths, self._rules)
+
+    def _push_down(self, strengths: Csr) -> Float32s:
+        return dense_product(strengths, self._rules) + dense(strengths)
+
+    def _links(self, items: Int32s, item: int) -> Float32s:
+        return np.asarray(self._rules[items][:, [item]].toarray(), np.float32).reshape(-1)

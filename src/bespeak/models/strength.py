@@ -1,0 +1,65 @@
+"""From summed weights to strengths: how much the tenth view counts after the first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from bespeak.models.interactions import Csr, Float32s, History
+
+Weighting: TypeAlias = Literal["log", "linear", "presence"]
+"""`log`: log2(1 + w), so that one event of weight 1 counts 1; `linear`: w; `presence`: 1 for any positive sum."""
+
+
+def strength(weights: Float32s, weighting: Weighting) -> Float32s:
+    """Strength of each signed sum of weights; odd, so a dislike is as strong as the like of the same size.
+
+    Example:
+        >>> import numpy as np
+        >>> strength(np.array([3.0, -1.0, 0.0], np.float32), "log").tolist()
+        [2.0, -1.0, 0.0]
+    """
+    if weighting == "linear":
+        return weights.astype(np.float32)
+    if weighting == "presence":
+        return np.sign(weights).astype(np.float32)
+    logged: Float32s = (np.sign(weights) * np.log2(1 + np.abs(weights))).astype(np.float32)
+    return logged
+
+
+def strengthened(matrix: Csr, weighting: Weighting) -> Csr:
+    """The same CSR pattern with strengths instead of weights; the input stays as it is."""
+    return csr_array((strength(matrix.data, weighting), matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def stacked(histories: Sequence[History], n_items: int, weighting: Weighting) -> Csr:
+    """CSR float32[n, n_items]: signed strengths of the summed weights, sorted by item; unknown items left out."""
+    sizes = np.fromiter((len(history) for history in histories), np.int64, count=len(histories))
+    rows = np.repeat(np.arange(len(histories)), sizes)
+    items = np.concatenate([h.items for h in histories]) if histories else np.zeros(0, np.int32)
+    weights = np.concatenate([h.weights for h in histories]) if histories else np.zeros(0, np.float32)
+    return summed(rows, items, weights, (len(histories), n_items), weighting)
+
+
+def summed(rows: np.ndarray, items: np.ndarray, weights: Float32s, shape: tuple[int, int], weighting: Weighting) -> Csr:
+    """Sums weights per (row, item), then takes strengths; items outside of the shape and zero sums are left out."""
+    known = (items >= 0) & (items < shape[1])
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows[known], minlength=shape[0]))])
+    net = csr_array((weights[known].astype(np.float32), items[known], indptr), shape=shape)
+    net.sum_duplicates()
+    net.data = strength(net.data, weighting)
+    net.eliminate_zeros()
+    return net
+
+
+def likes(signed: Csr) -> Csr:
+    """The positive entries of a signed CSR matrix."""
+    return signed.maximum(0) if signed.nnz else signed
+
+
+def dislikes(signed: Csr) -> Csr:
+    """The negative entries of a signed CSR matrix, as positive numbers."""
+    return (-signed).maximum(0) if signed.nnz else signed
