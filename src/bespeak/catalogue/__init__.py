@@ -1,0 +1,9 @@
+"""The catalogue: items, the columnar snapshot that decisions read, text search, and item counters.
+
+items       one item: checks, merging a patch, completing a stub, JSON out
+changes     writes that need to read first: put, patch
+snapshot    all items as columns, for one catalogue version
+build       how those columns are made
+text_index  search over titles, brands, attributes and descriptions
+counters    decayed popularity and trend from the daily counters
+"""
