@@ -36,11 +36,10 @@ test-all: $(DEV) chromium $(NODE_PACKAGES)  ## all tests, Node clients and Chrom
 	$(BIN)/pytest -n $(WORKERS) --no-skips $(if $(ONLY),-m "$(ONLY)") $(ARGS)
 
 check: $(DEV)  ## style, types, arrows between packages, and what no file may hold
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/pytest tests/architecture -m "not outside"
+	@failed=; \
+	for step in "ruff check ." "ruff format --check ." "mypy" "lint-imports" "pytest tests/architecture -m not(outside)"; do \
+		$(SAY) "-- $$step"; $(BIN)/$$step || failed="$$failed [$$step]"; done; \
+	test -z "$$failed" || { $(SAY) "Failed:$$failed" >&2; exit 1; }
 
 bench: $(DEV)  ## run every benchmark in bench/, one after the other; ARGS is passed on
 	@for script in bench/[a-z]*.py; do \
