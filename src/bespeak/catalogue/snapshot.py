@@ -1,6 +1,7 @@
 """The catalogue at one version, as columns: what filters, features and replies read.
 
-Immutable; a change makes a new one. Decoded items are kept, so that a change of ten items decodes ten items and rebuilds arrays, nothing more.
+Immutable; a change makes a new one. Decoded items are kept, so that a change of ten items decodes ten items and
+rebuilds arrays, nothing more.
 """
 
 from __future__ import annotations
