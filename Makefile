@@ -46,11 +46,11 @@ bench: $(DEV)  ## run every benchmark in bench/, one after the other; ARGS is pa
 		test -e "$$script" || { $(SAY) "No benchmark in bench/ yet."; break; }; \
 		$(SAY) "== $$script"; $(BIN)/python "$$script" $(ARGS) || exit 1; done
 
-lock:  ## write both hashed requirements files anew from pyproject.toml (needs uv)
+lock:  ## write both hashed requirements files anew from pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
 	@for target in "requirements-dev.txt --group dev" "requirements.txt --group build --constraints requirements-dev.txt"; do \
 		set -- $$target; \
-		uv pip compile pyproject.toml --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
-			--no-emit-index-url --no-annotate --extra postgres --output-file "$$@" \
+		uv pip compile pyproject.toml --quiet --generate-hashes --universal --python-version 3.11 \
+			--no-emit-index-url --no-annotate --extra postgres $(ARGS) --output-file "$$@" \
 			--custom-compile-command "make lock" >/dev/null || exit 1; \
 		$(SAY) "wrote $$1"; done
 
