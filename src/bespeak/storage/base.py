@@ -1,10 +1,10 @@
 """What a store can do.
 
-A store hands out *sessions*: `read()` is a consistent snapshot, `write()` is one transaction that commits when its block
-ends and rolls back when it raises. Sessions speak a small SQL subset that every store understands, with `?` for parameters:
-plain SELECT, INSERT, UPDATE, DELETE on the tables of `schema`, `ON CONFLICT`, `LIMIT`, integer, text and blob values. What
-stores do differently is a primitive of the session. Queries are written once, in `log`, `people` and `records`; a store is
-its connection, its dialect and these primitives.
+A store hands out *sessions*: `read()` is a consistent snapshot, `write()` is one transaction that commits when its
+block ends and rolls back when it raises. Sessions speak a small SQL subset that every store understands, with `?` for
+parameters: plain SELECT, INSERT, UPDATE, DELETE on the tables of `schema`, `ON CONFLICT`, `LIMIT`, integer, text and
+blob values. What stores do differently is a primitive of the session. Queries are written once, in `log`, `people` and
+`records`; a store is its connection, its dialect and these primitives.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class Session(Protocol):
         ...
 
     def log_ceiling(self) -> int:
-        """Returns the highest log position below which no transaction can still add one.
+        """Returns the highest log position up to which (included) no transaction can still add one.
 
-        Readers that follow the log by position read up to here, never to the highest position they see: positions are drawn
-        before their transactions commit, and transactions commit out of order.
+        Readers that follow the log by position read up to here, never to the highest position they see: positions are
+        drawn before their transactions commit, and transactions commit out of order.
         """
         ...
 
@@ -60,7 +60,8 @@ class Transaction(Session, Protocol):
     ) -> None:
         """Inserts rows; conflicts are on the table's primary key.
 
-        `replace` overwrites the columns outside the key, `add` adds the given numbers to them, `ignore` keeps what is there.
+        `replace` overwrites the columns outside the key, `add` adds the given numbers to them, `ignore` keeps what is
+        there.
         """
         ...
 
@@ -72,7 +73,11 @@ class Transaction(Session, Protocol):
         ...
 
     def reserve(self, table: str, n: int) -> list[int]:
-        """Draws `n` ascending values of the table's integer primary key; a value is never drawn twice, erased ones included."""
+        """Draws `n` ascending values of the table's integer primary key.
+
+        A value that was ever committed is never drawn again, also after its row is erased. What a transaction drew
+        that then rolled back may come again or stay unused.
+        """
         ...
 
     def lock_keys(self, keys: Iterable[str]) -> None:
@@ -99,7 +104,8 @@ class Store(Protocol):
     def change_token(self) -> int:
         """Returns a number that differs when another connection may have committed since this one last looked.
 
-        It lets a single writer keep what it read between transactions. A store that cannot know returns a new number each time.
+        It lets a single writer keep what it read between transactions. A store that cannot know returns a new number
+        each time.
         """
         ...
 

@@ -3,8 +3,8 @@
 Each table declares whose data it holds (`subject`), what for (`purpose`) and how long (`retention`). Stores make their
 DDL from this; the privacy desk and the test that looks for undeclared holders read the same declaration.
 
-Types: `id` is an integer key drawn by `reserve`, `int` 64-bit, `real` double, `text` UTF-8, `blob` bytes. A trailing `?`
-allows NULL.
+Types: `id` is an integer key drawn by `reserve`, `int` 64-bit, `real` double, `text` UTF-8, `blob` bytes. A trailing
+`?` allows NULL.
 """
 
 from __future__ import annotations
@@ -297,5 +297,11 @@ TABLES: tuple[Table, ...] = (
         },
     ),
 )
+
+INTERNAL: tuple[Table, ...] = (
+    Table(name="schema_steps", columns={"number": "int", "phase": "text"}, n_key=2, is_clustered=True),
+    Table(name="drawn_ids", columns={"name": "text", "last": "int"}, is_clustered=True),
+)
+"""The stores' own book-keeping, no person's data: migration steps done, the highest id drawn of each table (SQLite)."""
 
 BY_NAME = {table.name: table for table in TABLES}

@@ -1,0 +1,59 @@
+"""Opening a store by its address."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from bespeak.errors import InvalidInput, MissingExtra, StoreError
+from bespeak.storage.base import Store
+from bespeak.storage.migrations import check_version
+from bespeak.storage.migrations import migrate as run_migrations
+from bespeak.storage.sqlite import SqliteStore
+
+
+def open_store(url: str | Path, *, read_only: bool = False, migrate: bool = False) -> Store:
+    """Opens a store, and makes or migrates its tables when asked to.
+
+    Args:
+        url: a path, `sqlite:///path`, or `postgresql://user@host/database`.
+        read_only: never write; the store must exist.
+        migrate: make the tables of a new store, bring those of an older release up to this one.
+
+    Raises:
+        InvalidInput: the address is none of the three.
+        MissingExtra: PostgreSQL is asked for and its driver is not installed.
+        StoreTooNew: a newer release wrote the store.
+        StoreError: there is no store, or it is older and `migrate` was not asked for.
+        StoreUnavailable: it cannot be reached.
+    """
+    if read_only and migrate:
+        raise InvalidInput("A store that is opened for reading only cannot be migrated.")
+    store = _connect(str(url), read_only=read_only, create=migrate)
+    try:
+        if migrate:
+            run_migrations(store)
+        else:
+            check_version(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _connect(url: str, *, read_only: bool, create: bool) -> SqliteStore:
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme in ("postgresql", "postgres"):
+        if find_spec("psycopg") is None:
+            raise MissingExtra("postgres", "a PostgreSQL store")
+        raise InvalidInput("PostgreSQL is not built yet.")
+    if separator and scheme != "sqlite":
+        raise InvalidInput(
+            f"'{scheme}' is no kind of store.", hint="Allowed: a path, sqlite:///path, postgresql://user@host/database."
+        )
+    path = Path(rest.removeprefix("/") if separator else url)
+    if separator and rest.startswith("//"):  # sqlite:////absolute/path
+        path = Path(rest[1:])
+    if not create and not path.is_file():
+        raise StoreError(f"There is no store at {path}.", hint="Make one with `bespeak init`.")
+    return SqliteStore(path, read_only=read_only)
