@@ -94,8 +94,11 @@ class ProfileSettings(Section, frozen=True, kw_only=True):
         default_factory=lambda: ["category", "brand", "genre", "genres", "artist", "author", "topic", "tags", "colour"]
     )
     numeric_facets: Annotated[
-        list[str], Meta(description="numeric item attributes kept as decayed mean and spread")
-    ] = msgspec.field(default_factory=lambda: ["price", "rating"])
+        list[str],
+        Meta(
+            description="numeric item attributes kept as decayed mean and spread; price_percentile is computed within the category"
+        ),
+    ] = msgspec.field(default_factory=lambda: ["price_percentile", "rating"])
     session_gap_minutes: Annotated[
         int, Meta(description="a pause this long ends a session, in minutes", ge=1, le=1440)
     ] = 30

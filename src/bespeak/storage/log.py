@@ -13,6 +13,7 @@ import msgspec
 
 from bespeak.errors import StoreError
 from bespeak.signals.events import Event
+from bespeak.signals.ids import IdKey
 from bespeak.storage.base import Row, Session, Transaction
 from bespeak.storage.rows import as_int
 
@@ -31,12 +32,14 @@ class EntryBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         event: the event, without what its purposes do not allow; None for a merge.
         facets: item id -> attributes of the items it is about, as they were known at intake.
+        ids: the identifiers that belong to the person; an id that was only claimed is not among them.
         consent: purpose -> granted, when the event changed the person's consent.
         absorbed: the person that a merge joined into the row's person.
     """
 
     event: Event | None = None
     facets: dict[str, dict[str, list[str] | float]] = {}
+    ids: tuple[IdKey, ...] = ()
     consent: dict[str, bool] | None = None
     absorbed: int | None = None
 

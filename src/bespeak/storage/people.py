@@ -37,11 +37,20 @@ class ConsentChange(msgspec.Struct, frozen=True, kw_only=True):
     proof: str = ""
 
 
-def resolve(session: Session, ids: Iterable[IdKey]) -> dict[IdKey, int]:
-    """Returns id -> root person for the ids that are linked."""
+class Resolved(msgspec.Struct, frozen=True):
+    """Where ids lead: id -> root person, and which of them several people share."""
+
+    links: dict[IdKey, int]
+    shared: set[IdKey]
+
+
+def resolve(session: Session, ids: Iterable[IdKey]) -> Resolved:
+    """Returns where those of the ids that are linked lead."""
     keys = [(key.kind, key.value) for key in ids]
-    rows = session.lookup("links", ("id_kind", "id_value", "person_id"), ("id_kind", "id_value"), keys)
-    return {IdKey(str(kind), str(value)): as_int(person) for kind, value, person in rows}
+    columns = ("id_kind", "id_value", "person_id", "is_shared")
+    rows = session.lookup("links", columns, ("id_kind", "id_value"), keys)
+    links = {IdKey(str(kind), str(value)): as_int(person) for kind, value, person, _ in rows}
+    return Resolved(links, {IdKey(str(kind), str(value)) for kind, value, _, is_shared in rows if is_shared})
 
 
 def profile_of(session: Session, key: IdKey) -> tuple[int, bytes | None] | None:
@@ -90,12 +99,15 @@ def create(tx: Transaction, n: int, now_ms: int) -> list[int]:
     return ids
 
 
-def link(tx: Transaction, links: Mapping[IdKey, int], source: str, now_ms: int) -> None:
-    """Links ids to persons, moving those that were linked elsewhere."""
+def link(tx: Transaction, links: Mapping[IdKey, tuple[int, bool]], source: str, now_ms: int) -> None:
+    """Links ids to persons (id -> person, is shared), moving those that were linked elsewhere."""
     tx.insert(
         "links",
-        ("id_kind", "id_value", "person_id", "source", "first_ms", "last_ms"),
-        [(key.kind, key.value, person, source, now_ms, now_ms) for key, person in sorted(links.items())],
+        ("id_kind", "id_value", "person_id", "is_shared", "source", "first_ms", "last_ms"),
+        [
+            (k.kind, k.value, person, int(shared), source, now_ms, now_ms)
+            for k, (person, shared) in sorted(links.items())
+        ],
         on_conflict="replace",
     )
 
@@ -135,21 +147,36 @@ def roots(session: Session) -> dict[int, int]:
     return {as_int(a): as_int(b) for a, b in rows}
 
 
+def links_of(session: Session, people: Iterable[int]) -> dict[int, list[IdKey]]:
+    """Returns person -> the ids linked to them, sorted."""
+    found: dict[int, list[IdKey]] = {}
+    rows = session.lookup("links", ("person_id", "id_kind", "id_value"), ("person_id",), [(p,) for p in people])
+    for person, kind, value in rows:
+        found.setdefault(as_int(person), []).append(IdKey(str(kind), str(value)))
+    return {person: sorted(keys) for person, keys in found.items()}
+
+
+def claims_of(session: Session, people: Iterable[int]) -> dict[int, list[IdKey]]:
+    """Returns person -> the ids their devices claimed without proof, sorted."""
+    found: dict[int, list[IdKey]] = {}
+    rows = session.lookup("claims", ("person_id", "id_kind", "id_value"), ("person_id",), [(p,) for p in people])
+    for person, kind, value in rows:
+        found.setdefault(as_int(person), []).append(IdKey(str(kind), str(value)))
+    return {person: sorted(keys) for person, keys in found.items()}
+
+
 def ids_of(session: Session, people: Iterable[int]) -> list[IdKey]:
     """Returns the ids linked to these persons, sorted."""
-    rows = session.lookup("links", ("id_kind", "id_value"), ("person_id",), [(p,) for p in people])
-    return sorted(IdKey(str(kind), str(value)) for kind, value in rows)
+    return sorted(key for keys in links_of(session, people).values() for key in keys)
 
 
 def user_ids(session: Session, people: Iterable[int], kind: str = "user_id") -> dict[int, str]:
     """Returns person -> one id of the given kind (the smallest), for those that have one."""
-    rows = session.lookup("links", ("person_id", "id_kind", "id_value"), ("person_id",), [(p,) for p in people])
-    found: dict[int, str] = {}
-    for person, id_kind, value in rows:
-        if id_kind == kind:
-            known = found.get(as_int(person))
-            found[as_int(person)] = min(known, str(value)) if known is not None else str(value)
-    return found
+    return {
+        person: min(key.value for key in keys if key.kind == kind)
+        for person, keys in links_of(session, people).items()
+        if any(key.kind == kind for key in keys)
+    }
 
 
 def claimants(session: Session, keys: Iterable[IdKey]) -> dict[int, list[IdKey]]:

@@ -62,6 +62,7 @@ TABLES: tuple[Table, ...] = (
             "id_kind": "text",
             "id_value": "text",
             "person_id": "int",
+            "is_shared": "int",
             "source": "text",
             "first_ms": "int",
             "last_ms": "int",
