@@ -56,7 +56,7 @@ def ranking_figures(index: Int32s, truth: Csr) -> RankingFigures:
         ([0.5], [0.5], 0.3869)
     """
     found = hits(index, truth)
-    n, k = index.shape
+    k = index.shape[1]
     ranks = np.arange(1, k + 1)
     n_right = np.diff(truth.indptr).astype(np.float64)
     n_ideal = np.minimum(n_right, k).astype(np.int64)
@@ -67,7 +67,7 @@ def ranking_figures(index: Int32s, truth: Csr) -> RankingFigures:
     return RankingFigures(
         recall=found.sum(axis=1) / n_right,
         ndcg=(found * gains).sum(axis=1) / ideal,
-        hit=found.any(axis=1).astype(np.float64),
+        hit=np.asarray(found.any(axis=1), np.float64),
         mrr=(first / ranks).sum(axis=1),
         map=(found * so_far / ranks).sum(axis=1) / n_ideal,
     )

@@ -1,1 +1,45 @@
-"""Models: arrays in, arrays out; one file per algorithm, each with its paper, formula and cost."""
+"""Models: arrays in, arrays out; one file per algorithm, each with its paper, formula and cost.
+
+interactions       who did what with which item     popularity          how many people like an item
+base               the contract of all models       recent_popularity   ... lately
+topk               exact top-k with exclusion       trending            what grows faster than it used to
+strength           from weights to strengths        item_neighbours     items liked by the same people
+linear             scores that are sums             user_neighbours     what similar people like
+families           the algorithms by name           ease                closed-form item-item weights
+artefact           a fitted model on disk           implicit_mf         people and items as short vectors
+packing            strings and CSR as arrays        content             alike texts and attributes
+members            what a blend is made of          sequence_rules      what people went on to
+                                                    blend               a weighted sum of a few
+"""
+
+from bespeak.models.base import Explanation, Model, Ranking
+from bespeak.models.blend import Blend
+from bespeak.models.content import Content
+from bespeak.models.ease import Ease
+from bespeak.models.implicit_mf import ImplicitMf
+from bespeak.models.interactions import History, Interactions, ItemContent
+from bespeak.models.item_neighbours import ItemNeighbours
+from bespeak.models.popularity import Popularity
+from bespeak.models.recent_popularity import RecentPopularity
+from bespeak.models.sequence_rules import SequenceRules
+from bespeak.models.trending import Trending
+from bespeak.models.user_neighbours import UserNeighbours
+
+__all__ = [
+    "Blend",
+    "Content",
+    "Ease",
+    "Explanation",
+    "History",
+    "ImplicitMf",
+    "Interactions",
+    "ItemContent",
+    "ItemNeighbours",
+    "Model",
+    "Popularity",
+    "Ranking",
+    "RecentPopularity",
+    "SequenceRules",
+    "Trending",
+    "UserNeighbours",
+]

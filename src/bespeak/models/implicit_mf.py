@@ -118,14 +118,14 @@ class ImplicitMf(Model):
         confidence = csr_matrix(
             (np.sign(signed.data) + self.alpha * signed.data, signed.indices, signed.indptr), shape=signed.shape
         )
-        solver = AlternatingLeastSquares(
-            factors=self.factors,
-            regularization=self.l2,
-            alpha=1.0,
-            iterations=self.rounds,
-            num_threads=self.threads,
-            random_state=self.seed,
-        )
         with threadpool_limits(limits=1, user_api="blas"):  # the library runs its own threads over rows
+            solver = AlternatingLeastSquares(
+                factors=self.factors,
+                regularization=self.l2,
+                alpha=1.0,
+                iterations=self.rounds,
+                num_threads=self.threads,
+                random_state=self.seed,
+            )
             solver.fit(confidence.astype(np.float32), show_progress=False)
         return np.asarray(solver.item_factors, np.float32)

@@ -1,0 +1,139 @@
+"""A blend: the weighted sum of a few models, each divided by the size its scores usually have.
+
+score_j = sum over members m of weight_m * s_mj / scale_m
+
+scale_m is the median, over training people, of the highest score that member m gives them. It is one number per member
+and not per person, so a blend stays a sum (its explanations are exact), a dislike lifts nothing, and a person with a
+short history, to whom personal members give low scores, gets more of what is popular.
+
+Cost: that of its members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from bespeak.errors import InvalidInput, UnknownName
+from bespeak.models.base import Arrays, Explanation, Model
+from bespeak.models.interactions import Float32s, History, Int32s, Interactions, ItemContent
+from bespeak.models.members import MEMBERS
+
+_SCALE_PEOPLE = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Blend(Model):
+    """A weighted sum of models.
+
+    Args:
+        members: one `{"name": ..., "settings": {...}}` per member; none that holds people.
+        weights: one per member, not negative.
+
+    Example:
+        >>> data = Interactions.from_events(["a", "a", "b"], ["x", "y", "x"])
+        >>> blend = Blend([{"name": "popularity"}, {"name": "ease", "settings": {"l2": 1.0}}], [0.5, 0.5])
+        >>> blend.fit(data).recommend(["b"], 1).items(0)
+        ['y']
+    """
+
+    name: ClassVar[str] = "blend"
+    explains: ClassVar[bool] = True
+
+    members: Sequence[Mapping[str, Any]]
+    weights: Sequence[float]
+
+    def __post_init__(self) -> None:
+        if len(self.members) != len(self.weights) or not self.members:
+            raise InvalidInput(f"A blend of {len(self.members)} members has {len(self.weights)} weights.",
+                               hint="Give one weight per member, at least one of each.")  # fmt: skip
+        if not all(np.isfinite(weight) and weight >= 0 for weight in self.weights):
+            raise InvalidInput("The weights of a blend must be numbers from 0 on.", hint="Leave unwanted members out.")
+        usable = [name for name, member in MEMBERS.items() if not member.holds_people]
+        for member in self.members:
+            if member.get("name") not in usable:
+                raise UnknownName("blend member", str(member.get("name")), usable)
+
+    @classmethod
+    def of(cls, fitted: Sequence[Model], weights: Sequence[float], interactions: Interactions) -> Self:
+        """A fitted blend of models that were fitted on `interactions` already."""
+        blend = cls([{"name": model.name, "settings": model.settings()} for model in fitted], list(weights))
+        arrays: dict[str, npt.NDArray[Any]] = {
+            f"{position}.{name}": array
+            for position, model in enumerate(fitted)
+            for name, array in model.arrays().items()
+        }
+        arrays["scales"] = np.array([usual_best_score(model, interactions) for model in fitted], np.float64)
+        return blend._fitted(interactions.item_ids, arrays, interactions)
+
+    def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
+        """See `Model.fit`: fits every member."""
+        fitted = [self._unfitted(member).fit(interactions, items) for member in self.members]
+        return self.of(fitted, self.weights, interactions)
+
+    def scores(self, histories: Sequence[History], now_ms: int) -> Float32s:
+        """See `Model.scores`. With members that are not personal, an empty history gets their scores."""
+        total = np.zeros((len(histories), len(self.item_ids)), np.float32)
+        for member, factor in zip(self.fitted_members, self._factors, strict=True):
+            total += factor * member.scores(histories, now_ms)
+        return total
+
+    def similar(self, item_index: npt.ArrayLike, k: int) -> tuple[Int32s, Float32s]:
+        """See `Model.similar`: the answer of the first member that knows similar items."""
+        for member in self.fitted_members:
+            if type(member).similar is not Model.similar:
+                return member.similar(item_index, k)
+        return super().similar(item_index, k)
+
+    def explain(self, history: History, item: int) -> Explanation:
+        """See `Model.explain`: the part of the score that comes from members whose scores are sums over the history."""
+        contributions = np.zeros(len(self.item_ids), np.float64)
+        items: set[int] = set()
+        for member, factor in zip(self.fitted_members, self._factors, strict=True):
+            if member.explains:
+                part = member.explain(history, item)
+                np.add.at(contributions, part.items, factor * part.contributions)
+                items.update(part.items.tolist())
+        known = np.array(sorted(items), np.int32)
+        return Explanation(known, contributions[known].astype(np.float32))
+
+    @cached_property
+    def fitted_members(self) -> list[Model]:
+        """The members as fitted models."""
+        self._array("scales")
+        members = []
+        for position, member in enumerate(self.members):
+            prefix = f"{position}."
+            arrays: Arrays = {
+                name.removeprefix(prefix): array for name, array in self._arrays.items() if name.startswith(prefix)
+            }
+            family = MEMBERS[member["name"]]
+            members.append(family.from_arrays(member.get("settings", {}), self.item_ids, arrays))
+        return members
+
+    @property
+    def _factors(self) -> Float32s:
+        return np.asarray(np.asarray(self.weights) / self._array("scales"), np.float32)
+
+    def _unfitted(self, member: Mapping[str, Any]) -> Model:
+        return MEMBERS[member["name"]](**member.get("settings", {}))
+
+
+def usual_best_score(model: Model, interactions: Interactions) -> float:
+    """The median of the highest score over at most 200 evenly chosen training people; 1 where that is not positive."""
+    with_history = np.flatnonzero(np.diff(interactions.row_starts))
+    if not len(with_history) or not interactions.n_items:
+        return 1.0
+    chosen = with_history[np.unique(np.linspace(0, len(with_history) - 1, _SCALE_PEOPLE).astype(np.int64))]
+    step = model.block_rows()
+    best = [
+        model.scores(interactions.histories(chosen[start : start + step]), interactions.last_ms).max(axis=1)
+        for start in range(0, len(chosen), step)
+    ]
+    usual = float(np.median(np.concatenate(best)))
+    return usual if usual > 0 else 1.0

@@ -1,0 +1,29 @@
+"""The algorithms that stand alone: what a blend may be made of."""
+
+from __future__ import annotations
+
+from bespeak.models.base import Model
+from bespeak.models.content import Content
+from bespeak.models.ease import Ease
+from bespeak.models.implicit_mf import ImplicitMf
+from bespeak.models.item_neighbours import ItemNeighbours
+from bespeak.models.popularity import Popularity
+from bespeak.models.recent_popularity import RecentPopularity
+from bespeak.models.sequence_rules import SequenceRules
+from bespeak.models.trending import Trending
+from bespeak.models.user_neighbours import UserNeighbours
+
+MEMBERS: dict[str, type[Model]] = {
+    member.name: member
+    for member in (
+        Popularity,
+        RecentPopularity,
+        Trending,
+        ItemNeighbours,
+        UserNeighbours,
+        Ease,
+        ImplicitMf,
+        Content,
+        SequenceRules,
+    )
+}
