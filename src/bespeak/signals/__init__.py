@@ -6,6 +6,6 @@ catalogue   event -> signals, as data    purposes    what a person consents to
 ids         identifiers and their limits subjects    whom a privacy request is about
 money       minor units of currencies
 
-Behind the catalogue: `specs` (what an entry may say), `paths`, `readers` and `traits` (its compiled parts), `data/*.toml`
-(the entries).
+Behind the catalogue: `specs` (what an entry may say), `paths`, `readers` and `traits` (its compiled parts),
+`data/*.toml` (the entries).
 """
