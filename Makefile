@@ -56,7 +56,7 @@ lock:  ## write both hashed requirements files anew from pyproject.toml (needs u
 
 clean:  ## remove the environment and everything that tools left behind
 	rm -rf $(VENV) $(NODE)/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- set-up ---------------------------------------------------------------------------------------------------------
 
