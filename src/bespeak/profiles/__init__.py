@@ -1,0 +1,13 @@
+"""Profiles: what is known of one person, live, readable and mergeable.
+
+observation  one event as the profile sees it      profile   the record of one person
+settings     what is kept, how long, how much      decay     sums that fade
+fold         event -> profile, in place            merge     two profiles of one person become one
+sessions     visits as a union of intervals        limits    what is dropped first when a limit bites
+withdrawal   a withdrawn purpose drops its classes codec     bytes <-> profile
+view         what a reader may know now            record    the columns of the rule language
+readable     a profile for people                  identity  which ids belong to one person
+
+Everything is pure: no store, no clock, no configuration. A fold is deterministic, so a replay in log order gives the
+same bytes; any other order of arrival gives the same profile to 1e-9, below the limits.
+"""

@@ -1,0 +1,71 @@
+"""Bytes <-> profile: one version byte, then MessagePack arrays in the order of the fields.
+
+A later release appends fields with defaults (old bytes then decode as they are) or adds an entry to `UPGRADES`. Keys
+are sorted, so equal profiles have equal bytes, whatever the order in which their entries came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from bespeak.errors import StoreError, StoreTooNew
+from bespeak.profiles.profile import Profile
+
+VERSION = 1
+
+UPGRADES: dict[int, Callable[[list[Any]], list[Any]]] = {}
+"""From a version to the next: raw fields in, raw fields out."""
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_decoder = msgspec.msgpack.Decoder(Profile)
+_PREFIX = bytes([VERSION])
+
+
+def encode(profile: Profile) -> bytes:
+    """Returns the profile as bytes; equal profiles give equal bytes.
+
+    Example:
+        >>> decode(encode(Profile(n_events=3))).n_events
+        3
+    """
+    return _PREFIX + _encoder.encode(profile)
+
+
+def decode(data: bytes) -> Profile:
+    """Returns the profile that `encode` wrote, in this release or an earlier one.
+
+    Raises:
+        StoreTooNew: written by a later release.
+        StoreError: not a profile; a rebuild from the log makes it anew.
+    """
+    if data[:1] == _PREFIX:
+        try:
+            return _decoder.decode(memoryview(data)[1:])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _unreadable() from error
+    return _decode_old(data)
+
+
+def _decode_old(data: bytes) -> Profile:
+    if not data:
+        raise _unreadable()
+    version = data[0]
+    if version > VERSION:
+        raise StoreTooNew(
+            f"A profile has version {version}; this release reads up to {VERSION}.", hint="Use the newer release."
+        )
+    try:
+        fields = msgspec.msgpack.decode(data[1:])
+        while version < VERSION:
+            fields = UPGRADES[version](fields)
+            version += 1
+        return msgspec.convert(fields, Profile)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError) as error:
+        raise _unreadable() from error
+
+
+def _unreadable() -> StoreError:
+    return StoreError("A stored profile cannot be read.", hint="Rebuild it from the log.", code="corrupt_profile")

@@ -1,0 +1,87 @@
+"""What a profile drops when a limit bites. The rules look only at the profile, so a replay drops the same.
+
+Collections may grow an eighth over their limit before they are cut back to it, so that a person at the limit does
+not pay for a sort at every event.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bespeak.profiles.decay import Decayed
+from bespeak.profiles.profile import Profile
+from bespeak.profiles.settings import DAY_MS, FoldSettings
+
+
+def is_over(n: int, limit: int) -> bool:
+    """True when a collection has outgrown its limit and the slack above it."""
+    return n > limit + (limit >> 3)
+
+
+def drop_weakest(entries: dict[str, dict[str, Decayed]], limit: int, now_ms: int, settings: FoldSettings) -> None:
+    """Keeps the `limit` strongest entries.
+
+    Strength is the sum over classes of `|decayed value at now_ms * prior weight|`, so that a hidden or bought item
+    outlasts many that were only seen; equal ones are told apart by the latest event, then by name.
+    """
+    weights = {name: (abs(c.prior_weight), settings.rates[name]) for name, c in settings.classes.items()}
+
+    def key(name: str) -> tuple[float, int, str]:
+        strength, last_ms = 0.0, 0
+        for class_name, decayed in entries[name].items():
+            if class_name in weights:
+                weight, rate = weights[class_name]
+                strength += abs(decayed.at(now_ms, rate)) * weight
+            last_ms = max(last_ms, decayed.last_ms)
+        return strength, last_ms, name
+
+    for name in sorted(entries, key=key)[: len(entries) - limit]:
+        del entries[name]
+
+
+def drop_oldest(entries: dict[str, Any], limit: int, attribute: str) -> None:
+    """Keeps the `limit` entries with the latest time in `attribute`; equal ones are told apart by name."""
+    if len(entries) > limit:
+        ages = sorted(entries, key=lambda name: (getattr(entries[name], attribute), name))
+        for name in ages[: len(entries) - limit]:
+            del entries[name]
+
+
+def drop_old_days(profile: Profile, settings: FoldSettings) -> None:
+    """Drops daily counts from before the window that ends with the latest event."""
+    oldest = profile.last_ms // DAY_MS - settings.limits.window_days
+    for name, days in list(profile.counts.items()):
+        for day in [day for day in days if day <= oldest]:
+            del days[day]
+        if not days:
+            del profile.counts[name]
+    orders = profile.orders
+    for day in [day for day in orders.days if day <= oldest]:
+        del orders.days[day]
+    for day in [day for day in orders.money_days if day <= oldest]:
+        del orders.money_days[day]
+
+
+def apply_limits(profile: Profile, settings: FoldSettings) -> None:
+    """Cuts every collection back that is over its limit (after a merge)."""
+    limits = settings.limits
+    drop_old_days(profile, settings)
+    if is_over(len(profile.items), limits.n_items):
+        drop_weakest(profile.items, limits.n_items, profile.last_ms, settings)
+    for values in profile.affinities.values():
+        if is_over(len(values), limits.n_facet_values):
+            drop_weakest(values, limits.n_facet_values, profile.last_ms, settings)
+    drop_oldest(profile.traits, limits.n_traits, "time_ms")
+    drop_oldest(profile.cart, limits.n_cart, "time_ms")
+    drop_oldest(profile.devices, limits.n_devices, "last_ms")
+    for values_by_id in profile.identities.values():
+        drop_oldest_ids(values_by_id, limits.n_identities)
+    if len(profile.recent) > limits.n_recent:
+        del profile.recent[: len(profile.recent) - limits.n_recent]
+
+
+def drop_oldest_ids(entries: dict[str, int], limit: int) -> None:
+    """Keeps the `limit` identifiers used last; equal ones are told apart by value."""
+    if len(entries) > limit:
+        for value in sorted(entries, key=lambda value: (entries[value], value))[: len(entries) - limit]:
+            del entries[value]

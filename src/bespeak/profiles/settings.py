@@ -1,0 +1,107 @@
+"""What a profile keeps: facets, classes with their half-lives, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bespeak.errors import ConfigError
+from bespeak.signals.signal import SignalClass
+
+DAY_MS = 86_400_000
+MINUTE_MS = 60_000
+
+Role = Literal["order", "refund", "cart", "uncart"]
+
+BUILT_IN_ROLES: Mapping[str, Role] = {
+    "purchase": "order",
+    "refund": "refund",
+    "cart": "cart",
+    "product_removed": "uncart",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much one profile holds. `bespeak.profiles.limits` says what goes first when a limit bites.
+
+    Attributes:
+        n_recent: steps of the recent sequence.
+        n_items: items with a history.
+        n_facet_values: values per facet.
+        n_pages: pages kept of one session's path; `n_page_sessions` sessions keep a path, older ones entry and exit.
+        n_cart: cart lines, emptied ones included.
+        window_days: days that daily counts reach back from the latest event.
+    """
+
+    n_recent: int = 200
+    n_items: int = 2000
+    n_facet_values: int = 500
+    n_traits: int = 200
+    n_sessions: int = 50
+    n_page_sessions: int = 5
+    n_pages: int = 20
+    n_cart: int = 100
+    n_devices: int = 20
+    n_identities: int = 50
+    window_days: int = 400
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 1:
+                raise ConfigError(f"must be at least 1, not {value}.", key=f"profiles.limits.{name}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldSettings:
+    """Everything that decides how events become a profile. A change of any of it wants a new `fold_version`.
+
+    Attributes:
+        classes: name -> signal class. Signals of other classes are ignored.
+        facets: item attributes whose values get affinities.
+        numeric_facets: item attributes of which mean and spread are kept.
+        roles: signal name or class -> what it does to orders and cart; a signal's name wins over its class.
+        profile_purpose: the purpose of what has no class: traits, sessions, devices, dates.
+        fold_version: kept in every profile; a profile of another version wants a refold.
+        rates: class -> halvings per millisecond (derived).
+        purposes: class -> purpose (derived).
+
+    Example:
+        >>> view = SignalClass(name="view", half_life_days=30, prior_weight=1.0)
+        >>> FoldSettings(classes={"view": view}, facets=("genre",)).rates["view"] * 30 * DAY_MS
+        1.0
+    """
+
+    classes: Mapping[str, SignalClass]
+    facets: tuple[str, ...] = ()
+    numeric_facets: tuple[str, ...] = ()
+    roles: Mapping[str, Role] = field(default_factory=lambda: BUILT_IN_ROLES)
+    session_gap_minutes: float = 30
+    limits: Limits = Limits()
+    profile_purpose: str = "personalize"
+    fold_version: int = 1
+    rates: Mapping[str, float] = field(init=False)
+    purposes: Mapping[str, str] = field(init=False)
+    facet_set: frozenset[str] = field(init=False)
+    numeric_set: frozenset[str] = field(init=False)
+    session_gap_ms: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name, signal_class in self.classes.items():
+            if not signal_class.half_life_days > 0:
+                raise ConfigError("half_life_days must be above 0.", key=f"signals.classes.{name}")
+        both = sorted(set(self.facets) & set(self.numeric_facets))
+        if both:
+            raise ConfigError(f"a facet is either text or numeric: {', '.join(both)}.", key="profiles.facets")
+        if not self.session_gap_minutes > 0:
+            raise ConfigError("must be above 0.", key="profiles.session_gap_minutes")
+        derived = {
+            "rates": {name: 1.0 / (c.half_life_days * DAY_MS) for name, c in self.classes.items()},
+            "purposes": {name: c.purpose for name, c in self.classes.items()},
+            "facet_set": frozenset(self.facets),
+            "numeric_set": frozenset(self.numeric_facets),
+            "session_gap_ms": round(self.session_gap_minutes * MINUTE_MS),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
