@@ -89,7 +89,9 @@ class SqliteStore:
         if not mine:
             self._lock_writer()
         try:
-            return (self._generation << 32) | int(self._writer.data_version())
+            # The pragma looks at the file; the function of that name tells what the connection last saw.
+            (version,) = self._writer.execute("PRAGMA data_version").fetchone()
+            return (self._generation << 32) | int(version)
         except FAILURES as error:
             raise explained(error, self._path) from error
         finally:
