@@ -1,0 +1,145 @@
+"""Finding a blend on the choosing cut: start with the best model, add another where it helps beyond noise.
+
+Greedy forward selection (Caruana et al., "Ensemble selection from libraries of models", ICML 2004), at most three
+members. An addition is kept only if it wins by more than one standard error of the paired difference. To bound memory,
+weights are tried on a pool per person: the union of the first `_POOL_DEPTH` items of every model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bespeak.learn.leaderboard import blocks
+from bespeak.learn.metrics import hits
+from bespeak.learn.splits import Split
+from bespeak.models.base import Model
+from bespeak.models.blend import usual_best_score
+from bespeak.models.interactions import Bools, Float32s, Float64s, Int32s
+from bespeak.models.topk import top_k
+
+_POOL_DEPTH = 100
+_MOST_MEMBERS = 3
+_PARTS = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Weights tried for an added member, relative to the whole that stands already."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundBlend:
+    """The best weights on the choosing cut.
+
+    Attributes:
+        members: fitted members, the first one the best alone.
+        weights: one per member; they add up to 1. A single 1 means that no blend beat the best model.
+        ndcg: mean NDCG@k on the choosing cut.
+    """
+
+    members: tuple[Model, ...]
+    weights: tuple[float, ...]
+    ndcg: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pool:
+    """Per person the items worth ranking, ascending, padded at the end.
+
+    Attributes:
+        scores: float32[members, n, width], scaled; minus infinity in the padding.
+        right: bool[n, width], whether an item is a right answer.
+        n_right: int[n], right answers of each person, in the pool or not.
+    """
+
+    scores: Float32s
+    right: Bools
+    n_right: npt.NDArray[np.int64]
+
+    def ndcg(self, weights: Float32s, k: int) -> Float64s:
+        """float64[n]: NDCG@k of the weighted sum."""
+        used = np.flatnonzero(weights)
+        total = np.tensordot(weights[used], self.scores[used], axes=1)
+        index, _ = top_k(total, k)
+        found = np.take_along_axis(self.right, np.maximum(index, 0), axis=1) & (index >= 0)
+        gains = 1 / np.log2(np.arange(2, k + 2))
+        ideal = np.cumsum(gains)[np.minimum(self.n_right, k) - 1]
+        return np.asarray(found @ gains / ideal, np.float64)
+
+
+def find_blend(models: Sequence[Model], split: Split, k: int) -> FoundBlend:
+    """The best blend of fitted models on a cut.
+
+    Args:
+        models: at least one, the best alone first; of equals the earlier one is taken.
+        split: the choosing cut, with at least one person.
+        k: length of the lists.
+    """
+    usable = [model for model in models if not model.holds_people]
+    pool = _pooled(usable, split, k)
+    weights = np.zeros(len(usable), np.float32)
+    weights[0] = 1
+    current = pool.ndcg(weights, k)
+    for _ in range(_MOST_MEMBERS - 1):
+        trials = []
+        for added in np.flatnonzero(weights == 0):
+            for part in _PARTS:
+                trial = weights.copy()
+                trial[added] = part
+                trials.append((trial / trial.sum(), added))
+        figures = [pool.ndcg(trial, k) for trial, _ in trials]
+        if not figures:
+            break
+        best = int(np.argmax([figure.mean() for figure in figures]))
+        gain = figures[best] - current
+        if len(gain) < 2 or gain.mean() <= gain.std(ddof=1) / np.sqrt(len(gain)):
+            break
+        weights, current = trials[best][0], figures[best]
+    used = np.flatnonzero(weights)
+    return FoundBlend(
+        members=tuple(usable[position] for position in used),
+        weights=tuple(round(float(weights[position]), 4) for position in used),
+        ndcg=float(current.mean()),
+    )
+
+
+def _pooled(models: Sequence[Model], split: Split, k: int) -> _Pool:
+    scales = [np.float32(usual_best_score(model, split.fit)) for model in models]
+    depth = max(k, _POOL_DEPTH)
+    parts: list[tuple[Int32s, Float32s]] = []
+    step = max(1, min(model.block_rows() for model in models) // len(models))
+    for part in blocks(len(split), step):
+        histories, seen = split.histories(part), split.fit.net[split.people[part]]
+        scores = [model.scores(histories, split.now_ms) / scale for model, scale in zip(models, scales, strict=True)]
+        parts.append(_union(scores, [top_k(rows, depth, seen)[0] for rows in scores]))
+    width = max(items.shape[1] for items, _ in parts)
+    padding = [width - items.shape[1] for items, _ in parts]
+    items = np.concatenate(
+        [np.pad(ids, ((0, 0), (0, pad)), constant_values=-1) for (ids, _), pad in zip(parts, padding, strict=True)]
+    )
+    pooled = np.concatenate(
+        [
+            np.pad(rows, ((0, 0), (0, 0), (0, pad)), constant_values=-np.inf)
+            for (_, rows), pad in zip(parts, padding, strict=True)
+        ],
+        axis=1,
+    )
+    return _Pool(pooled, hits(items, split.truth), np.diff(split.truth.indptr).astype(np.int64))
+
+
+def _union(scores: Sequence[Float32s], tops: Sequence[Int32s]) -> tuple[Int32s, Float32s]:
+    """Item ids int32[n, width], ascending, -1 in the padding, and their scores float32[members, n, width]."""
+    n, n_items = scores[0].shape
+    member = np.zeros((n, n_items + 1), bool)  # the last column swallows the -1 of short lists
+    for top in tops:
+        np.put_along_axis(member, top.astype(np.int64), True, axis=1)
+    member[:, -1] = False
+    rows, columns = np.nonzero(member)
+    counts = member.sum(axis=1)
+    place = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    items = np.full((n, int(counts.max(initial=0))), -1, np.int32)
+    items[rows, place] = columns
+    pooled = np.full((len(scores), *items.shape), -np.inf, np.float32)
+    for position, all_scores in enumerate(scores):
+        pooled[position, rows, place] = all_scores[rows, columns]
+    return items, pooled

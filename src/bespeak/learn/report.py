@@ -1,0 +1,103 @@
+"""What training found, in plain sentences: counts, baselines, the chosen model, and what no figure can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+
+from bespeak.learn.intervals import Interval
+from bespeak.learn.leaderboard import Leaderboard, Row
+from bespeak.learn.splits import Relevant
+from bespeak.models.base import Interactions, Model
+from bespeak.models.blend import Blend
+from bespeak.models.families import model_class
+
+_PROTOCOLS = {
+    "calendar": "By the calendar (first 80 % of events against what followed)",
+    "per person": "By person (each one's first 80 % of events against the rest)",
+}
+
+
+def sentences(model: Model, boards: Sequence[Leaderboard], interactions: Interactions, relevant: Relevant) -> list[str]:
+    """One sentence on the data, one per protocol, one on what is used and what it was fitted on."""
+    said = [_data(interactions, boards)]
+    said += [_board(board) for board in boards]
+    if not boards:
+        said.append(f"Too few events to compare models; {described(model)} is used until there are more.")
+        return said
+    rows = "every later event" if relevant == "every" else "later events of positive weight"
+    decided = _PROTOCOLS[boards[0].protocol].split(" (")[0].lower()
+    said.append(
+        f"In use: {described(model)}, chosen {decided} on an earlier cut and now fitted on all events, those of the "
+        "test included; the figures are of a fit without them. "
+        f"Right answers were {rows} with items new to the person."
+    )
+    return said
+
+
+def described(model: Model) -> str:
+    """A model in words, with the settings that differ from its defaults.
+
+    Example:
+        >>> described(model_class("recent_popularity")(window_days=14.0))
+        'recent popularity (window_days 14)'
+    """
+    if isinstance(model, Blend):
+        parts = [
+            f"{weight:.2f} {described(model_class(member['name'])(**member.get('settings', {})))}"
+            for member, weight in zip(model.members, model.weights, strict=True)
+        ]
+        return "blend of " + " + ".join(parts)
+    defaults = type(model)().settings()
+    changed = [f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
+               for key, value in model.settings().items() if value != defaults[key]]  # fmt: skip
+    name = model.name.replace("_", " ")
+    return f"{name} ({', '.join(changed)})" if changed else name
+
+
+def _data(interactions: Interactions, boards: Sequence[Leaderboard]) -> str:
+    people = int((np.diff(interactions.row_starts) > 0).sum())
+    said = f"{people:,} people, {interactions.n_items:,} items, {len(interactions):,} events"
+    if interactions.has_times:
+        said += f" from {_day(int(interactions.times_ms.min()))} to {_day(interactions.last_ms)}"
+    dated = next((board for board in boards if board.protocol == "calendar"), None)
+    if dated is not None:
+        said += f", {dated.share_new:.0%} of test people new".replace("%", " %")
+    return said + "."
+
+
+def _board(board: Leaderboard) -> str:
+    chosen, baseline = board.rows[board.winner], board.rows[board.baseline]
+    known = [row for name in ("popularity", "recent_popularity") if (row := board.best_of(name)) is not None]
+    figures = ", ".join(f"{_words(row)} {_figure(row.ndcg.mean)}" for row in known)
+    said = f"{_PROTOCOLS[board.protocol]}, {board.n_people:,} people asked, NDCG@{board.k}: {figures}"
+    said += f"{', ' if figures else ''}chosen: {_words(chosen)} {_figure(chosen.ndcg.mean)} {_range(chosen.ndcg)}"
+    if chosen.difference is None:
+        return f"{said}; that is the baseline itself, nothing beat it."
+    return f"{said}; against {_words(baseline)} {_signed(chosen.difference)}."
+
+
+def _words(row: Row) -> str:
+    return described(model_class(row.model)(**row.settings))
+
+
+def _signed(difference: Interval) -> str:
+    sign = "+" if difference.mean >= 0 else "-"
+    verdict = "better" if difference.above_zero else "worse" if difference.below_zero else "no difference beyond noise"
+    return f"{sign}{_figure(abs(difference.mean))} {_range(difference)}, {verdict}"
+
+
+def _range(interval: Interval) -> str:
+    return f"[{_figure(interval.low)}, {_figure(interval.high)}]"
+
+
+def _figure(value: float) -> str:
+    """Three decimals without the leading zero, as the field prints them."""
+    text = f"{abs(value):.3f}"
+    return ("-" if value < 0 and float(text) else "") + (text[1:] if text.startswith("0") else text)
+
+
+def _day(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).date().isoformat()
