@@ -1,7 +1,8 @@
 """Bytes <-> profile: one version byte, then MessagePack arrays in the order of the fields.
 
-A later release appends fields with defaults (old bytes then decode as they are) or adds an entry to `UPGRADES`. Keys
-are sorted, so equal profiles have equal bytes, whatever the order in which their entries came.
+A later release appends fields with defaults (old bytes then decode as they are) or adds an entry to `UPGRADES`. Entries
+keep the order in which they came, so the same folds and merges in the same order give the same bytes, however often the
+profile was stored and read in between.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ VERSION = 1
 UPGRADES: dict[int, Callable[[list[Any]], list[Any]]] = {}
 """From a version to the next: raw fields in, raw fields out."""
 
-_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Profile)
 _PREFIX = bytes([VERSION])
 
 
 def encode(profile: Profile) -> bytes:
-    """Returns the profile as bytes; equal profiles give equal bytes.
+    """Returns the profile as bytes.
 
     Example:
         >>> decode(encode(Profile(n_events=3))).n_events

@@ -11,11 +11,12 @@ from math import isnan
 from typing import Any
 
 from bespeak.profiles import limits
+from bespeak.profiles.commerce import fold_commerce
 from bespeak.profiles.decay import MAX_STRENGTH, Decayed, Moments
 from bespeak.profiles.observation import FacetValue, ItemFacets, Observation
-from bespeak.profiles.profile import CartLine, Consent, Device, Orders, PageView, Profile, Session, Step, Trait
+from bespeak.profiles.profile import Consent, Device, PageView, Profile, Session, Step, Trait
 from bespeak.profiles.sessions import see_page, visit
-from bespeak.profiles.settings import DAY_MS, FoldSettings, Role
+from bespeak.profiles.settings import DAY_MS, ROLES, FoldSettings
 from bespeak.profiles.withdrawal import apply_consent
 from bespeak.signals.signal import Signal
 
@@ -171,7 +172,7 @@ def _fold_signals(
     """Folds signals into counts, items, affinities, the recent sequence, orders and cart."""
     time_ms = observation.time_ms
     rates, roles, facets = settings.rates, settings.roles, observation.facets
-    roles_seen: list[tuple[Role, Signal]] = []
+    roles_seen: list[tuple[str, Signal]] = []
     for signal in signals:
         name = signal.signal_class
         rate = rates.get(name)
@@ -187,10 +188,10 @@ def _fold_signals(
         if known:
             _fold_facets(profile, known, step, rate, settings)
         role = roles.get(signal.name) or roles.get(name)
-        if role is not None:
+        if role is not None and role in ROLES:
             roles_seen.append((role, signal))
     if roles_seen:
-        _fold_roles(profile, observation, roles_seen, settings)
+        fold_commerce(profile, observation, roles_seen, settings)
 
 
 def _strength(strength: float) -> float | None:
@@ -266,52 +267,3 @@ def _fold_facets(profile: Profile, known: ItemFacets, step: Step, rate: float, s
 def _as_texts(value: FacetValue) -> list[str]:
     """Returns a facet that came as one text or number as a list of texts."""
     return [value if isinstance(value, str) else f"{value:g}"]
-
-
-def _fold_roles(
-    profile: Profile, observation: Observation, roles_seen: list[tuple[Role, Signal]], settings: FoldSettings
-) -> None:
-    """Folds orders, refunds and the cart. All order signals of one event are one order, so are all refund signals."""
-    money: dict[Role, dict[str, int]] = {}
-    for role, signal in roles_seen:
-        if role != "refund":
-            _set_cart(profile, signal, role, observation)
-        if role in ("order", "refund"):
-            sums = money.setdefault(role, {})
-            if signal.value_minor:
-                sums[signal.currency] = sums.get(signal.currency, 0) + abs(signal.value_minor)
-    limits.drop_oldest(profile.cart, settings.limits.n_cart, "time_ms")
-    if "order" in money:
-        is_in_window = observation.time_ms // DAY_MS > profile.last_ms // DAY_MS - settings.limits.window_days
-        _fold_order(profile.orders, money["order"], observation.time_ms, is_in_window)
-    if "refund" in money:
-        orders = profile.orders
-        orders.n_refunds += 1
-        for currency, amount in money["refund"].items():
-            orders.refunded[currency] = orders.refunded.get(currency, 0) + amount
-
-
-def _fold_order(orders: Orders, money: dict[str, int], time_ms: int, is_in_window: bool) -> None:
-    orders.first_ms = min(orders.first_ms, time_ms) if orders.n else time_ms
-    orders.last_ms = max(orders.last_ms, time_ms) if orders.n else time_ms
-    orders.n += 1
-    for currency, amount in money.items():
-        orders.money[currency] = orders.money.get(currency, 0) + amount
-    if is_in_window:
-        day = time_ms // DAY_MS
-        orders.days[day] = orders.days.get(day, 0) + 1
-        if money:
-            held = orders.money_days.setdefault(day, {})
-            for currency, amount in money.items():
-                held[currency] = held.get(currency, 0) + amount
-
-
-def _set_cart(profile: Profile, signal: Signal, role: Role, observation: Observation) -> None:
-    """The latest word per item wins; an order and a removal empty the line."""
-    if not signal.item_id:
-        return
-    quantity = max(0.0, float(signal.quantity)) if role == "cart" else 0.0
-    line = profile.cart.get(signal.item_id)
-    stamp = (observation.time_ms, observation.received_ms, observation.message_id)
-    if line is None or (line.time_ms, line.received_ms, line.message_id) <= stamp:
-        profile.cart[signal.item_id] = CartLine(quantity, *stamp)

@@ -56,13 +56,18 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         counts: kind -> linked ids.
-        owners: their linked user ids; of a household profile its `profile_id` value.
+        user_ids: their linked user ids.
         claims: ids already claimed by this person's devices.
     """
 
     counts: Mapping[str, int] = {}
-    owners: frozenset[str] = frozenset()
+    user_ids: frozenset[str] = frozenset()
     claims: frozenset[IdKey] = frozenset()
+
+    @property
+    def has_owner(self) -> bool:
+        """True when they are known by name: as a user, or as a profile of a household."""
+        return bool(self.user_ids) or PROFILE_ID in self.counts
 
     @classmethod
     def of(cls, keys: Iterable[IdKey], claims: Iterable[IdKey] = ()) -> Group:
@@ -70,7 +75,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
         keys = tuple(keys)
         return cls(
             counts=Counter(key.kind for key in keys),
-            owners=frozenset(key.value for key in keys if key.kind in OWNERS),
+            user_ids=frozenset(key.value for key in keys if key.kind == USER_ID),
             claims=frozenset(claims),
         )
 
@@ -206,8 +211,7 @@ def _device_of(event: Event, own: list[IdKey]) -> IdKey:
 
 def _plan_claimed(device: IdKey, person: int, named: list[IdKey], group: Group, limits: IdentityLimits) -> Plan:
     """A browser's event: the device's person, and claims for the ids that it only names."""
-    owners = [key.value for key in named if key.kind in OWNERS]
-    if owners and group.owners and owners[0] not in group.owners:
+    if group.has_owner and any(key.kind in OWNERS for key in named):
         # The device is somebody else's by proof: from here on its events belong to nobody but the device.
         moved = Link(device, NEW, is_shared=True)
         return Plan(person=NEW, ids=(device,), new_links=(moved,), is_shared_device=True, note="shared_id")
@@ -231,7 +235,7 @@ class _Planner:
         self._linked, self._groups, self._shared, self._limits = linked, groups, shared, limits
         self._people: list[int] = []
         self._counts: dict[str, int] = {}
-        self._owners: set[str] = set()
+        self._has_owner = False
         self._ids: list[IdKey] = []
         self._unlinked: list[IdKey] = []
         self._detached: list[IdKey] = []
@@ -273,23 +277,21 @@ class _Planner:
             self._take_person(key, person)
 
     def _take_unlinked(self, key: IdKey) -> None:
-        if key.kind in OWNERS and self._owners and not self._is_alias:
-            # Only the first id can be a user id, so the group has one through an alias that was refused.
+        if key.kind in OWNERS and self._has_owner and not self._is_alias:
             self._notes.append("group_full")
             return
         if self._counts.get(key.kind, 0) >= self._limit(key.kind):
             self._notes.append("alias_full" if self._is_alias else "group_full")
             return
         self._counts[key.kind] = self._counts.get(key.kind, 0) + 1
-        if key.kind in OWNERS:
-            self._owners.add(key.value)
+        self._has_owner = self._has_owner or key.kind in OWNERS
         self._unlinked.append(key)
         self._ids.append(key)
 
     def _take_person(self, key: IdKey, person: int) -> None:
         group = self._groups[person]
-        has_other_user = bool(self._owners and group.owners and group.owners != self._owners)
-        if has_other_user and not self._is_alias:
+        if self._has_owner and group.has_owner and not self._is_alias:
+            # One id leads to one person, so this person's owner is another one.
             if key.kind not in OWNERS:
                 self._detached.append(key)
                 self._notes.append("shared_id")
@@ -301,7 +303,7 @@ class _Planner:
                 self._notes.append("alias_full" if self._is_alias else "group_full")
                 return
         self._counts.update(joined)
-        self._owners |= group.owners
+        self._has_owner = self._has_owner or group.has_owner
         self._people.append(person)
         self._ids.append(key)
 
@@ -314,7 +316,7 @@ class _Planner:
         if not self._ids:
             key = self._shared_seen[0]
             return Plan(person=self._linked[key], ids=(key,), is_shared_device=True, note="shared_id")
-        with_user = [person for person in self._people if self._groups[person].owners]
+        with_user = [person for person in self._people if self._groups[person].has_owner]
         root = min(with_user or self._people, default=NEW)
         links = [Link(key, root) for key in self._unlinked]
         first = -1 if root == NEW else NEW

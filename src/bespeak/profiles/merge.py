@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from bespeak.profiles import limits
 from bespeak.profiles.codec import decode, encode
+from bespeak.profiles.commerce import join_carts, join_orders
 from bespeak.profiles.decay import Decayed
-from bespeak.profiles.profile import Orders, Profile, Trait
+from bespeak.profiles.profile import Profile, Trait
 from bespeak.profiles.sessions import unite
 from bespeak.profiles.settings import FoldSettings
 from bespeak.profiles.withdrawal import apply_consent, withdraw
@@ -41,8 +42,8 @@ def merge(into: Profile, other: Profile, settings: FoldSettings) -> None:
         unite(into, session, settings)
     for name, days in other.counts.items():
         _add_counts(into.counts.setdefault(name, {}), days)
-    _merge_orders(into.orders, other.orders)
-    _merge_cart(into, other)
+    join_orders(into.orders, other.orders)
+    join_carts(into, other)
     limits.apply_limits(into, settings)
 
 
@@ -133,27 +134,3 @@ def _merge_decayed(
 def _add_counts(into: dict[_Key, int], other: dict[_Key, int]) -> None:
     for key, n in other.items():
         into[key] = into.get(key, 0) + n
-
-
-def _merge_orders(into: Orders, other: Orders) -> None:
-    if other.n:
-        into.first_ms = min(into.first_ms, other.first_ms) if into.n else other.first_ms
-        into.last_ms = max(into.last_ms, other.last_ms) if into.n else other.last_ms
-        into.n += other.n
-    into.n_refunds += other.n_refunds
-    _add_counts(into.money, other.money)
-    _add_counts(into.refunded, other.refunded)
-    _add_counts(into.days, other.days)
-    for day, money in other.money_days.items():
-        _add_counts(into.money_days.setdefault(day, {}), money)
-
-
-def _merge_cart(into: Profile, other: Profile) -> None:
-    for item_id, line in other.cart.items():
-        held = into.cart.get(item_id)
-        if held is None or (held.time_ms, held.received_ms, held.message_id) < (
-            line.time_ms,
-            line.received_ms,
-            line.message_id,
-        ):
-            into.cart[item_id] = line

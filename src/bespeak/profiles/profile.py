@@ -83,6 +83,7 @@ class Orders(msgspec.Struct, array_like=True):
     """Recency, frequency, monetary.
 
     Attributes:
+        classes: of the signals that told, ascending; orders may be read where all of them may.
         money: currency -> minor units ordered; `refunded` is kept apart and never below 0.
         days: day since 1970 (UTC) -> orders; `money_days` the same with currency -> minor units.
     """
@@ -95,15 +96,22 @@ class Orders(msgspec.Struct, array_like=True):
     refunded: dict[str, int] = {}
     days: dict[int, int] = {}
     money_days: dict[int, dict[str, int]] = {}
+    classes: list[str] = []
 
 
-class CartLine(msgspec.Struct, array_like=True, gc=False):
+class CartLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The latest word about one item in the cart; quantity 0 is taken out or bought."""
 
     quantity: float
     time_ms: int
     received_ms: int
     message_id: str
+    signal_class: str
+
+    @property
+    def stamp(self) -> tuple[int, int, str]:
+        """Time, receipt and message id: which of two words is the later one."""
+        return self.time_ms, self.received_ms, self.message_id
 
 
 class Device(msgspec.Struct, array_like=True, gc=False):
@@ -129,7 +137,7 @@ class Profile(msgspec.Struct, array_like=True):
         recent: the latest steps, ascending.
         sessions: the latest visits, ascending; `n_older_sessions` were dropped.
         counts: class -> day since 1970 (UTC) -> signals.
-        cart: item id -> line.
+        cart: item id -> line; one that is older than `cart_set`, when the whole cart was last seen, is no longer in it.
         consent: purpose -> latest word.
         withdrawn: purpose -> time of its latest withdrawal; signals up to then never count again.
         devices: "device os browser" -> use.
@@ -151,6 +159,7 @@ class Profile(msgspec.Struct, array_like=True):
     counts: dict[str, dict[int, int]] = {}
     orders: Orders = msgspec.field(default_factory=Orders)
     cart: dict[str, CartLine] = {}
+    cart_set: CartLine | None = None
     consent: dict[str, Consent] = {}
     withdrawn: dict[str, int] = {}
     devices: dict[str, Device] = {}

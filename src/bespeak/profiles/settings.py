@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from bespeak.errors import ConfigError
 from bespeak.signals.signal import SignalClass
@@ -12,13 +12,15 @@ from bespeak.signals.signal import SignalClass
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
 
-Role = Literal["order", "refund", "cart", "uncart"]
+Role = Literal["order", "refund", "cancel", "cart_add", "cart_remove", "cart_set"]
+ROLES: frozenset[str] = frozenset(get_args(Role))
 
-BUILT_IN_ROLES: Mapping[str, Role] = {
+BUILT_IN_ROLES: Mapping[str, str] = {
     "purchase": "order",
     "refund": "refund",
-    "cart": "cart",
-    "product_removed": "uncart",
+    "cart": "cart_add",
+    "cart_view": "cart_set",
+    "product_removed": "cart_remove",
 }
 
 
@@ -61,7 +63,8 @@ class FoldSettings:
         classes: name -> signal class. Signals of other classes are ignored.
         facets: item attributes whose values get affinities.
         numeric_facets: item attributes of which mean and spread are kept.
-        roles: signal name or class -> what it does to orders and cart; a signal's name wins over its class.
+        roles: signal name or class -> what it does to orders and cart; a signal's name wins over its class. Other words
+            than those of `Role` mean nothing here.
         profile_purpose: the purpose of what has no class: traits, sessions, devices, dates.
         fold_version: kept in every profile; a profile of another version wants a refold.
         rates: class -> halvings per millisecond (derived).
@@ -76,7 +79,7 @@ class FoldSettings:
     classes: Mapping[str, SignalClass]
     facets: tuple[str, ...] = ()
     numeric_facets: tuple[str, ...] = ()
-    roles: Mapping[str, Role] = field(default_factory=lambda: BUILT_IN_ROLES)
+    roles: Mapping[str, str] = field(default_factory=lambda: BUILT_IN_ROLES)
     session_gap_minutes: float = 30
     limits: Limits = Limits()
     profile_purpose: str = "personalize"

@@ -51,15 +51,11 @@ def drop_purpose(profile: Profile, purpose: str, settings: FoldSettings) -> None
                 del session.counts[name]
         for name in dropped & profile.counts.keys():
             del profile.counts[name]
-    roles = {
-        role
-        for name, role in settings.roles.items()
-        if settings.purposes.get(name, settings.profile_purpose) == purpose
-    }
-    if purpose == settings.profile_purpose or roles & {"order", "refund"}:
-        profile.orders = Orders()
-    if purpose == settings.profile_purpose or roles & {"cart", "uncart"}:
-        profile.cart = {}
+        if dropped.intersection(profile.orders.classes):
+            profile.orders = Orders()
+        profile.cart = {item_id: line for item_id, line in profile.cart.items() if line.signal_class not in dropped}
+        if profile.cart_set is not None and profile.cart_set.signal_class in dropped:
+            profile.cart_set = None
     if purpose == settings.profile_purpose:
         profile.n_events = profile.first_ms = profile.last_ms = profile.n_older_sessions = 0
         profile.traits, profile.places, profile.devices, profile.sessions = {}, {}, {}, []
