@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from bespeak.decide.placements import Placement
+from bespeak.decide.placements import Placement, placements_from
 from bespeak.engine.settings import Section, Settings
 from bespeak.errors import BespeakError, ConfigError
 from bespeak.privacy.consent import ConsentRules
-from bespeak.profiles.record import profile_schema
-from bespeak.rules import parse
 from bespeak.segments.definitions import Segment
 from bespeak.signals.catalogue import SignalCatalogue
-from bespeak.signals.purposes import ESSENTIAL, Purposes
+from bespeak.signals.purposes import Purposes
 
 FILE_NAME = "bespeak.toml"
 _PATH = re.compile(r" - at `\$?\.?([^`]*)`")
@@ -87,7 +84,7 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
             purposes=purposes,
             signals=SignalCatalogue.built_in().with_overrides(settings.signals),
             consent=ConsentRules(purposes, settings.consent.categories, defaults),
-            placements=_placements(settings),
+            placements=placements_from(settings.placements),
             segments=_segments(settings),
         )
     except ConfigError as error:
@@ -182,9 +179,5 @@ def _known_purpose(purposes: Purposes, purpose: str, key: str) -> None:
         )
 
 
-def _placements(settings: Settings) -> dict[str, Placement]:
-    raise NotImplementedError(ESSENTIAL)
-
-
 def _segments(settings: Settings) -> tuple[Segment, ...]:
-    raise NotImplementedError(parse, profile_schema, Iterator)
+    return compile_segments(settings.segments)

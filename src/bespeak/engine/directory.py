@@ -1,8 +1,8 @@
-"""Who is who within one batch: resolves ids, plans links and merges event by event, and writes them at the end.
+"""Who is who within one batch: resolves ids, plans links and merges event by event, and writes them.
 
-Events of one batch see the links that earlier events of it made. On a store with concurrent writers the ids of the batch
-are locked first, then the persons they lead to, each in sorted order; only then are log positions drawn, so that per person
-log order is fold order.
+Events of one batch see the links that earlier events of it made. On a store with concurrent writers the ids of the
+batch are locked first, then the persons they lead to, each in sorted order; only then are log positions drawn, so that
+per person log order is fold order.
 """
 
 from __future__ import annotations
@@ -53,10 +53,9 @@ class Directory:
         self._groups: dict[int, Group] = {}
         self._drawn: list[int] = []
         self._created: list[int] = []
-        self._new_links: dict[IdKey, tuple[int, bool]] = {}
-        self._new_claims: list[tuple[IdKey, int]] = []
+        self._new_links: dict[IdKey, people.NewLink] = {}
+        self._new_claims: list[tuple[IdKey, int, str]] = []
         self._merges: list[tuple[int, int]] = []
-        self._source: str = ""
 
     def _settle(self, ids: set[IdKey], *, locks: bool) -> tuple[dict[IdKey, int], set[IdKey]]:
         if locks:
@@ -74,13 +73,16 @@ class Directory:
         """Returns the root persons that the batch's ids led to when it began."""
         return set(self._links.values())
 
+    def is_known(self, event: Event) -> bool:
+        """True when an id of the event leads to a person."""
+        return any(key in self._links for key in lookup_ids(event))
+
     def place(self, event: Event) -> Placed:
         """Decides whom an event belongs to, and remembers the links, merges and claims it makes.
 
         Raises:
             EventRejected: its ids identify nobody, or it named a person without proof.
         """
-        self._source = event.source
         if event.is_vouched and event.type != "alias" and not event.profile_id:
             known = self._known(event)
             if known is not None:
@@ -117,14 +119,14 @@ class Directory:
         for link in made.new_links:
             target = actual(link.person)
             self._links[link.key] = target
-            self._new_links[link.key] = (target, link.is_shared)
+            self._new_links[link.key] = people.NewLink(target, link.is_shared, event.source)
             self._forget(target)
             if link.is_shared:
                 self._shared.add(link.key)
         for absorbed in made.absorbed:
             self._merge(person, absorbed)
         for claim in made.claims:
-            self._new_claims.append((claim, person))
+            self._new_claims.append((claim, person, event.source))
             group = self._group(person)
             self._groups[person] = msgspec.structs.replace(group, claims=group.claims | {claim})
         is_claim = bool(event.user_id) and not event.is_vouched
@@ -143,10 +145,10 @@ class Directory:
         for key, person in self._links.items():
             if person == absorbed:
                 self._links[key] = root
-        for key, (person, is_shared) in self._new_links.items():
-            if person == absorbed:
-                self._new_links[key] = (root, is_shared)
-        self._new_claims = [(key, root if person == absorbed else person) for key, person in self._new_claims]
+        for key, link in self._new_links.items():
+            if link.person == absorbed:
+                self._new_links[key] = msgspec.structs.replace(link, person=root)
+        self._new_claims = [(key, root if p == absorbed else p, source) for key, p, source in self._new_claims]
         self._forget(root)
         self._forget(absorbed)
 
@@ -175,10 +177,10 @@ class Directory:
             tx.insert("persons", ("person_id", "root_id", "created_ms"), rows)
             self._created = []
         if self._new_links:
-            people.link(tx, self._new_links, self._source, self._now_ms)
+            people.link(tx, self._new_links, self._now_ms)
             self._new_links = {}
         if self._new_claims:
-            people.claim(tx, self._new_claims, self._source, self._now_ms)
+            people.claim(tx, self._new_claims, self._now_ms)
             self._new_claims = []
         for root, absorbed in self._merges:
             people.merge(tx, root, absorbed)

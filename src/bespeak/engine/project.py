@@ -1,6 +1,7 @@
 """A project folder: `bespeak.toml`, `data/` (store, lake, models, erasures) and `keys/`.
 
-`create` writes the commented file: every setting with its default, unit and meaning, taken from the types in `settings`.
+`create` writes the commented file: every setting with its default, unit and meaning, taken from the types in
+`settings`.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def create(root: Path, *, token_key: tuple[str, str], settings: Mapping[str, Any
         },
         "keys": {"admin": {"sha256": key_digest(keys.secret_key)}},
         "tokens": {"public_key": token_key[1]},
-        "placements": {"home": {}, "similar": {"kind": "similar"}, "search": {"kind": "search"}},
+        "placements": {"home": {}, "similar": {}, "search": {}},
     }
     for section, values in (settings or {}).items():
         given[section] = {**given.get(section, {}), **values}

@@ -95,9 +95,7 @@ class ProfileSettings(Section, frozen=True, kw_only=True):
     )
     numeric_facets: Annotated[
         list[str],
-        Meta(
-            description="numeric item attributes kept as decayed mean and spread; price_percentile is computed within the category"
-        ),
+        Meta(description="numeric item attributes kept as mean and spread; price_percentile is computed"),
     ] = msgspec.field(default_factory=lambda: ["price_percentile", "rating"])
     session_gap_minutes: Annotated[
         int, Meta(description="a pause this long ends a session, in minutes", ge=1, le=1440)

@@ -99,25 +99,30 @@ def create(tx: Transaction, n: int, now_ms: int) -> list[int]:
     return ids
 
 
-def link(tx: Transaction, links: Mapping[IdKey, tuple[int, bool]], source: str, now_ms: int) -> None:
-    """Links ids to persons (id -> person, is shared), moving those that were linked elsewhere."""
+class NewLink(msgspec.Struct, frozen=True):
+    """Where an id leads from now on, and which source said so."""
+
+    person: int
+    is_shared: bool
+    source: str
+
+
+def link(tx: Transaction, links: Mapping[IdKey, NewLink], now_ms: int) -> None:
+    """Links ids to persons, moving those that were linked elsewhere."""
     tx.insert(
         "links",
         ("id_kind", "id_value", "person_id", "is_shared", "source", "first_ms", "last_ms"),
-        [
-            (k.kind, k.value, person, int(shared), source, now_ms, now_ms)
-            for k, (person, shared) in sorted(links.items())
-        ],
+        [(k.kind, k.value, to.person, int(to.is_shared), to.source, now_ms, now_ms) for k, to in sorted(links.items())],
         on_conflict="replace",
     )
 
 
-def claim(tx: Transaction, claims: Iterable[tuple[IdKey, int]], source: str, now_ms: int) -> None:
-    """Records that a device claimed an id without proof."""
+def claim(tx: Transaction, claims: Iterable[tuple[IdKey, int, str]], now_ms: int) -> None:
+    """Records that a device claimed an id without proof: (id, person, source)."""
     tx.insert(
         "claims",
         ("id_kind", "id_value", "person_id", "source", "first_ms"),
-        [(key.kind, key.value, person, source, now_ms) for key, person in sorted(set(claims))],
+        [(key.kind, key.value, person, source, now_ms) for key, person, source in sorted(set(claims))],
         on_conflict="ignore",
     )
 

@@ -1,0 +1,330 @@
+"""The write path.
+
+Validate -> look up the person -> consent gate, per signal -> de-duplicate and append -> link identities -> fold -> move
+segments -> acknowledge.
+
+One transaction per batch. An event that no granted purpose may use leaves a typed count, never a payload.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from bespeak.engine.config import Configuration
+from bespeak.engine.directory import Directory, Placed
+from bespeak.engine.observe import Observer, minimised, only_consent
+from bespeak.engine.profile_book import ProfileBook
+from bespeak.engine.writer import WriteRequest, Written
+from bespeak.errors import EventRejected
+from bespeak.privacy.pseudonyms import pseudonym
+from bespeak.signals.decisions import Exposure
+from bespeak.signals.events import Event
+from bespeak.signals.signal import Signal
+from bespeak.storage import items as item_rows
+from bespeak.storage import log, people, records
+from bespeak.storage.base import Store, Transaction
+from bespeak.storage.log import DAY_MS, Entry, EntryBody, Reject
+from bespeak.storage.people import ConsentChange
+
+ItemFacets = dict[str, list[str] | float]
+FacetsOf = Callable[[str], ItemFacets]
+
+
+class Ingest:
+    """Commits requests under one configuration.
+
+    Args:
+        store: where to.
+        config: the active configuration.
+        observer: reads events under that configuration.
+        message_secret: key of the hashes that catch duplicates.
+        facets_of: item id -> facets as the catalogue knows them now; empty for an unknown item.
+        now_ms: the clock.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        config: Configuration,
+        observer: Observer,
+        *,
+        message_secret: bytes,
+        facets_of: FacetsOf,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._config = config
+        self._observer = observer
+        self._secret = message_secret
+        self._facets_of = facets_of
+        self._now_ms = now_ms
+        self._book = ProfileBook(observer.fold_settings)
+        self._locks = store.kind == "postgres"
+        self._token = -1
+
+    def commit(self, requests: Sequence[WriteRequest]) -> list[Written]:
+        """Writes requests in one transaction and returns what became of each, in order."""
+        try:
+            with self._store.write() as tx:
+                # Inside the transaction nobody else can commit any more, so an unchanged token means: nobody did.
+                token = self._store.change_token()
+                self._book.begin(tx, keeps=token == self._token)
+                self._token = token
+                batch = _Batch(self, tx, self._now_ms())
+                results = batch.write(requests)
+        except BaseException:
+            self._book.forget()
+            raise
+        self._book.committed()
+        return results
+
+
+class _Batch:
+    """One transaction's work."""
+
+    def __init__(self, ingest: Ingest, tx: Transaction, now_ms: int) -> None:
+        self._ingest = ingest
+        self._tx = tx
+        self._now_ms = now_ms
+        self._observer = ingest._observer
+        self._consent = ingest._config.consent
+        self._purposes = ingest._config.purposes
+        self._entries: list[Entry] = []
+        self._rejects: list[Reject] = []
+        self._consents: list[ConsentChange] = []
+        self._exposures: list[Exposure] = []
+        self._gated: Counter[tuple[int, str, str, str]] = Counter()
+        self._counts: Counter[tuple[str, str, int]] = Counter()
+        self._stubs: dict[str, tuple[int, ItemFacets]] = {}
+        self._book = ingest._book
+        self._directory = Directory(tx, (), now_ms, locks=False)
+        self._positions: Iterator[int] = iter(())
+
+    def write(self, requests: Sequence[WriteRequest]) -> list[Written]:
+        events = [event for request in requests for event in request.events]
+        for request in requests:
+            self._rejects.extend(request.rejects)
+        outcomes: list[str] = self._take(events) if events else []
+        self._finish(requests)
+        last = self._entries[-1].log_id if self._entries else 0
+        results = []
+        position = 0
+        for request in requests:
+            n = len(request.events)
+            counts = Counter(outcomes[position : position + n])
+            position += n
+            results.append(
+                Written(
+                    n_accepted=counts["accepted"] + counts["gated"],
+                    n_duplicate=counts["duplicate"],
+                    n_rejected=counts["rejected"] + len(request.rejects),
+                    n_gated=counts["gated"],
+                    last_log_id=last,
+                )
+            )
+        return results
+
+    def _take(self, events: Sequence[Event]) -> list[str]:
+        tx, secret = self._tx, self._ingest._secret
+        self._directory = Directory(tx, events, self._now_ms, locks=self._ingest._locks)
+        keys = [pseudonym(secret, event.message_id) for event in events]
+        is_new = log.new_messages(tx, keys, self._now_ms)
+        self._book.load(self._directory.persons())
+        # One event draws at most itself and its merges; what is left over is a gap in the log.
+        self._positions = iter(tx.reserve("events", max(1, sum(is_new))))
+        return [
+            self._take_one(event, key) if new else "duplicate"
+            for event, key, new in zip(events, keys, is_new, strict=True)
+        ]
+
+    def _take_one(self, event: Event, message_key: bytes) -> str:
+        try:
+            return self._take_valid(event, message_key)
+        except EventRejected as error:
+            body = msgspec.json.encode(event)
+            self._rejects.append(
+                Reject(
+                    received_ms=event.received_ms,
+                    source=event.source,
+                    reason=error.code,
+                    detail=error.message,
+                    body=body,
+                )
+            )
+            return "rejected"
+
+    def _take_valid(self, event: Event, message_key: bytes) -> str:
+        placed_before = self._gate_before_placing(event)
+        if placed_before is not None:
+            return placed_before
+        placed = self._directory.place(event)
+        for absorbed in placed.absorbed:
+            self._merge(placed.person, absorbed, event)
+        profile = self._book.open(placed.person)
+        recorded = {purpose: word.is_granted for purpose, word in profile.consent.items()}
+        context = event.context
+        changes = self._consent.changes(event.source, recorded, context.consent, context.is_gpc)
+        granted = self._consent.granted(event.source, {**recorded, **changes}, context.is_gpc)
+        is_usable = bool(granted & ~self._purposes.essential)
+        if not is_usable and not changes:
+            self._count_gated(event)
+            return "gated"
+        kept = minimised(event, granted, self._purposes, is_claim=placed.is_claim) if is_usable else only_consent(event)
+        self._append(kept, placed, message_key, granted=granted, changes=changes)
+        return "accepted" if is_usable else "gated"
+
+    def _gate_before_placing(self, event: Event) -> str | None:
+        """An event of somebody unknown that nothing may use must not make a person."""
+        context = event.context
+        if self._consent.granted(event.source, {}, context.is_gpc) & ~self._purposes.essential:
+            return None
+        if self._directory.is_known(event):
+            return None
+        if self._consent.changes(event.source, {}, context.consent, context.is_gpc):
+            return None
+        self._count_gated(event)
+        return "gated"
+
+    def _count_gated(self, event: Event) -> None:
+        """Counts by the catalogue's name of the signal: an event's own name may hold anything."""
+        signals = self._observer.signals.signals_of(event)
+        name = signals[0].name if signals else event.type
+        self._gated[(event.received_ms // DAY_MS, event.source, name, "no_purpose")] += 1
+
+    def _append(
+        self,
+        event: Event,
+        placed: Placed,
+        message_key: bytes,
+        *,
+        granted: int,
+        changes: dict[str, bool],
+    ) -> None:
+        signals = self._observer.allowed(event, granted)
+        entry = Entry(
+            log_id=self._next_position(),
+            person_id=placed.person,
+            kind="event",
+            time_ms=event.time_ms,
+            received_ms=event.received_ms,
+            name=event.name if event.type == "track" else event.type,
+            purposes=granted,
+            is_bot=event.context.is_bot,
+            fold_version=self._observer.fold_settings.fold_version,
+            source=event.source,
+            message_key=message_key,
+            body=EntryBody(
+                event=event,
+                facets=self._facets(event, signals),
+                ids=placed.ids,
+                consent=changes or None,
+            ),
+        )
+        self._entries.append(entry)
+        self._book.fold(placed.person, self._observer.observation(entry, signals))
+        self._record(entry, event, signals, changes)
+
+    def _facets(self, event: Event, signals: Sequence[Signal]) -> dict[str, ItemFacets]:
+        """Returns what is known now of the event's items; an unknown item is described by the event itself."""
+        if not signals:
+            return {}
+        facets: dict[str, ItemFacets] = {}
+        carried: dict[str, ItemFacets] | None = None
+        for signal in signals:
+            item_id = signal.item_id
+            if item_id in facets:
+                continue
+            known = self._ingest._facets_of(item_id) if item_id else {}
+            if not known:
+                if carried is None:
+                    carried = self._observer.signals.event_facets(event)
+                known = carried.get(item_id, {})
+                if item_id and item_id not in self._stubs:
+                    self._stubs[item_id] = (event.time_ms, known)
+            keeps = self._observer.fold_settings
+            facets[item_id] = {
+                name: value for name, value in known.items() if name in keeps.facet_set or name in keeps.numeric_set
+            }
+        return {item_id: known for item_id, known in facets.items() if known}
+
+    def _record(self, entry: Entry, event: Event, signals: Sequence[Signal], changes: dict[str, bool]) -> None:
+        for purpose, is_granted in changes.items():
+            self._consents.append(
+                ConsentChange(
+                    person_id=entry.person_id,
+                    purpose=purpose,
+                    is_granted=is_granted,
+                    time_ms=event.time_ms,
+                    received_ms=event.received_ms,
+                    message_id=event.message_id,
+                    source=event.source,
+                    proof="Sec-GPC" if event.context.is_gpc and purpose == "share" else "categoryPreferences",
+                )
+            )
+        if entry.is_bot:
+            return
+        day = event.time_ms // DAY_MS
+        for signal in signals:
+            if signal.item_id:
+                self._counts[(signal.item_id, signal.signal_class, day)] += 1
+        if entry.purposes & self._purposes.measure:
+            for shown in self._observer.signals.exposures_of(event):
+                self._exposures.append(
+                    Exposure(
+                        decision_id=shown.decision_id,
+                        item_id=shown.item_id,
+                        position=shown.position,
+                        time_ms=event.time_ms,
+                        person=entry.person_id,
+                    )
+                )
+
+    def _merge(self, root: int, absorbed: int, event: Event) -> None:
+        self._entries.append(
+            Entry(
+                log_id=self._next_position(),
+                person_id=root,
+                kind="merge",
+                time_ms=event.time_ms,
+                received_ms=event.received_ms,
+                name="merge",
+                purposes=self._purposes.everything,
+                is_bot=False,
+                fold_version=self._observer.fold_settings.fold_version,
+                source=event.source,
+                message_key=None,
+                body=EntryBody(absorbed=absorbed),
+            )
+        )
+        self._book.merge(root, absorbed)
+
+    def _next_position(self) -> int:
+        position = next(self._positions, None)
+        if position is None:
+            self._positions = iter(self._tx.reserve("events", 16))
+            position = next(self._positions)
+        return position
+
+    def _finish(self, requests: Sequence[WriteRequest]) -> None:
+        tx = self._tx
+        self._directory.flush()
+        if self._entries:
+            log.append(tx, self._entries)
+            moves = self._book.write(tx, self._ingest._config.segments, self._now_ms, self._entries[-1].log_id)
+            records.add_moves(tx, moves)
+        log.add_rejects(tx, self._rejects)
+        if self._gated:
+            log.add_gated(tx, self._gated)
+        people.add_consents(tx, self._consents)
+        if self._stubs:
+            item_rows.stubs(tx, self._stubs)
+        if self._counts:
+            item_rows.add_counts(tx, {key: float(n) for key, n in self._counts.items()})
+        if self._exposures:
+            records.add_exposures(tx, self._exposures)
+        decisions = [decision for request in requests for decision in request.decisions]
+        if decisions:
+            records.add_decisions(tx, decisions)

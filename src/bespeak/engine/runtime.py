@@ -1,0 +1,109 @@
+"""One configuration at work: everything that is compiled from it, swapped as a whole when another becomes active."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from bespeak.engine.config import Configuration, parse_config
+from bespeak.engine.ingest import Ingest
+from bespeak.engine.observe import Observer
+from bespeak.engine.worlds import WorldKeeper
+from bespeak.errors import ConfigError
+from bespeak.intake.context import GeoIP
+from bespeak.profiles.settings import FoldSettings
+from bespeak.storage import records
+from bespeak.storage.base import Session, Store, Transaction
+from bespeak.storage.blobs import BlobStore
+
+POLICIES = "policies"
+
+
+class PolicyVersion(msgspec.Struct, frozen=True):
+    """The current version of a placement's policy and the digest of its settings."""
+
+    version: int
+    digest: str
+
+
+@dataclass(frozen=True, eq=False)
+class Runtime:
+    """What one configuration version was compiled to."""
+
+    config: Configuration
+    config_version: int
+    observer: Observer
+    ingest: Ingest
+    keeper: WorldKeeper
+    places: GeoIP | None
+
+
+def build(
+    store: Store,
+    blobs: BlobStore,
+    config: Configuration,
+    config_version: int,
+    *,
+    message_secret: bytes,
+    now_ms: Callable[[], int],
+) -> Runtime:
+    """Compiles a configuration."""
+    settings = config.settings
+    observer = Observer(
+        config.signals,
+        config.purposes,
+        FoldSettings(
+            classes=config.signals.classes,
+            facets=tuple(settings.profiles.facets),
+            numeric_facets=tuple(settings.profiles.numeric_facets),
+            session_gap_minutes=settings.profiles.session_gap_minutes,
+        ),
+        visit_sources=frozenset(name for name, source in settings.sources.items() if source.kind != "import"),
+    )
+    with store.read() as session:
+        policies = {name: policy.version for name, policy in read_policies(session).items()}
+    keeper = WorldKeeper(store, blobs, config, config_version, policies)
+    ingest = Ingest(
+        store,
+        config,
+        observer,
+        message_secret=message_secret,
+        facets_of=lambda item_id: keeper.world.catalogue.facets_of(item_id),
+        now_ms=now_ms,
+    )
+    places = GeoIP(settings.context.geoip) if settings.context.geoip else None
+    return Runtime(config, config_version, observer, ingest, keeper, places)
+
+
+def activate(tx: Transaction, config: Configuration, now_ms: int, author: str) -> int:
+    """Makes a configuration the active one and numbers the policies whose settings changed; returns its version."""
+    before = records.current_config(tx)
+    if before is not None:
+        _check_purposes(parse_config(before.body), config)
+    held = read_policies(tx)
+    for name, placement in config.placements.items():
+        digest = placement.digest()
+        known = held.get(name)
+        if known is None or known.digest != digest:
+            held[name] = PolicyVersion((known.version if known else 0) + 1, digest)
+    records.put_setting(tx, POLICIES, msgspec.json.encode(held))
+    return records.add_config(tx, now_ms, author, config.digest(), config.text)
+
+
+def read_policies(session: Session) -> dict[str, PolicyVersion]:
+    """Returns placement -> current policy version."""
+    raw = records.setting(session, POLICIES)
+    return msgspec.json.decode(raw, type=dict[str, PolicyVersion]) if raw else {}
+
+
+def _check_purposes(before: Configuration, after: Configuration) -> None:
+    """The order of purposes is part of the data: a project may only append."""
+    known = before.purposes.all
+    if after.purposes.all[: len(known)] != known:
+        raise ConfigError(
+            f"purposes may only be appended to {', '.join(known)}.",
+            key="consent.purposes",
+            hint="Their order is part of the stored data.",
+        )

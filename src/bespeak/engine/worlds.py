@@ -1,0 +1,165 @@
+"""Keeps the snapshot that decisions are made with: notices changes, loads what is new, swaps it in at once.
+
+A decision takes one `World` and keeps it to its end, so configuration, catalogue and models never change half-way. What
+changed is told by the version counters of the store: one cheap read.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from bespeak.catalogue.counters import DAY_MS, ItemCounters
+from bespeak.catalogue.snapshot import CatalogueSnapshot
+from bespeak.catalogue.text_index import TextIndex
+from bespeak.decide.model_set import LoadedModel, ModelSet
+from bespeak.decide.world import World
+from bespeak.engine.config import Configuration
+from bespeak.errors import BespeakError
+from bespeak.models.artefact import load
+from bespeak.storage import items as item_rows
+from bespeak.storage import records
+from bespeak.storage.base import Session, Store
+from bespeak.storage.blobs import BlobStore
+
+COUNTER_DAYS = 60
+COUNTERS_EVERY_MS = 60_000
+MODEL_SET = "models"
+
+
+class StoredModel(msgspec.Struct, frozen=True, kw_only=True):
+    """One model of a trained set: its name and its folder in the blob store."""
+
+    name: str
+    blob_key: str
+    is_best: bool = False
+
+
+class SetHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """What is recorded of a trained set.
+
+    Attributes:
+        models: the members, the chosen one marked.
+        sentences: what training found, in words.
+        boards: leaderboards as plain values.
+        trained_from_ms, trained_to_ms: window of the training events.
+        n_events, n_people, n_items: size of the training data.
+        purposes: purposes under which the data was used.
+        lake_position: log position up to which the log was read.
+    """
+
+    models: list[StoredModel]
+    sentences: list[str]
+    boards: list[dict[str, Any]] = []
+    metrics: dict[str, float] = {}
+    trained_from_ms: int = 0
+    trained_to_ms: int = 0
+    n_events: int = 0
+    n_people: int = 0
+    n_items: int = 0
+    seconds: float = 0.0
+    purposes: list[str] = []
+    lake_position: int = 0
+
+
+class WorldKeeper:
+    """Holds the current `World`; `refresh` brings it up to date.
+
+    Args:
+        store: where versions, items, counters and models are recorded.
+        blobs: where model folders lie.
+        config: the active configuration and its version.
+        policies: placement -> version of its policy.
+    """
+
+    def __init__(
+        self, store: Store, blobs: BlobStore, config: Configuration, config_version: int, policies: Mapping[str, int]
+    ) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._lock = threading.Lock()
+        self._seen: dict[str, int] = {}
+        self._counters_at_ms = -COUNTERS_EVERY_MS
+        self._loaded: tuple[LoadedModel, ...] = ()
+        self._models_version = 0
+        self._weights = {name: c.prior_weight for name, c in config.signals.classes.items()}
+        profiles = config.settings.profiles
+        catalogue = CatalogueSnapshot.build([], profiles.facets, profiles.numeric_facets)
+        self._world = World(
+            catalogue=catalogue,
+            counters=ItemCounters.empty(0),
+            text_index=TextIndex.build([]),
+            placements=config.placements,
+            policies=policies,
+            classes=config.signals.classes,
+            purposes=config.purposes,
+            config_version=config_version,
+            locale=config.settings.project.locale,
+        )
+
+    @property
+    def world(self) -> World:
+        """The current snapshot."""
+        return self._world
+
+    @property
+    def models_version(self) -> int:
+        """Version of the trained set that is loaded, 0 when none is."""
+        return self._models_version
+
+    def refresh(self, now_ms: int) -> bool:
+        """Loads what changed since the last call; returns whether anything did.
+
+        A model set that cannot be loaded leaves the old one in place: a broken artefact never takes decisions down.
+        """
+        with self._lock:
+            with self._store.read() as session:
+                versions = records.versions(session)
+                is_new_catalogue = versions.get("catalogue", 0) != self._seen.get("catalogue", 0)
+                is_new_models = versions.get("models", 0) != self._seen.get("models", 0)
+                is_time = now_ms - self._counters_at_ms >= COUNTERS_EVERY_MS or now_ms < self._counters_at_ms
+                if not (is_new_catalogue or is_new_models or is_time):
+                    return False
+                world = self._world
+                if is_new_catalogue:
+                    catalogue = self._catalogue(session, world.catalogue)
+                    world = replace(world, catalogue=catalogue, text_index=TextIndex.build(catalogue.items))
+                if is_new_models:
+                    self._load_models(session)
+                if is_new_catalogue or is_time:
+                    since_day = now_ms // DAY_MS - COUNTER_DAYS
+                    counts = item_rows.counts(session, since_day)
+                    world = replace(
+                        world, counters=ItemCounters.build(counts, world.catalogue.index, self._weights, now_ms)
+                    )
+                    self._counters_at_ms = now_ms
+            if is_new_models or is_new_catalogue:
+                world = replace(world, models=ModelSet.build(self._loaded, world.catalogue))
+            self._world = world
+            self._seen = versions
+            return True
+
+    def _catalogue(self, session: Session, held: CatalogueSnapshot) -> CatalogueSnapshot:
+        if not self._seen.get("catalogue", 0):
+            changes = item_rows.load_all(session)
+            return held.updated(changes)
+        return held.updated(item_rows.since(session, held.version))
+
+    def _load_models(self, session: Session) -> None:
+        current = records.models(session, name=MODEL_SET, state="current")
+        if not current:
+            self._loaded, self._models_version = (), 0
+            return
+        header = msgspec.json.decode(current[0].header, type=SetHeader)
+        try:
+            self._loaded = tuple(
+                LoadedModel.of(load(self._blobs.path(m.blob_key)).model, current[0].version, is_best=m.is_best)
+                for m in header.models
+            )
+        except (BespeakError, OSError):
+            return
+        self._models_version = current[0].version
