@@ -48,7 +48,7 @@ def artwork(item: Mapping[str, Any]) -> str:
     turn = (digest[1] / 255 - 0.5) * 0.12
     top = _shade(hue + turn, min(lightness + 0.2, 0.93), saturation * 0.8)
     bottom = _shade(hue - turn, max(lightness * 0.85, 0.2), saturation)
-    pen = "#fff" if lightness < 0.62 else _shade(hue, 0.24, min(saturation, 0.5))
+    pen = "#fff" if _luminance(hue, lightness, saturation) < 0.58 else _shade(hue, 0.24, min(saturation, 0.5))
     x, y, radius = 40 + digest[2] * 160 // 255, 30 + digest[3] * 60 // 255, 50 + digest[1] % 50
     named = str(item.get("title") or item["id"])[:200]
     title = escape(
@@ -74,6 +74,12 @@ def _base_colour(name: object, seed: int) -> tuple[float, float, float]:
     code = COLOURS[str(name)][1]
     red, green, blue = (int(code[offset : offset + 2], 16) / 255 for offset in (1, 3, 5))
     return colorsys.rgb_to_hls(red, green, blue)
+
+
+def _luminance(hue: float, lightness: float, saturation: float) -> float:
+    """Perceived brightness in [0, 1] (weights of Rec. 709), so that yellow gets a dark pen and blue a white one."""
+    red, green, blue = colorsys.hls_to_rgb(hue, lightness, saturation)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def _shade(hue: float, lightness: float, saturation: float) -> str:

@@ -1,0 +1,310 @@
+/*! bespeak.js 1 (Apache-2.0): tracking, consent, personalized slots.
+ * <script async src="https://HOST/bespeak.js" data-key="WRITE_KEY"></script>
+ * Calls before it has loaded: (window.bespeak = window.bespeak || []).push(["track", "Product Viewed", {…}])
+ *
+ * Before consent nothing is written to the device, events grant only what is essential, slots are asked for without
+ * an id. Withdrawal removes what was written. User id and token are never written.
+ */
+(function () {
+  "use strict";
+
+  const { key, host } = document.currentScript.dataset;
+  const base = host || new URL(document.currentScript.src).origin;
+  const now = () => new Date().toISOString();
+
+  // crypto.randomUUID exists on secure pages only
+  const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => (b + 256).toString(16).slice(1)).join("");
+
+  /** Reads, writes or (null) removes. */
+  function stored(name, value) {
+    try {
+      if (value === undefined) return JSON.parse(localStorage.getItem(name));
+      if (value === null) localStorage.removeItem(name);
+      else localStorage.setItem(name, JSON.stringify(value));
+    } catch (_) { /* forbidden: stays in memory */ }
+    return null;
+  }
+
+  /** Only `true` grants, what is not named is refused, and Global Privacy Control refuses sharing. */
+  function preferencesFrom(answer) {
+    const all = { personalize: false, measure: false, improve: false, share: false };
+    for (const name in answer) all[name] = answer[name] === true;
+    if (navigator.globalPrivacyControl) all.share = false;
+    return { ...all, essential: true };
+  }
+
+  const isGranted = () => Object.keys(preferences).some((name) => name !== "essential" && preferences[name]);
+
+  let preferences = preferencesFrom(stored("bespeak_consent"));
+  let answered = isGranted() && JSON.stringify(preferences);
+  let anonymousId = (answered && stored("bespeak_id")) || newId();
+  let userId;
+  let personToken;
+
+  // Sending: in order, the same message id on each of 6 tries
+
+  let waiting = [];
+  let isSending = false;
+
+  /** A text body without Authorization header needs no preflight. */
+  function post(path, body, timeoutMs, more) {
+    const cancel = new AbortController();
+    const timer = setTimeout(() => cancel.abort(), timeoutMs);
+    return fetch(base + path, { method: "POST", body, credentials: "omit", signal: cancel.signal, ...more })
+      .then((reply) => reply.text().then((text) => ({ reply, text })))
+      .finally(() => clearTimeout(timer));
+  }
+
+  const place = { locale: navigator.language, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone };
+  const here = () => ({
+    path: location.pathname, search: location.search, url: location.href, referrer: document.referrer, title: document.title,
+  });
+
+  /** Resolves to true once the server has the event, to false when refused or given up. */
+  function send(route, event) {
+    const campaign = {};
+    new URLSearchParams(location.search).forEach((value, name) => {
+      if (name.startsWith("utm_")) campaign[name === "utm_campaign" ? "name" : name.slice(4)] = value;
+    });
+    event.context = {
+      ...place, page: here(), campaign, personToken, userAgent: navigator.userAgent,
+      library: { name: "bespeak.js", version: "1" }, consent: { categoryPreferences: preferences },
+    };
+    Object.assign(event, { messageId: newId(), timestamp: now(), writeKey: key, anonymousId, userId });
+    return new Promise((resolve) => {
+      waiting.push({ route, event, resolve, tries: 0, at: 0 });
+      if (waiting.length > 100) waiting.shift().resolve(false);
+      next();
+    });
+  }
+
+  const bodyOf = (item) => JSON.stringify({ ...item.event, sentAt: now() });
+
+  async function next() {
+    const item = waiting.find((one) => one.at <= Date.now());
+    if (isSending || !item) return;
+    isSending = true;
+    waiting = waiting.filter((one) => one !== item);
+    let pause = 1000 * 2 ** item.tries++ * (0.75 + Math.random() / 2);
+    try {
+      const body = bodyOf(item);
+      const { reply, text } = await post(item.route, body, 10000, { keepalive: body.length < 3e4 }); // browsers allow 64 kB
+      if (reply.status < 500 && reply.status !== 429) {
+        if (!reply.ok) console.warn("bespeak: refused:", text);
+        item.resolve(reply.ok);
+        pause = 0;
+      } else pause = Math.max(pause, reply.headers.get("Retry-After") * 1000 || 0);
+    } catch (_) { /* no network: tried again */ }
+    isSending = false;
+    if (pause && item.tries < 6) {
+      item.at = Date.now() + pause;
+      waiting.push(item);
+      setTimeout(next, pause + 1);
+    } else item.resolve(false);
+    next();
+  }
+
+  /** The page may go: what waits leaves as beacons too; the server drops what comes twice. */
+  function flush() {
+    slots.forEach(reportSeen);
+    waiting.forEach((item) => navigator.sendBeacon(base + item.route, bodyOf(item)));
+  }
+
+  // Slots
+
+  const slots = new Map(); // element -> slot
+
+  /** Options: live, and what /api/decide takes: count, context, filter, exclude, item, items, query. */
+  async function slot(target, placement, options = {}) {
+    const element = typeof target === "string" ? document.querySelector(target) : target;
+    if (!element) return null;
+    const it = slots.get(element) || { element, turn: 0, template: element.querySelector("template"), seen: [] };
+    slots.set(element, it);
+    return fill(Object.assign(it, { placement, options }));
+  }
+
+  /** Resolves to the decision, or to null where the element keeps its content. */
+  async function fill(it) {
+    const turn = ++it.turn;
+    it.wait = 0;
+    const { live, ...options } = it.options;
+    const { personalize } = preferences;
+    const body = {
+      ...options, writeKey: key, placement: it.placement, context: { ...place, ...options.context },
+      ...(personalize && { anonymousId, userId }),
+    };
+    const headers = personalize && personToken ? { "X-Person-Token": personToken } : {};
+    try {
+      const { reply, text } = await post("/api/decide", JSON.stringify(body), 800, { headers });
+      if (!reply.ok) throw Error(text);
+      const decision = JSON.parse(text);
+      if (turn !== it.turn || !decision.items.length) return null;
+      show(it, decision);
+      return decision;
+    } catch (error) {
+      console.warn("bespeak: content kept:", error.message);
+      return null;
+    }
+  }
+
+  /** A listener of bespeak:filled that calls preventDefault() draws the cards itself, each with data-item-id. */
+  function show(it, decision) {
+    clearTimeout(it.timer); // replaced too soon to be seen
+    Object.assign(it, { decision, seen: [], timer: 0 });
+    if (it.element.dispatchEvent(new CustomEvent("bespeak:filled", { bubbles: true, cancelable: true, detail: decision }))) {
+      const cards = decision.items.map((item) => card(it, item));
+      it.element.textContent = "";
+      it.element.append(...cards);
+    }
+    observer.disconnect();
+    slots.forEach((any) => any.element.querySelectorAll("[data-item-id]").forEach((node) => observer.observe(node)));
+  }
+
+  /** Fills the elements that carry data-field; data becomes text, never markup. */
+  function card(it, item) {
+    const values = { ...item.properties };
+    const link = webAddress(values.url);
+    values.price = money(values);
+    values.reason = item.reasons && item.reasons.length ? item.reasons[0].text : "";
+    const root = it.template ? it.template.content.firstElementChild.cloneNode(true) : plainCard();
+    for (const part of [root, ...root.querySelectorAll("*")]) {
+      const { field } = part.dataset;
+      if (part.tagName === "IMG") field && (part.src = webAddress(values.imageUrl || values.image));
+      else if (field) part.textContent = values[field] === undefined ? "" : values[field];
+      if (part.tagName === "A" && link && !part.hasAttribute("href")) part.href = link;
+    }
+    Object.assign(root.dataset, { itemId: item.id, decisionId: it.decision.decisionId });
+    return root;
+  }
+
+  function plainCard() {
+    const root = document.createElement("a");
+    root.className = "bespeak-card";
+    for (const field of ["imageUrl", "title", "price", "reason"]) {
+      const part = document.createElement(field === "imageUrl" ? "img" : "span");
+      part.dataset.field = field;
+      part.alt = "";
+      root.append(part);
+    }
+    return root;
+  }
+
+  /** Never javascript: or data: addresses. */
+  function webAddress(text) {
+    const link = document.createElement("a");
+    link.href = text;
+    return text && /^https?:$/.test(link.protocol) ? link.href : "";
+  }
+
+  /** From minor units: 1999 EUR is 19.99 €. */
+  function money({ price, currency }) {
+    try {
+      const format = new Intl.NumberFormat(document.documentElement.lang || place.locale, { style: "currency", currency });
+      return price >= 0 ? format.format(price / 10 ** format.resolvedOptions().maximumFractionDigits) : "";
+    } catch (_) {
+      return "";
+    }
+  }
+
+  /** The slot and item that a node stands for. */
+  function itemAt(node) {
+    const element = node.closest("[data-item-id]");
+    for (const it of slots.values()) {
+      const items = element && it.decision && it.element.contains(element) ? it.decision.items : [];
+      const item = items.find(({ id }) => id === element.dataset.itemId);
+      if (item) return { it, item };
+    }
+    return {};
+  }
+
+  // A card is seen once half of it stands in the window.
+  const observer = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      const { it, item } = itemAt(entry.target);
+      if (!entry.isIntersecting || !item || item.isSeen) continue;
+      item.isSeen = true;
+      it.seen.push({ item_id: item.id, position: item.position });
+      it.timer = it.timer || setTimeout(reportSeen, 400, it);
+    }
+  }, { threshold: 0.5 });
+
+  const shownBy = (it) => ({ decision_id: it.decision.decisionId, placement: it.placement });
+
+  function reportSeen(it) {
+    clearTimeout(it.timer);
+    it.timer = 0;
+    const items = it.seen.splice(0);
+    if (items.length) send("/v1/t", { type: "track", event: "Recommendation Viewed", properties: { ...shownBy(it), items } });
+  }
+
+  function clicked({ target, button }) {
+    const { it, item } = itemAt(target);
+    if (item && button < 2) track("Product Clicked", { ...shownBy(it), product_id: item.id, position: item.position });
+  }
+
+  /** The acknowledgement follows the commit, so the next decision knows the event. */
+  function refill(isStored, onlyLive) {
+    slots.forEach((it) => {
+      if (isStored && !it.wait && (it.options.live || !onlyLive)) it.wait = setTimeout(fill, 30, it);
+    });
+    return isStored;
+  }
+
+  /** Slots in the page: <div data-bespeak-slot="home" data-count="8" data-live>default content</div> */
+  function scan() {
+    slots.forEach((it, element) => element.isConnected || slots.delete(element));
+    for (const element of document.querySelectorAll("[data-bespeak-slot]")) {
+      const { bespeakSlot, count, live, filter, item, query } = element.dataset;
+      const options = { count: +count || undefined, live: live !== undefined, filter, item, query };
+      if (!slots.has(element)) slot(element, bespeakSlot, options);
+    }
+  }
+
+  const track = (event, properties = {}) =>
+    send("/v1/t", { type: "track", event, properties }).then((isStored) => refill(isStored, true));
+
+  const api = {
+    track,
+    slot,
+    page(properties) {
+      scan();
+      return send("/v1/p", { type: "page", name: document.title, properties: { ...here(), ...properties } });
+    },
+    /** Who is logged in; with a token from the site's backend, decisions use the profile. */
+    identify(id, traits = {}, token) {
+      userId = String(id);
+      personToken = token;
+      return send("/v1/i", { type: "identify", traits }).then(refill);
+    },
+    /** {purpose: true, …} or false; the same answer again (a banner on every page) sends nothing. */
+    async consent(answer) {
+      const before = answered;
+      preferences = preferencesFrom(answer);
+      answered = JSON.stringify(preferences);
+      stored("bespeak_id", isGranted() ? anonymousId : null);
+      stored("bespeak_consent", isGranted() ? preferences : null);
+      if (before === answered) return true;
+      const sent = send("/v1/t", { type: "track", event: "Segment Consent Preference Updated", properties: {} });
+      if (!isGranted()) anonymousId = newId(); // the withdrawal itself went out under the old one
+      return refill(await sent);
+    },
+    /** After a log-out: the next person gets an id of their own. */
+    reset() {
+      userId = personToken = undefined;
+      anonymousId = newId();
+      if (isGranted()) stored("bespeak_id", anonymousId);
+      refill(true);
+    },
+    push: ([name, ...values]) => api[name](...values),
+  };
+
+  const kept = window.bespeak;
+  window.bespeak = api;
+  if (Array.isArray(kept)) kept.forEach(api.push);
+  addEventListener("pagehide", flush);
+  addEventListener("click", clicked, true);
+  addEventListener("auxclick", clicked, true);
+  document.addEventListener("visibilitychange", () => document.hidden && flush());
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", scan);
+  else scan();
+})();
