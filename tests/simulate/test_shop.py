@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from bespeak.errors import InvalidInput, UnknownName
+from bespeak.intake.segment import SourceInfo, decode_batch
+from bespeak.signals.catalogue import SignalCatalogue
 from bespeak.signals.events import EVENT_TYPES
 from bespeak.signals.items import Item
 from bespeak.signals.purposes import BUILT_IN
@@ -73,6 +75,21 @@ def test_events_are_segment_shaped_and_survive_json(events: list[dict[str, Any]]
         assert event["type"] != "track" or event["event"]
         assert event["type"] != "identify" or (event["userId"] and event["traits"]["email"])
         assert {"userAgent", "locale", "timezone", "page"} <= set(event["context"])
+
+
+def test_the_segment_codec_accepts_every_event_and_each_says_something(
+    world: ShopWorld, events: list[dict[str, Any]]
+) -> None:
+    closed_loop = world.visit(world.people()[0], world.goods.ids[:6], END_MS - 60_000, decision_id="d1")
+    sent = events + closed_loop
+    catalogue = SignalCatalogue.built_in()
+    for start in range(0, len(sent), 500):
+        body = json.dumps({"batch": sent[start : start + 500]}).encode()
+        decoded = decode_batch(body, route="batch", received_ms=END_MS, source=SourceInfo(name="demo"))
+        assert decoded.rejected == []
+        for event in decoded.events:
+            assert catalogue.signals_of(event)
+            assert not event.context.is_bot
 
 
 def test_every_kind_of_act_happens(events: list[dict[str, Any]]) -> None:

@@ -195,6 +195,7 @@ def _record(line: _Line, colour: str, item_id: str, group: str, *, available: bo
         "texts": {"de": {"title": german_title, "description": line.description[1]}} if line.has_german else {},
         "publishedAt": line.published_ms,
         "expiresAt": None,
+        "url": f"/demo/p/{item_id}",
         "imageUrl": f"/demo/art/{item_id}.svg",
     }
 

@@ -162,14 +162,15 @@
 
   /** Fills the elements that carry data-field; data becomes text, never markup. */
   function card(it, item) {
-    const values = { ...item.properties };
+    const { attributes, ...rest } = item.properties || {};
+    const values = { ...attributes, ...rest };
     const link = webAddress(values.url);
     values.price = money(values);
     values.reason = item.reasons && item.reasons.length ? item.reasons[0].text : "";
     const root = it.template ? it.template.content.firstElementChild.cloneNode(true) : plainCard();
     for (const part of [root, ...root.querySelectorAll("*")]) {
       const { field } = part.dataset;
-      if (part.tagName === "IMG") field && (part.src = webAddress(values.imageUrl || values.image));
+      if (part.tagName === "IMG") field && (part.src = webAddress(values.imageUrl));
       else if (field) part.textContent = values[field] === undefined ? "" : values[field];
       if (part.tagName === "A" && link && !part.hasAttribute("href")) part.href = link;
     }
