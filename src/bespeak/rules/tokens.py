@@ -69,6 +69,13 @@ _OPERAND_STARTS = _CONSTANTS | {
     TokenType.VAR,
     TokenType.L_PAREN,
 }
+_NEGATABLE = frozenset({TokenType.IN, TokenType.BETWEEN, TokenType.LIKE, TokenType.ILIKE})
+_INFIX = (
+    _NEGATABLE
+    | (_SYMBOLS - _SIGNS - {TokenType.L_PAREN, TokenType.R_PAREN})
+    | {TokenType.AND, TokenType.OR, TokenType.IS}
+)
+_TAKES_LIST = frozenset({TokenType.VAR, TokenType.IN})
 _OPERAND_ENDS = _CONSTANTS | {TokenType.IDENTIFIER, TokenType.NUMBER, TokenType.STRING, TokenType.R_PAREN}
 
 
@@ -237,41 +244,55 @@ class _Rewriter:
 
 
 def _check_shape(tokens: list[Token], text: str) -> None:
-    """Refuse what would nest too deeply, and two operands side by side (SQL would read an alias into those)."""
-    depth = signs = 0
+    """Refuse, exactly where it stands, what the parser would accept in its own way or place vaguely."""
+    _check_nesting(tokens)
+    for index, token in enumerate(tokens):
+        kind, shown = token.token_type, _shown(text[token.start : token.end + 1])
+        earlier, before = (tokens[index - ago].token_type if index >= ago else None for ago in (2, 1))
+        if earlier in _OPERAND_ENDS and before is TokenType.NOT and kind not in _NEGATABLE:
+            raise refusal("An operator such as AND is missing before 'NOT'", tokens[index - 1].start)
+        if before in _OPERAND_ENDS:
+            # SQL would read an alias into two operands side by side.
+            if kind in _OPERAND_STARTS:
+                raise refusal(f"An operator such as AND or = is missing before '{shown}'", token.start)
+            continue
+        is_negated = before is TokenType.NOT and kind in _NEGATABLE
+        is_empty_call = kind is TokenType.R_PAREN and before is TokenType.L_PAREN and earlier in _TAKES_LIST
+        if (kind in _INFIX or kind is TokenType.R_PAREN) and not is_negated and not is_empty_call:
+            raise refusal(f"Something is missing before '{shown}'", token.start)
+    if tokens[-1].token_type not in _OPERAND_ENDS:
+        raise refusal("Something is missing after the end", len(text))
+
+
+def _check_nesting(tokens: list[Token]) -> None:
+    signs = 0
     opened: list[int] = []
-    previous: Token | None = None
     for token in tokens:
         kind = token.token_type
         signs = signs + 1 if kind in _SIGNS else 0
         if kind is TokenType.L_PAREN:
-            depth += 1
             opened.append(token.start)
+        elif kind is TokenType.R_PAREN and not opened:
+            raise refusal("This ')' closes nothing", token.start)
         elif kind is TokenType.R_PAREN:
-            depth -= 1
-            if depth < 0:
-                raise refusal("This ')' closes nothing", token.start)
             opened.pop()
-        if depth > MAX_NESTING or signs > MAX_SIGNS:
+        if len(opened) > MAX_NESTING or signs > MAX_SIGNS:
             raise refusal("The rule is nested too deeply", token.start, f"At most {MAX_NESTING} levels are allowed.")
-        if previous is not None and previous.token_type in _OPERAND_ENDS and kind in _OPERAND_STARTS:
-            shown = _shown(text[token.start : token.end + 1])
-            raise refusal(f"An operator such as AND or = is missing before '{shown}'", token.start)
-        previous = token
     if opened:
         raise refusal("This '(' is never closed", opened[-1])
 
 
 def _open_quote(text: str) -> int:
     """The offset of the quote that is still open at the end of the text."""
-    opened, quote = -1, ""
+    # A doubled quote closes and opens again, so it leaves the text open where it began.
+    open_at, quote, closed_at = -1, "", -2
     for position, character in enumerate(text):
-        if quote:
-            if character == quote:
-                quote = ""
-        elif character in "'\"":
-            opened, quote = position, character
-    return opened if quote else len(text)
+        if quote and character == quote:
+            quote, closed_at = "", position
+        elif not quote and character in "'\"":
+            is_doubled = closed_at == position - 1 and text[closed_at] == character
+            open_at, quote = open_at if is_doubled else position, character
+    return open_at if quote else len(text)
 
 
 def _comment_position(text: str, token: Token) -> int:
