@@ -34,6 +34,7 @@ Int32s: TypeAlias = npt.NDArray[np.int32]
 Int64s: TypeAlias = npt.NDArray[np.int64]
 Float64s: TypeAlias = npt.NDArray[np.float64]
 
+PRICE = "price"
 PRICE_PERCENTILE = "price_percentile"
 MAX_VALUES_PER_FACET = 32
 """Of one item's values of one facet, the first this many count."""
@@ -116,8 +117,8 @@ class CatalogueSnapshot:
         item_ids: their ids.
         index: id -> position.
         facets: facet -> its values for every item.
-        numbers: numeric facet -> float64[n], NaN where unknown. `price_percentile` is the item's place among the
-            prices of its category (the first facet) in the default market, 0 cheapest, 1 dearest.
+        numbers: numeric facet -> float64[n], NaN where unknown. `price` is the default market's price in major units,
+            `price_percentile` its place among the prices of the item's category (the first facet), 0 cheapest.
         groups: int32[n]; items with the same code are variants of one thing.
         facet_names, numeric_names: what it was built for.
     """
@@ -195,6 +196,25 @@ class CatalogueSnapshot:
     def schema(self) -> Schema:
         """The columns a filter may name; an unknown one is a RuleError that lists them."""
         return Schema({name: _type_of(column) for name, column in self.columns.items()})
+
+    @cached_property
+    def born_ms(self) -> Int64s:
+        """int64[n]: when each item came out: its publication, else when it was first seen; 0 when unknown."""
+        return np.array([_or(item.published_at, item.first_seen_at or 0) for item in self.items], np.int64)
+
+    @cached_property
+    def newest_first(self) -> Int32s:
+        """int32: the items whose date is known, newest first."""
+        order = np.argsort(-self.born_ms, kind="stable").astype(np.int32)
+        return order[self.born_ms[order] > 0]
+
+    @cached_property
+    def spreads(self) -> Mapping[str, float]:
+        """Numeric facet -> standard deviation over the items where it is known; 0 where it never is."""
+        return {
+            name: float(np.std(values[~np.isnan(values)])) if (~np.isnan(values)).any() else 0.0
+            for name, values in self.numbers.items()
+        }
 
     def market(self, name: str) -> MarketView:
         """What holds in a market; built at first use and kept with the snapshot."""
@@ -302,8 +322,10 @@ def _type_of(column: Column) -> ColumnType:
 def _numbers(
     name: str, items: Sequence[Item], facets: Mapping[str, FacetColumn], common: Mapping[str, Column]
 ) -> Float64s:
-    if name == PRICE_PERCENTILE:
+    if name in {PRICE, PRICE_PERCENTILE}:
         prices = np.array([major_price(item, market_of(item, DEFAULT_MARKET)) for item in items], np.float64)
+        if name == PRICE:
+            return prices
         category = next(iter(facets.values())).codes[:, 0] if facets else np.zeros(len(items), np.int32)
         return percentiles(prices, category)
     column = common.get(name)

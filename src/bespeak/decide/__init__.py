@@ -1,0 +1,15 @@
+"""Decisions: profile + context -> candidates -> features -> score -> build the slate -> explain.
+
+placements  the settings of a place where a decision is shown; defaults for home, similar, search
+request     what a caller asks for, checked
+person      what a decision may read of a person
+model_set   loaded models, their item ids mapped to the catalogue's
+world       the one snapshot that a decision is made with
+situation   request, person and world brought together; which items are eligible at all
+candidates  several sources fused
+features    one matrix for all candidates
+score       weights, and score = sum of value * weight
+slate       one position at a time, under constraints
+explain     the terms of the score as sentences
+decide      the sentence above, as code; and the fallback
+"""

@@ -1,0 +1,229 @@
+"""Candidates: several sources propose items, and their union, cut to a budget, is scored.
+
+Every source proposes only eligible items, best first. When the union is larger than the budget, an item's place is its
+best rank over the sources divided by the source's weight, so that no source is crowded out by another's long tail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from bespeak.decide.affinity import facet_values
+from bespeak.decide.placements import SourceSettings
+from bespeak.decide.similarity import pull
+from bespeak.decide.situation import Situation
+
+Bools: TypeAlias = npt.NDArray[np.bool_]
+Int32s: TypeAlias = npt.NDArray[np.int32]
+Proposals: TypeAlias = list[tuple[str, Int32s, float]]
+
+BUDGET = 500
+N_TOP_VALUES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The items to score.
+
+    Attributes:
+        rows: int32[c], catalogue indices, ascending.
+        proposed: int64[c], bit i is set when source i of `names` proposed the item.
+        names: the sources that proposed anything.
+    """
+
+    rows: Int32s
+    proposed: npt.NDArray[np.int64]
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def sources_of(self, position: int) -> tuple[str, ...]:
+        """The sources that proposed one candidate."""
+        bits = int(self.proposed[position])
+        return tuple(name for place, name in enumerate(self.names) if bits >> place & 1)
+
+
+def gather(situation: Situation, budget: int = BUDGET) -> Candidates:
+    """Asks the placement's sources (or takes the caller's list, or the query's matches) and fuses what they propose."""
+    proposals = _proposals(situation)
+    wanted = min(situation.count, int(np.count_nonzero(situation.eligible)))
+    if len(_union(proposals)) < wanted:  # a short slate only when nothing else may be shown
+        proposals.append(("popular", _popular(situation, 2 * situation.count), 1.0))
+    return fuse(proposals, budget)
+
+
+def fuse(proposals: Proposals, budget: int) -> Candidates:
+    """Unites (source, items best first, weight); the same source may come twice.
+
+    Example:
+        >>> both = fuse([("a", np.array([3, 1], np.int32), 1.0), ("b", np.array([1, 2], np.int32), 1.0)], budget=2)
+        >>> both.rows.tolist(), both.sources_of(0)
+        ([1, 3], ('a', 'b'))
+    """
+    filled = [(name, rows, weight) for name, rows, weight in proposals if len(rows)]
+    names = tuple(dict.fromkeys(name for name, _, _ in filled))
+    if not filled:
+        return Candidates(np.zeros(0, np.int32), np.zeros(0, np.int64), ())
+    rows = np.concatenate([items for _, items, _ in filled])
+    ranks = np.concatenate([np.arange(1, len(items) + 1) / weight for _, items, weight in filled])
+    bits = np.concatenate([np.full(len(items), 1 << names.index(name), np.int64) for name, items, _ in filled])
+    unique, inverse = np.unique(rows, return_inverse=True)
+    proposed = np.zeros(len(unique), np.int64)
+    np.bitwise_or.at(proposed, inverse, bits)
+    if len(unique) > budget:
+        best = np.full(len(unique), np.inf)
+        np.minimum.at(best, inverse, ranks)
+        kept = np.sort(np.lexsort((unique, best))[:budget])
+        unique, proposed = unique[kept], proposed[kept]
+    return Candidates(unique.astype(np.int32), proposed, names)
+
+
+def _proposals(situation: Situation) -> Proposals:
+    if situation.listed is not None:
+        rows, _ = situation.listed
+        return [("listed", rows[situation.eligible[rows]], 1.0)]
+    if situation.match is not None:
+        return [("match", best_of(situation.match, situation.eligible, BUDGET), 1.0)]
+    proposals: Proposals = []
+    for source in situation.placement.sources:
+        if source.name == "models":
+            proposals += _of_models(situation, source)
+        elif source.name.startswith("model."):
+            proposals += _of_models(situation, source, source.name.removeprefix("model."))
+        else:
+            proposals.append((source.name, SOURCES[source.name](situation, source.limit), source.weight))
+    return proposals
+
+
+def _of_models(situation: Situation, source: SourceSettings, only: str = "") -> Proposals:
+    return [
+        (f"model.{name}", best_of(scores, situation.eligible, source.limit), source.weight)
+        for name, scores in situation.model_scores.items()
+        if not only or name == only
+    ]
+
+
+def _popular(situation: Situation, limit: int) -> Int32s:
+    return first_eligible(situation.world.counters.by_popularity, situation.eligible, limit)
+
+
+def _trending(situation: Situation, limit: int) -> Int32s:
+    counters = situation.world.counters
+    rows = first_eligible(counters.by_trend, situation.eligible, limit)
+    return rows[counters.trend[rows] > 0]
+
+
+def _recent(situation: Situation, limit: int) -> Int32s:
+    return first_eligible(situation.world.catalogue.newest_first, situation.eligible, limit)
+
+
+def _neighbours(situation: Situation, limit: int) -> Int32s:
+    return _pulled(situation, "item_neighbours", limit)
+
+
+def _content(situation: Situation, limit: int) -> Int32s:
+    return _pulled(situation, "content", limit)
+
+
+def _pulled(situation: Situation, table: str, limit: int) -> Int32s:
+    seeds = _seeds(situation)
+    if not seeds:
+        return np.zeros(0, np.int32)
+    pulled = pull(situation.world.models, seeds, len(situation.eligible), (table,))
+    return best_of(pulled.values, situation.eligible, limit)
+
+
+def _seeds(situation: Situation) -> list[int]:
+    if situation.about >= 0:
+        return [situation.about]
+    return list(dict.fromkeys([*situation.known.anchors.tolist(), *situation.known.cart.tolist()]))
+
+
+def _affinity(situation: Situation, limit: int) -> Int32s:
+    return _of_facets(situation, "affinity", limit)
+
+
+def _session(situation: Situation, limit: int) -> Int32s:
+    return _of_facets(situation, "session", limit)
+
+
+def _of_facets(situation: Situation, family: str, limit: int) -> Int32s:
+    """The most popular items of the person's strongest facet values, value by value."""
+    values = facet_values(situation).family(family)
+    strongest = sorted(
+        (
+            (-float(table[code]), name, int(code))
+            for name, table in values.items()
+            for code in np.argsort(-table, kind="stable")[:N_TOP_VALUES]
+            if table[code] > 0
+        ),
+    )[: 2 * N_TOP_VALUES]
+    share = max(1, limit // max(len(strongest), 1))
+    popularity = situation.world.counters.popularity
+    found = []
+    for _, name, code in strongest:
+        items, starts = situation.world.catalogue.facets[name].items_of
+        rows = items[starts[code] : starts[code + 1]]
+        rows = rows[situation.eligible[rows]]
+        if len(rows) > share:
+            rows = rows[np.argpartition(-popularity[rows], share)[:share]]
+        found.append(rows[np.argsort(-popularity[rows], kind="stable")])
+    return np.concatenate(found) if found else np.zeros(0, np.int32)
+
+
+def _alike(situation: Situation, limit: int) -> Int32s:
+    """Items that share facet values with the item that the placement is about, the most shared first."""
+    if situation.about < 0:
+        return np.zeros(0, np.int32)
+    shared = np.zeros(len(situation.eligible), np.float32)
+    for facet in situation.world.catalogue.facets.values():
+        items, starts = facet.items_of
+        for code in facet.codes[situation.about].tolist():
+            if code < len(facet.vocabulary):
+                shared[items[starts[code] : starts[code + 1]]] += 1
+    return best_of(shared, situation.eligible, limit)
+
+
+SOURCES: Mapping[str, Callable[[Situation, int], Int32s]] = MappingProxyType(
+    {
+        "popular": _popular,
+        "trending": _trending,
+        "recent": _recent,
+        "neighbours": _neighbours,
+        "content": _content,
+        "affinity": _affinity,
+        "session": _session,
+        "alike": _alike,
+    }
+)
+"""Sources by name, beside `models` (all loaded ones), `model.NAME`, and `match` and `listed`, which requests bring."""
+
+
+def best_of(values: npt.NDArray[np.floating], eligible: Bools, limit: int) -> Int32s:
+    """int32: the eligible items with the largest positive values, best first, ties by lower index."""
+    rows = np.flatnonzero(eligible & (values > 0))
+    if len(rows) > limit:
+        chosen = values[rows]
+        edge = np.partition(chosen, len(rows) - limit)[len(rows) - limit]
+        rows = rows[chosen >= edge]  # ties at the edge are cut below, by index
+    return rows[np.argsort(-values[rows], kind="stable")][:limit].astype(np.int32)
+
+
+def first_eligible(order: Int32s, eligible: Bools, limit: int) -> Int32s:
+    """int32: the first eligible items of an order; looks at no more of it than it needs."""
+    size = max(4 * limit, 256)
+    head = order[:size]
+    found = head[eligible[head]]
+    return found[:limit] if len(found) >= limit or size >= len(order) else order[eligible[order]][:limit]
+
+
+def _union(proposals: Proposals) -> npt.NDArray[np.int32]:
+    filled = [rows for _, rows, _ in proposals if len(rows)]
+    return np.unique(np.concatenate(filled)) if filled else np.zeros(0, np.int32)

@@ -1,0 +1,233 @@
+"""The read path: profile + context -> candidates -> features -> score -> build the slate -> explain.
+
+Nothing here reads a clock, a store or a random generator: the same request, person, world, time and decision id give
+the same decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from bespeak.catalogue.snapshot import FacetColumn
+from bespeak.decide.candidates import Candidates, first_eligible, gather
+from bespeak.decide.explain import Explainer
+from bespeak.decide.features import compute
+from bespeak.decide.person import PersonView
+from bespeak.decide.placements import Placement
+from bespeak.decide.request import DecideRequest, context_record
+from bespeak.decide.score import Scored, linear
+from bespeak.decide.situation import Situation
+from bespeak.decide.slate import Cap, Choice, Chooser, Constraints, Slate, best, build
+from bespeak.decide.world import World
+from bespeak.rules.columns import TextColumn, TextsColumn
+from bespeak.signals.decisions import Decision, Mode, Reason, ShownItem
+
+Int32s: TypeAlias = npt.NDArray[np.int32]
+
+MAX_KEPT_CANDIDATES = 200
+UNKNOWN_PERSON = "Nothing is known about this person yet: what is popular, rising and new is shown."
+NOT_PROFILED = "Personalization is not allowed for this person: nothing about them was read."
+SHORT_SLATE = "Fewer items than asked for may be shown."
+
+
+def decide(
+    request: DecideRequest,
+    person: PersonView | None,
+    world: World,
+    now_ms: int,
+    decision_id: str,
+    choose: Chooser = best,
+) -> Decision:
+    """Makes one decision.
+
+    Args:
+        request: what is asked.
+        person: who it is for; None when nobody is recognised.
+        world: the snapshot to decide with.
+        now_ms: the moment.
+        decision_id: of the record.
+        choose: takes each position; the default takes the best.
+
+    Returns:
+        The complete record. `duration_us` is left at 0: the caller has the clock.
+
+    Raises:
+        UnknownName: there is no such placement.
+        RuleError: the request's filter is wrong.
+        InvalidInput: another value of the request is out of bounds.
+    """
+    placement = world.placement(request.checked().placement)
+    mode = mode_of(person)
+    known_person = person if mode != "non_profiled" else None
+    situation = Situation.of(request, placement, known_person, world, now_ms, mode)
+    candidates = gather(situation)
+    matrix = compute(situation, candidates.rows)
+    scored = linear(matrix.values, world.weights.of(matrix.names, world.models.best, placement.weights))
+    constraints = constraints_of(placement, world, candidates.rows)
+    slate = build(scored.scores, situation.count, constraints, choose)
+    explainer = Explainer(situation, candidates.rows, matrix, scored)
+    limit = None if request.explain else placement.n_reasons
+    shown = tuple(
+        _shown(choice, position, candidates, scored, explainer, limit, world)
+        for position, choice in enumerate(slate.chosen, 1)
+    )
+    return _record(situation, decision_id, shown, person, candidates, scored, slate)
+
+
+def fallback(
+    request: DecideRequest, world: World, now_ms: int, decision_id: str, note: str = "", *, person: int | None = None
+) -> Decision:
+    """The popular slate, for when a full decision fails or takes too long: no person, no models, no features.
+
+    Availability, exclusions, the placement's kinds and filter, the request's filter and one item per group still hold.
+
+    Raises:
+        UnknownName, RuleError, InvalidInput: as `decide`; bad input is refused even then.
+    """
+    placement = world.placement(request.checked().placement)
+    situation = Situation.of(request, placement, None, world, now_ms, "fallback")
+    rows = np.sort(first_eligible(world.counters.by_popularity, situation.eligible, 10 * situation.count))
+    popularity = world.counters.popularity[rows]
+    slate = build(popularity, situation.count, constraints_of(placement, world, rows))
+    shown = tuple(
+        ShownItem(
+            item_id=world.catalogue.item_ids[rows[choice.candidate]],
+            position=position,
+            score=float(popularity[choice.candidate]),
+            sources=("popular",),
+            reasons=(_popular_reason(float(popularity[choice.candidate])),),
+        )
+        for position, choice in enumerate(slate.chosen, 1)
+    )
+    empty = Candidates(np.zeros(0, np.int32), np.zeros(0, np.int64), ())
+    nothing = linear(np.zeros((0, 0)), np.zeros(0))
+    decision = _record(situation, decision_id, shown, None, empty, nothing, slate)
+    notes = (*decision.notes, note) if note else decision.notes
+    return msgspec.structs.replace(decision, person=person, n_candidates=len(rows), notes=notes)
+
+
+def mode_of(person: PersonView | None) -> Mode:
+    """How much a decision may know: profiled (a known person), anonymous (a device, or nobody), or non_profiled."""
+    if person is None:
+        return "anonymous"
+    if not person.can_personalize:
+        return "non_profiled"
+    return "profiled" if person.is_identified else "anonymous"
+
+
+def constraints_of(placement: Placement, world: World, rows: Int32s) -> Constraints:
+    """The placement's constraints over these candidates. A cap on an attribute that no item has never bites."""
+    caps = tuple(
+        Cap(name, limit, column.codes[rows], len(column.vocabulary))
+        for name, limit in placement.caps.items()
+        if (column := _values_of(name, world)) is not None
+    )
+    groups = world.catalogue.groups[rows] if placement.one_per_group else None
+    return Constraints(groups, caps, placement.min_score)
+
+
+def _values_of(name: str, world: World) -> FacetColumn | None:
+    facet = world.catalogue.facets.get(name)
+    if facet is not None:
+        return facet
+    column = world.catalogue.columns.get(name)
+    if isinstance(column, TextColumn):
+        codes = np.where(column.codes < 0, len(column.vocabulary), column.codes).astype(np.int32)
+        return FacetColumn(codes[:, None], tuple(column.vocabulary), column.code_of)
+    if isinstance(column, TextsColumn):
+        ends = column.indptr.tolist()
+        rows = [column.codes[start:end].tolist() for start, end in pairwise(ends)]
+        return FacetColumn.from_values([[column.vocabulary[code] for code in row] for row in rows])
+    return None
+
+
+def _shown(
+    choice: Choice,
+    position: int,
+    candidates: Candidates,
+    scored: Scored,
+    explainer: Explainer,
+    limit: int | None,
+    world: World,
+) -> ShownItem:
+    return ShownItem(
+        item_id=world.catalogue.item_ids[candidates.rows[choice.candidate]],
+        position=position,
+        score=float(scored.scores[choice.candidate]),
+        propensity=choice.propensity,
+        sources=candidates.sources_of(choice.candidate),
+        reasons=explainer.reasons(choice.candidate, limit),
+        features=explainer.features(choice.candidate),
+    )
+
+
+def _record(
+    situation: Situation,
+    decision_id: str,
+    shown: Sequence[ShownItem],
+    person: PersonView | None,
+    candidates: Candidates,
+    scored: Scored,
+    slate: Slate,
+) -> Decision:
+    world, request = situation.world, situation.request
+    return Decision(
+        decision_id=decision_id,
+        time_ms=situation.now_ms,
+        placement=request.placement,
+        mode=situation.mode,
+        policy=world.policy(request.placement),
+        items=tuple(shown),
+        person=_recorded_person(person, situation),
+        config_version=world.config_version,
+        catalogue_version=world.catalogue.version,
+        models=world.models.versions(),
+        weights_version=world.weights.version,
+        n_candidates=len(candidates),
+        candidates=_others(candidates, scored, slate, world),
+        removed={**situation.removed, **slate.removed},
+        context=context_record(request.context),
+        query=request.query,
+        filter=request.filter,
+        purposes=person.purposes if person is not None else 0,
+        notes=_notes(situation, len(shown)),
+    )
+
+
+def _recorded_person(person: PersonView | None, situation: Situation) -> int | None:
+    """Who stands in the record: a person who refused profiling only where measuring was granted."""
+    if person is None:
+        return None
+    may_measure = bool(person.purposes & situation.world.purposes.measure)
+    return person.person if situation.mode != "non_profiled" or may_measure else None
+
+
+def _others(candidates: Candidates, scored: Scored, slate: Slate, world: World) -> tuple[tuple[str, float], ...]:
+    """(id, score) of the best candidates that are not shown, up to the cap."""
+    order = np.argsort(-scored.scores, kind="stable")[: MAX_KEPT_CANDIDATES + len(slate.chosen)].tolist()
+    placed = {choice.candidate for choice in slate.chosen}
+    ids, scores = world.catalogue.item_ids, scored.scores
+    kept = [place for place in order if place not in placed][:MAX_KEPT_CANDIDATES]
+    return tuple((ids[candidates.rows[place]], float(scores[place])) for place in kept)
+
+
+def _notes(situation: Situation, n_shown: int) -> tuple[str, ...]:
+    notes = list(situation.notes)
+    person = situation.person
+    if situation.mode == "non_profiled":
+        notes.append(NOT_PROFILED)
+    elif situation.mode != "fallback" and (person is None or person.is_unknown):
+        notes.append(UNKNOWN_PERSON)
+    if n_shown < situation.count:
+        notes.append(SHORT_SLATE)
+    return tuple(notes)
+
+
+def _popular_reason(value: float) -> Reason:
+    return Reason(signal="popular", value=value, weight=1.0, contribution=value, text="popular")

@@ -1,0 +1,126 @@
+"""What stands behind a person's terms: their own items, counted by class, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from bespeak.decide.situation import Situation
+from bespeak.signals.signal import SignalClass
+
+Int32s: TypeAlias = npt.NDArray[np.int32]
+
+MAX_CLASSES_SAID = 2
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the person did, by class, the weightiest first.
+
+    Attributes:
+        items: (verb, how many distinct items).
+        signals: (verb, how many signals), where no item of the catalogue stands behind them.
+    """
+
+    items: tuple[tuple[str, int], ...]
+    signals: tuple[tuple[str, int], ...] = ()
+
+    def sentence(self, where: str, value: str) -> str:
+        """The sentence.
+
+        Example:
+            >>> Said((("bought", 1), ("viewed", 5))).sentence("in audio", "audio")
+            'you bought 1 and viewed 5 items in audio'
+            >>> Said((), (("searched for", 2),)).sentence("in audio", "audio")
+            'you searched for audio 2 times'
+        """
+        if self.items:
+            noun = "item" if self.items[-1][1] == 1 else "items"
+            return f"you {' and '.join(f'{verb} {n}' for verb, n in self.items)} {noun} {where}"
+        if self.signals:
+            verb, n = self.signals[0]
+            return f"you {verb} {value}" if n == 1 else f"you {verb} {value} {n} times"
+        return f"you showed an interest {where}"
+
+
+class Evidence:
+    """Counts a person's items for the sentences of one decision; everything is worked out at first use."""
+
+    def __init__(self, situation: Situation) -> None:
+        self._situation = situation
+        self._said: dict[tuple[str, int, bool], Said] = {}
+
+    def counts(self, facet: str, code: int, value: str, *, is_positive: bool) -> Said:
+        """Distinct items with this facet value that the person touched, by class, over the whole profile."""
+        key = (facet, code, is_positive)
+        found = self._said.get(key)
+        if found is None:
+            found = self._said[key] = self._counts(facet, code, value, is_positive)
+        return found
+
+    def session_counts(self, facet: str, code: int, *, is_positive: bool) -> Said:
+        """The same over the latest steps, those that the session features are made of."""
+        known = self._situation.known
+        column = self._situation.world.catalogue.facets[facet]
+        holds = (column.codes[known.session] == code).any(axis=1)
+        items: dict[str, set[int]] = {}
+        for position in np.flatnonzero(holds).tolist():
+            items.setdefault(known.session_classes[position], set()).add(int(known.session[position]))
+        return Said(self._ranked({name: len(found) for name, found in items.items()}, is_positive))
+
+    def repeat(self, index: int) -> str:
+        """How often the person came across this very item."""
+        rows, counts = self._situation.touch_counts
+        n = int(counts[rows == index].sum())
+        return "you came across this before" if n == 1 else f"you came across this {n} times before"
+
+    def verb_for(self, index: int) -> str:
+        """What the person did with an item, by the weightiest class."""
+        person = self._situation.person
+        touched = person.items.get(self._situation.world.catalogue.item_ids[index]) if person is not None else None
+        ranked = self._ranked({name: touch.count for name, touch in (touched or {}).items()}, True)
+        return ranked[0][0] if ranked else "chose"
+
+    def _counts(self, facet: str, code: int, value: str, is_positive: bool) -> Said:
+        column = self._situation.world.catalogue.facets[facet]
+        counts = {
+            name: int(np.count_nonzero((column.codes[rows] == code).any(axis=1)))
+            for name, rows in self._rows_by_class.items()
+        }
+        items = self._ranked(counts, is_positive)
+        person = self._situation.person
+        liking = person.affinities.get(facet, {}).get(value) if person is not None and not items else None
+        return Said(items, self._ranked(liking.counts, is_positive) if liking is not None else ())
+
+    @cached_property
+    def _rows_by_class(self) -> Mapping[str, Int32s]:
+        person, find = self._situation.person, self._situation.world.catalogue.index.get
+        rows: dict[str, list[int]] = {}
+        for item_id, classes in person.items.items() if person is not None else ():
+            index = find(item_id)
+            if index is not None:
+                for name in classes:
+                    rows.setdefault(name, []).append(index)
+        return {name: np.array(found, np.int32) for name, found in rows.items()}
+
+    def _ranked(self, counts: Mapping[str, int], is_positive: bool) -> tuple[tuple[str, int], ...]:
+        """(verb, count) of the classes on this side of 0, the largest weight times count first."""
+        said = [
+            (abs(signal_class.prior_weight) * n, _verb(signal_class), n)
+            for name, n in counts.items()
+            if n > 0
+            and (signal_class := self._situation.world.classes.get(name)) is not None
+            and signal_class.prior_weight
+            and (signal_class.prior_weight > 0) == is_positive
+        ]
+        said.sort(key=lambda entry: (-entry[0], entry[1]))
+        return tuple((verb, n) for _, verb, n in said[:MAX_CLASSES_SAID])
+
+
+def _verb(signal_class: SignalClass) -> str:
+    return signal_class.verb or "used"

@@ -1,0 +1,203 @@
+"""Reasons: the exact terms of the score, the largest first, each with a sentence a person understands.
+
+A sentence speaks of the person's own doings, of the item, or of sums over many. "People who viewed X also viewed this"
+is said only of pairs behind which at least five distinct people stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from bespeak.catalogue.counters import DAY_MS
+from bespeak.decide.affinity import facet_values
+from bespeak.decide.evidence import Evidence
+from bespeak.decide.features import FeatureMatrix
+from bespeak.decide.model_set import MappedModel
+from bespeak.decide.score import Scored
+from bespeak.decide.situation import Situation
+from bespeak.models.base import History
+from bespeak.signals.decisions import Reason
+
+NEW_DAYS = 7
+_BEFORE_VALUE: Mapping[str, str] = MappingProxyType(
+    {
+        "category": "in",
+        "categories": "in",
+        "genre": "in",
+        "genres": "in",
+        "topic": "in",
+        "topics": "in",
+        "section": "in",
+        "colour": "in",
+        "color": "in",
+        "brand": "from",
+        "artist": "by",
+        "author": "by",
+        "director": "by",
+        "tags": "tagged",
+        "tag": "tagged",
+    }
+)
+_MODEL_TEXTS: Mapping[str, str] = MappingProxyType(
+    {
+        "popularity": "liked by many",
+        "recent_popularity": "liked by many lately",
+        "trending": "rising right now",
+        "user_neighbours": "chosen by people with a similar taste",
+    }
+)
+_PLAIN: Mapping[str, str] = MappingProxyType(
+    {
+        "trending": "rising right now",
+        "match": "matches your search",
+        "listed": "high in the list that was given",
+    }
+)
+
+
+class Explainer:
+    """Gives the reasons of single candidates of one decision."""
+
+    def __init__(self, situation: Situation, rows: np.ndarray, matrix: FeatureMatrix, scored: Scored) -> None:
+        self._situation = situation
+        self._rows = rows
+        self._matrix = matrix
+        self._scored = scored
+        self._evidence = Evidence(situation)
+        self._locale = situation.request.context.locale or situation.world.locale
+        self._by_family: Mapping[str, Callable[[str, int, float], tuple[str, str]]] = {
+            "affinity": self._affinity,
+            "session": self._session,
+            "model": self._model,
+            "fit": self._fit,
+            "context": self._context,
+        }
+        self._by_name: Mapping[str, Callable[[int], str]] = {
+            "popular": self._popular,
+            "fresh": self._fresh,
+            "repeat": self._evidence.repeat,
+            "alike": self._alike,
+        }
+
+    def reasons(self, candidate: int, limit: int | None = None) -> tuple[Reason, ...]:
+        """The terms of one candidate that are not 0, largest contribution first; all of them when `limit` is None."""
+        contributions = self._scored.contributions[candidate]
+        order = np.argsort(-np.abs(contributions), kind="stable")
+        kept = [int(place) for place in order if contributions[place] != 0][: len(order) if limit is None else limit]
+        index = int(self._rows[candidate])
+        found = []
+        for place in kept:
+            value = float(self._matrix.values[candidate, place])
+            signal, text = self._sentence(self._matrix.names[place], index, value)
+            weight, contribution = float(self._scored.weights[place]), float(contributions[place])
+            found.append(Reason(signal=signal, value=value, weight=weight, contribution=contribution, text=text))
+        return tuple(found)
+
+    def features(self, candidate: int) -> dict[str, float]:
+        """Feature -> value, zeros left out."""
+        row = self._matrix.values[candidate].tolist()
+        return {name: value for name, value in zip(self._matrix.names, row, strict=True) if value}
+
+    def _sentence(self, name: str, index: int, value: float) -> tuple[str, str]:
+        """(signal, text) of one term."""
+        family, _, rest = name.partition(".")
+        if rest and family in self._by_family:
+            return self._by_family[family](rest, index, value)
+        if name in self._matrix.pulls:
+            return name, self._pull(name, index)
+        plain = self._by_name.get(name)
+        return name, plain(index) if plain is not None else _PLAIN.get(name, name)
+
+    def _affinity(self, facet: str, index: int, value: float) -> tuple[str, str]:
+        return self._facet("affinity", facet, index, value, "")
+
+    def _session(self, facet: str, index: int, value: float) -> tuple[str, str]:
+        return self._facet("session", facet, index, value, " just now")
+
+    def _facet(self, family: str, facet: str, index: int, value: float, when: str) -> tuple[str, str]:
+        column = self._situation.world.catalogue.facets[facet]
+        table = facet_values(self._situation).family(family)[facet]
+        codes = column.codes[index]
+        code = int(codes[int(np.argmin(np.abs(table[codes] - value)))])
+        shown = column.vocabulary[code]
+        where = f"{_BEFORE_VALUE.get(facet, f'with {facet}')} {shown}"
+        if family == "session":
+            said = self._evidence.session_counts(facet, code, is_positive=value > 0)
+        else:
+            said = self._evidence.counts(facet, code, shown, is_positive=value > 0)
+        return f"{family}.{facet}={shown}", f"{said.sentence(where, shown)}{when}"
+
+    def _model(self, name: str, index: int, value: float) -> tuple[str, str]:
+        signal = f"model.{name}"
+        model = self._situation.world.models.named(name)
+        if name in _MODEL_TEXTS or model is None:
+            return signal, _MODEL_TEXTS.get(name, name)
+        if value < 0:
+            return signal, "unlike what you usually choose"
+        cause = self._cause(model, index)
+        if cause < 0:
+            return signal, "goes with what you chose before"
+        title = self._title(cause)
+        if model.loaded.shows_people and _is_neighbour(model, cause, index):
+            return signal, f"people who viewed {title} also viewed this"
+        did = self._evidence.verb_for(cause)
+        return signal, f"like {title}, which you {did}" if name == "content" else f"because you {did} {title}"
+
+    def _cause(self, model: MappedModel, index: int) -> int:
+        """The item of the history that adds most to the model's score, -1 when the model cannot tell."""
+        known = self._situation.known
+        items, target = model.from_catalogue[known.touched], int(model.from_catalogue[index])
+        inside = items >= 0
+        if target < 0 or not model.loaded.model.explains or not inside.any():
+            return -1
+        history = History(items[inside], known.weights[inside], known.times_ms[inside])
+        explanation = model.loaded.model.explain(history, target)
+        if not len(explanation.items):
+            return -1
+        strongest = int(np.argmax(explanation.contributions))
+        if explanation.contributions[strongest] <= 0:
+            return -1
+        return int(model.to_catalogue[explanation.items[strongest]])
+
+    def _pull(self, name: str, index: int) -> str:
+        pull = self._matrix.pulls[name]
+        seed = int(pull.via[index])
+        title = self._title(seed)
+        if name == "cart":
+            return f"goes with {title} in your cart"
+        if pull.by_people[index]:
+            return f"people who viewed {title} also viewed this"
+        if name == "similar" and self._situation.is_about_asked:
+            return f"similar to {title}"
+        return f"because you {self._evidence.verb_for(seed)} {title}"
+
+    def _fit(self, name: str, index: int, value: float) -> tuple[str, str]:
+        what = "prices" if name.startswith("price") else f"{name.replace('_', ' ')}s"
+        return f"fit.{name}", f"near the {what} you usually choose"
+
+    def _context(self, key: str, index: int, value: float) -> tuple[str, str]:
+        return f"context.{key}", f"fits {key} {self._situation.request.context.declared[key]}"
+
+    def _alike(self, index: int) -> str:
+        return f"much in common with {self._title(self._situation.about)}"
+
+    def _popular(self, index: int) -> str:
+        week = self._situation.world.counters.week
+        return "popular this week" if any(counts[index] > 0 for counts in week.values()) else "popular"
+
+    def _fresh(self, index: int) -> str:
+        age_days = (self._situation.now_ms - int(self._situation.world.catalogue.born_ms[index])) / DAY_MS
+        if age_days < NEW_DAYS:
+            return "new this week"
+        return "new this month" if age_days < 30 else "fairly new"
+
+    def _title(self, index: int) -> str:
+        return self._situation.world.catalogue.title(index, self._locale)
+
+
+def _is_neighbour(model: MappedModel, seed: int, index: int) -> bool:
+    table = model.neighbours
+    return table is not None and bool((table.index[seed] == index).any())

@@ -1,0 +1,157 @@
+"""Features: one matrix for all candidates. Every column is vectorised; a column without any value is left out.
+
+model.NAME          the model's score, -1..1, as `MappedModel.scores` scales it
+affinity.FACET      how the person stands to the item's values of a facet, -1..1 (`affinity`)
+session.FACET       the same for what they are doing now
+fit.NAME            closeness of a number (price, rating) to what the person usually chooses, 0..1
+popular, trending   from the item counters, 0..1
+fresh               1 for an item that came out now, halving every two weeks
+just_viewed         pull of the latest items, 0..1
+cart                pull of what is in the cart, 0..1
+similar, alike      pull of the item asked about; share of its facets with a common value
+repeat              how often they touched the item before: log(1 + n) / log(11), at most 1
+match               relevance to the query, 0..1
+listed              relevance in the caller's list, 0..1
+context.KEY         1 where the item's attribute KEY has the value that the caller declared
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from bespeak.decide.affinity import facet_values, gathered
+from bespeak.decide.similarity import Pull, pull
+from bespeak.decide.situation import Situation
+from bespeak.rules.columns import TextColumn, TextsColumn
+
+Int32s: TypeAlias = npt.NDArray[np.int32]
+Float64s: TypeAlias = npt.NDArray[np.float64]
+Column: TypeAlias = tuple[str, npt.NDArray[np.floating]]
+
+FIT_PRIOR = 3.0
+FIT_WIDTH = 0.25
+REPEAT_FULL = 10
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureMatrix:
+    """Features of all candidates.
+
+    Attributes:
+        names: f columns.
+        values: float64[c, f], finite.
+        pulls: name -> what stands behind `just_viewed`, `cart` and `similar`, for the reasons.
+    """
+
+    names: tuple[str, ...]
+    values: Float64s
+    pulls: Mapping[str, Pull]
+
+
+def compute(situation: Situation, rows: Int32s) -> FeatureMatrix:
+    """Computes every feature that this situation has, for the candidates `rows` (int32 catalogue indices)."""
+    pulls = _pulls(situation)
+    columns = [
+        *_of_models(situation, rows),
+        *_of_facets(situation, rows),
+        *_of_numbers(situation, rows),
+        *_of_items(situation, rows),
+        *((name, found.values[rows]) for name, found in pulls.items()),
+        *_of_person(situation, rows),
+        *_of_request(situation, rows),
+    ]
+    used = [(name, column) for name, column in columns if column.any()]
+    values = np.empty((len(rows), len(used)))
+    for place, (_, column) in enumerate(used):
+        values[:, place] = column
+    return FeatureMatrix(tuple(name for name, _ in used), values, pulls)
+
+
+def _pulls(situation: Situation) -> dict[str, Pull]:
+    seeds = {"just_viewed": situation.known.anchors.tolist(), "cart": situation.known.cart.tolist()}
+    if situation.about >= 0:
+        seeds["similar"] = [situation.about]
+    models, n_items = situation.world.models, len(situation.eligible)
+    return {name: pull(models, chosen, n_items) for name, chosen in seeds.items() if chosen}
+
+
+def _of_models(situation: Situation, rows: Int32s) -> Iterator[Column]:
+    for name, scores in situation.model_scores.items():
+        yield f"model.{name}", scores[rows]
+
+
+def _of_facets(situation: Situation, rows: Int32s) -> Iterator[Column]:
+    values, facets = facet_values(situation), situation.world.catalogue.facets
+    for family in ("affinity", "session"):
+        for name, table in values.family(family).items():
+            yield f"{family}.{name}", gathered(table, facets[name], rows)
+
+
+def _of_numbers(situation: Situation, rows: Int32s) -> Iterator[Column]:
+    if situation.person is None:
+        return
+    catalogue = situation.world.catalogue
+    for name, typical in situation.person.numbers.items():
+        numbers = catalogue.numbers.get(name)
+        if numbers is None or typical.weight <= 0:
+            continue
+        width = typical.spread + FIT_WIDTH * catalogue.spreads[name]
+        if width > 0:
+            distance = (numbers[rows] - typical.mean) / width
+            closeness = np.exp(-0.5 * distance * distance) * (typical.weight / (typical.weight + FIT_PRIOR))
+            yield f"fit.{name}", np.nan_to_num(closeness, nan=0.0)
+
+
+def _of_items(situation: Situation, rows: Int32s) -> Iterator[Column]:
+    counters = situation.world.counters
+    yield "popular", counters.popularity[rows]
+    yield "trending", counters.trend[rows]
+    yield "fresh", situation.world.freshness(rows, situation.now_ms)
+
+
+def _of_person(situation: Situation, rows: Int32s) -> Iterator[Column]:
+    person = situation.person
+    if person is None or not person.items:
+        return
+    touched, counts = situation.touch_counts
+    if len(touched):
+        times = np.zeros(len(situation.eligible))
+        times[touched] = counts
+        yield "repeat", np.minimum(np.log1p(times[rows]) / np.log1p(REPEAT_FULL), 1.0)
+
+
+def _of_request(situation: Situation, rows: Int32s) -> Iterator[Column]:
+    if situation.match is not None:
+        yield "match", situation.match[rows]
+    if situation.listed is not None:
+        listed, relevance = situation.listed
+        given = np.zeros(len(situation.eligible))
+        given[listed] = relevance
+        yield "listed", given[rows]
+    if situation.about >= 0:
+        yield "alike", _alike(situation, rows)
+    columns = situation.world.catalogue.columns
+    for key, value in situation.request.context.declared.items():
+        column = columns.get(key) if isinstance(value, str) else None
+        if isinstance(column, TextColumn):
+            yield f"context.{key}", (column.codes[rows] == column.code_of.get(value, -2)).astype(np.float64)
+        elif isinstance(column, TextsColumn):
+            yield f"context.{key}", column.holds(value)[rows].astype(np.float64)
+
+
+def _alike(situation: Situation, rows: Int32s) -> Float64s:
+    """The share of the facets of the item asked about in which a candidate has one of its values."""
+    shared, n_facets = np.zeros(len(rows)), 0
+    for facet in situation.world.catalogue.facets.values():
+        own = [code for code in facet.codes[situation.about].tolist() if code < len(facet.vocabulary)]
+        if own:
+            n_facets += 1
+            is_own = np.zeros(len(facet.vocabulary) + 1, np.bool_)
+            is_own[own] = True
+            shared += is_own[facet.codes[rows]].any(axis=1)
+    return shared / max(n_facets, 1)

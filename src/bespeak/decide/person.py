@@ -1,0 +1,79 @@
+"""What a decision may read of a person: nothing that a withheld purpose covers is in here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bespeak.profiles.decay import Decayed
+from bespeak.profiles.profile import Step
+from bespeak.profiles.view import Affinity, ProfileView, Typical
+from bespeak.signals.ids import PROFILE_ID, USER_ID
+from bespeak.signals.purposes import Purposes
+
+_IDENTIFYING = (USER_ID, PROFILE_ID)
+
+
+@dataclass(frozen=True, eq=False)
+class PersonView:
+    """One person as a decision sees them.
+
+    Attributes:
+        person: surrogate id, or None when nobody is stored under the ids of the request.
+        is_identified: known under a user id, not only under a device's anonymous id.
+        can_personalize: the purpose `personalize` is granted and nothing objects. When false, nothing else is read.
+        purposes: bit mask of the granted purposes.
+        affinities: facet -> value -> how they stand to it.
+        numbers: numeric facet -> what is typical.
+        items: item id -> class -> decayed strength: everything they touched, as far as classes are allowed.
+        recent: the latest steps, ascending in time.
+        cart: item ids in the cart.
+        history: (item ids, weights, times in ms) for the models, oldest first; negative weights are dislikes.
+    """
+
+    person: int | None
+    is_identified: bool = False
+    can_personalize: bool = True
+    purposes: int = 0
+    affinities: Mapping[str, Mapping[str, Affinity]] = field(default_factory=dict)
+    numbers: Mapping[str, Typical] = field(default_factory=dict)
+    items: Mapping[str, Mapping[str, Decayed]] = field(default_factory=dict)
+    recent: Sequence[Step] = ()
+    cart: Sequence[str] = ()
+    history: tuple[Sequence[str], Sequence[float], Sequence[int]] = ((), (), ())
+
+    @classmethod
+    def of(cls, view: ProfileView, person: int, granted: int, purposes: Purposes) -> PersonView:
+        """Reads a profile's view. Without the purpose `personalize` nothing of the profile is touched.
+
+        Args:
+            view: the profile through the granted purposes, at the moment of the decision.
+            person: surrogate id.
+            granted: bit mask of the granted purposes; the same that `view` was made with.
+            purposes: the project's purposes.
+        """
+        if not granted & purposes.personalize:
+            return cls.refused(granted, person)
+        profile = view.profile
+        numbers = {name: typical for name in profile.numbers if (typical := view.numeric(name)) is not None}
+        return cls(
+            person=person,
+            is_identified=any(profile.identities.get(kind) for kind in _IDENTIFYING),
+            purposes=granted,
+            affinities={name: view.affinities(name) for name in view.facets()},
+            numbers=numbers,
+            items=view.items(),
+            recent=view.recent(),
+            cart=tuple(view.cart()),
+            history=view.history(),
+        )
+
+    @classmethod
+    def refused(cls, granted: int = 0, person: int | None = None) -> PersonView:
+        """A person (or a device without one) whose profile must not be read."""
+        return cls(person=person, can_personalize=False, purposes=granted)
+
+    @property
+    def is_unknown(self) -> bool:
+        """True when nothing that a decision could use is known."""
+        return not (self.items or self.affinities or self.recent or self.cart)

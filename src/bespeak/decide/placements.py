@@ -1,0 +1,168 @@
+"""Placements: the settings of a place where a decision is shown.
+
+A project's file overrides any setting of the three built-in placements (`home`, `similar`, `search`) and adds its own,
+each starting from the built-in one it names as `like` (`home` when it names none).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from bespeak.errors import ConfigError
+
+MAX_COUNT = 100
+
+FOREVER_DAYS = 36_500.0
+SEEN_ON_HOME: Mapping[str, float] = MappingProxyType(
+    {
+        "view": 30.0,
+        "click": 30.0,
+        "read": 30.0,
+        "play": 30.0,
+        "watch": 365.0,
+        "purchase": 365.0,
+        "rating": 3650.0,
+        "dislike": FOREVER_DAYS,
+        "hide": FOREVER_DAYS,
+    }
+)
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One candidate source: how many items it may propose, and how early they come when the budget is short."""
+
+    name: str
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    weight: Annotated[float, Meta(gt=0)] = 1.0
+
+
+class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One place where a decision is shown.
+
+    Attributes:
+        name: the word in requests.
+        count: items when a request asks for no number.
+        kinds: kinds of items that may stand here; empty allows all.
+        filter: an expression of the rule language that every item must fulfil; empty allows all.
+        sources: where candidates come from (`candidates.SOURCES` names them all).
+        weights: signal -> weight, over the defaults. A name may end in `.*`.
+        hide_seen: signal class -> days: items that the person touched in this class so recently are never shown.
+        exclude_cart: whether items in the person's cart are left out.
+        caps: attribute -> how many items of one slate may share a value of it.
+        one_per_group: whether a slate shows one item of a group (variants, seasons).
+        market: market for price and availability unless the request names one.
+        facets: facets that affinities are scored on; empty means all.
+        min_score: items that score less are left out.
+        needs_item: the placement is about one item: the request's, else the person's latest.
+        needs_match: only items that match the request's query.
+        n_reasons: reasons given for an item when the request does not ask for all.
+    """
+
+    name: str = ""
+    count: Annotated[int, Meta(ge=1, le=MAX_COUNT)] = 10
+    kinds: tuple[str, ...] = ()
+    filter: str = ""
+    sources: tuple[SourceSettings, ...] = ()
+    weights: dict[str, float] = {}
+    hide_seen: dict[str, Annotated[float, Meta(ge=0)]] = {}
+    exclude_cart: bool = False
+    caps: dict[str, Annotated[int, Meta(ge=1)]] = {}
+    one_per_group: bool = True
+    market: str = "default"
+    facets: tuple[str, ...] = ()
+    min_score: float | None = None
+    needs_item: bool = False
+    needs_match: bool = False
+    n_reasons: Annotated[int, Meta(ge=0, le=20)] = 3
+
+    def digest(self) -> str:
+        """Returns a hash of all settings: a changed placement is a new version of its policy."""
+        return blake2b(msgspec.json.encode(self, order="deterministic"), digest_size=16).hexdigest()
+
+
+def _sources(**limits: int) -> tuple[SourceSettings, ...]:
+    return tuple(SourceSettings(name=name, limit=limit) for name, limit in limits.items())
+
+
+HOME = Placement(
+    name="home",
+    sources=_sources(
+        models=120, neighbours=60, content=60, affinity=80, session=80, popular=100, trending=40, recent=40
+    ),
+    hide_seen=dict(SEEN_ON_HOME),
+    exclude_cart=True,
+)
+SIMILAR = Placement(
+    name="similar",
+    sources=_sources(neighbours=80, content=80, alike=60, popular=40),
+    weights={
+        "similar": 3.0,
+        "alike": 1.0,
+        "model.*": 0.2,
+        "model.best": 0.4,
+        "affinity.*": 0.2,
+        "session.*": 0.2,
+        "just_viewed": 0.0,
+        "popular": 0.3,
+    },
+    hide_seen={"purchase": 365.0, "dislike": FOREVER_DAYS, "hide": FOREVER_DAYS},
+    exclude_cart=True,
+    needs_item=True,
+)
+SEARCH = Placement(
+    name="search",
+    sources=_sources(match=400),
+    weights={"match": 4.0, "model.best": 0.6, "model.*": 0.2, "affinity.*": 0.4, "session.*": 0.4},
+    needs_match=True,
+)
+BUILT_IN: Mapping[str, Placement] = MappingProxyType({"home": HOME, "similar": SIMILAR, "search": SEARCH})
+
+
+def placements_from(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Placement]:
+    """Returns the built-in placements with a project's own settings on top, and the project's own placements.
+
+    Args:
+        sections: placement name -> its settings as they stand in the file.
+
+    Raises:
+        ConfigError: an unknown setting, a value out of range, or a `like` that is no built-in placement; with its key.
+
+    Example:
+        >>> own = placements_from({"home": {"count": 6}, "basket": {"like": "similar", "caps": {"brand": 2}}})
+        >>> own["home"].count, own["basket"].needs_item, own["basket"].caps
+        (6, True, {'brand': 2})
+    """
+    placements = dict(BUILT_IN)
+    for name, section in sections.items():
+        placements[name] = _placement(name, dict(section))
+    return placements
+
+
+def _placement(name: str, section: dict[str, Any]) -> Placement:
+    key = f"placements.{name}"
+    base = BUILT_IN.get(name, HOME)
+    if "like" in section:
+        like = section.pop("like")
+        if like not in BUILT_IN:
+            raise ConfigError(
+                f"'{like}' is no built-in placement.", key=f"{key}.like", hint=f"Allowed: {', '.join(BUILT_IN)}."
+            )
+        base = BUILT_IN[like]
+    known = [field.name for field in msgspec.structs.fields(Placement) if field.name != "name"]
+    for setting in section:
+        if setting not in known:
+            raise ConfigError(f"there is no setting '{setting}'.", key=key, hint=f"Known: {', '.join(known)}, like.")
+    if "weights" in section and isinstance(section["weights"], Mapping):
+        section["weights"] = {**base.weights, **section["weights"]}
+    section.setdefault("sources", base.sources)
+    try:
+        own = msgspec.convert(msgspec.to_builtins(section), dict[str, Any])
+        return msgspec.convert({**msgspec.to_builtins(base), **own, "name": name}, Placement)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise ConfigError(f"{error}.", key=key, hint="See `bespeak init` for every setting with its unit.") from None

@@ -1,0 +1,49 @@
+"""A decision as the answer of `POST /api/decide` and of `bespeak decide --json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from bespeak.catalogue.snapshot import CatalogueSnapshot
+from bespeak.signals.decisions import Decision
+
+
+def reply(
+    decision: Decision, catalogue: CatalogueSnapshot, locale: str = "", market: str = "default"
+) -> dict[str, Any]:
+    """Returns the answer as plain JSON values.
+
+    Args:
+        decision: what was decided.
+        catalogue: the snapshot that it was decided with, or a later one; an item that left it has no properties.
+        locale: language of titles and descriptions.
+        market: market of the price.
+    """
+    answer: dict[str, Any] = {
+        "decisionId": decision.decision_id,
+        "placement": decision.placement,
+        "mode": decision.mode,
+        "policy": decision.policy,
+    }
+    if decision.experiment is not None:
+        answer["experiment"] = decision.experiment
+    items = []
+    for shown in decision.items:
+        index = catalogue.index.get(shown.item_id)
+        entry: dict[str, Any] = {
+            "id": shown.item_id,
+            "position": shown.position,
+            "score": shown.score,
+            "propensity": shown.propensity,
+        }
+        if shown.creative is not None:
+            entry["creative"] = shown.creative
+        entry["properties"] = catalogue.properties(index, locale, market) if index is not None else {}
+        entry["reasons"] = msgspec.to_builtins(shown.reasons)
+        items.append(entry)
+    answer["items"] = items
+    if decision.notes:
+        answer["notes"] = list(decision.notes)
+    return answer

@@ -1,0 +1,78 @@
+"""The one snapshot that a decision is made with: configuration, catalogue, counters and models together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from bespeak.catalogue.counters import DAY_MS, ItemCounters
+from bespeak.catalogue.snapshot import CatalogueSnapshot
+from bespeak.catalogue.text_index import TextIndex
+from bespeak.decide.model_set import ModelSet
+from bespeak.decide.placements import BUILT_IN, Placement
+from bespeak.decide.score import Weights
+from bespeak.errors import UnknownName
+from bespeak.rules import Rule, parse
+from bespeak.rules.schema import Schema
+from bespeak.signals.purposes import Purposes
+from bespeak.signals.signal import SignalClass
+
+FRESH_HALF_LIFE_DAYS = 14.0
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """Everything a decision reads besides the request and the person. Immutable; a change makes a new one.
+
+    Attributes:
+        catalogue: the items.
+        counters: popularity and trend, for this catalogue.
+        text_index: search, for this catalogue.
+        models: the loaded models, mapped to this catalogue.
+        placements: name -> settings.
+        policies: placement -> version of its policy; one that is missing counts as version 1.
+        classes: signal class -> weight, verb, half-life.
+        weights: signal -> weight of the linear score.
+        purposes: the project's purposes.
+        config_version: of the configuration.
+        locale: language of titles where a request names none.
+    """
+
+    catalogue: CatalogueSnapshot
+    counters: ItemCounters
+    text_index: TextIndex
+    models: ModelSet = field(default_factory=ModelSet)
+    placements: Mapping[str, Placement] = field(default_factory=lambda: BUILT_IN)
+    policies: Mapping[str, int] = field(default_factory=dict)
+    classes: Mapping[str, SignalClass] = field(default_factory=dict)
+    weights: Weights = field(default_factory=Weights)
+    purposes: Purposes = field(default_factory=Purposes)
+    config_version: int = 0
+    locale: str = ""
+
+    def placement(self, name: str) -> Placement:
+        """Returns the settings of a placement; raises `UnknownName` with the names there are."""
+        try:
+            return self.placements[name]
+        except KeyError:
+            raise UnknownName("placement", name, sorted(self.placements)) from None
+
+    def policy(self, placement: str) -> str:
+        """Returns the policy as records name it, such as `home@3`."""
+        return f"{placement}@{self.policies.get(placement, 1)}"
+
+    def freshness(self, rows: npt.NDArray[np.int32], now_ms: int) -> npt.NDArray[np.float64]:
+        """float64: 1 for an item that is out now, halving every `FRESH_HALF_LIFE_DAYS`; 0 when its date is unknown."""
+        born = self.catalogue.born_ms[rows]
+        age_days = np.maximum(now_ms - born, 0) / DAY_MS
+        return np.where(born > 0, np.exp2(-age_days / FRESH_HALF_LIFE_DAYS), 0.0)
+
+
+@lru_cache(maxsize=512)
+def rule_of(text: str, schema: Schema) -> Rule:
+    """Returns a parsed filter; raises `RuleError` with position and allowed names."""
+    return parse(text, schema)
