@@ -32,12 +32,12 @@ class FoundBlend:
     """The best weights on the choosing cut.
 
     Attributes:
-        members: fitted members, the first one the best alone.
+        positions: of the members among the models given, in that order.
         weights: one per member; they add up to 1. A single 1 means that no blend beat the best model.
         ndcg: mean NDCG@k on the choosing cut.
     """
 
-    members: tuple[Model, ...]
+    positions: tuple[int, ...]
     weights: tuple[float, ...]
     ndcg: float
 
@@ -67,16 +67,16 @@ class _Pool:
         return np.asarray(found @ gains / ideal, np.float64)
 
 
-def find_blend(models: Sequence[Model], split: Split, k: int) -> FoundBlend:
-    """The best blend of fitted models on a cut.
+def find_blend(models: Sequence[Sequence[Model]], cuts: Sequence[Split], k: int) -> FoundBlend:
+    """The best blend of fitted models, over the people of all cuts together.
 
     Args:
-        models: at least one, the best alone first; of equals the earlier one is taken.
-        split: the choosing cut, with at least one person.
+        models: per cut the same models, fitted on it; the best alone first; of equals the earlier one is taken.
+        cuts: the choosing cuts, each with at least one person.
         k: length of the lists.
     """
-    usable = [model for model in models if not model.holds_people]
-    pool = _pooled(usable, split, k)
+    usable = [position for position, model in enumerate(models[0]) if not model.holds_people]
+    pool = _joined([_pooled([fitted[p] for p in usable], cut, k) for fitted, cut in zip(models, cuts, strict=True)])
     weights = np.zeros(len(usable), np.float32)
     weights[0] = 1
     current = pool.ndcg(weights, k)
@@ -97,7 +97,7 @@ def find_blend(models: Sequence[Model], split: Split, k: int) -> FoundBlend:
         weights, current = trials[best][0], figures[best]
     used = np.flatnonzero(weights)
     return FoundBlend(
-        members=tuple(usable[position] for position in used),
+        positions=tuple(usable[position] for position in used.tolist()),
         weights=tuple(round(float(weights[position]), 4) for position in used),
         ndcg=float(current.mean()),
     )
@@ -108,23 +108,28 @@ def _pooled(models: Sequence[Model], split: Split, k: int) -> _Pool:
     depth = max(k, _POOL_DEPTH)
     parts: list[tuple[Int32s, Float32s]] = []
     step = max(1, min(model.block_rows() for model in models) // len(models))
-    for part in blocks(len(split), step):
-        histories, seen = split.histories(part), split.fit.net[split.people[part]]
+    pieces = blocks(len(split), step)
+    for part in pieces:
+        histories, seen = split.histories(part), split.seen(part)
         scores = [model.scores(histories, split.now_ms) / scale for model, scale in zip(models, scales, strict=True)]
         parts.append(_union(scores, [top_k(rows, depth, seen)[0] for rows in scores]))
-    width = max(items.shape[1] for items, _ in parts)
-    padding = [width - items.shape[1] for items, _ in parts]
-    items = np.concatenate(
-        [np.pad(ids, ((0, 0), (0, pad)), constant_values=-1) for (ids, _), pad in zip(parts, padding, strict=True)]
-    )
-    pooled = np.concatenate(
-        [
-            np.pad(rows, ((0, 0), (0, 0), (0, pad)), constant_values=-np.inf)
-            for (_, rows), pad in zip(parts, padding, strict=True)
-        ],
-        axis=1,
-    )
-    return _Pool(pooled, hits(items, split.truth), np.diff(split.truth.indptr).astype(np.int64))
+    right = [hits(items, split.truth[part]) for (items, _), part in zip(parts, pieces, strict=True)]
+    counts = np.diff(split.truth.indptr).astype(np.int64)
+    pools = [_Pool(rows, found, counts[part]) for (_, rows), found, part in zip(parts, right, pieces, strict=True)]
+    return _joined(pools)
+
+
+def _joined(pools: Sequence[_Pool]) -> _Pool:
+    """The people of several pools in one, padded to the widest."""
+    width = max(pool.right.shape[1] for pool in pools)
+    room = [(0, width - pool.right.shape[1]) for pool in pools]
+    scores = [
+        np.pad(pool.scores, ((0, 0), (0, 0), pad), constant_values=-np.inf)
+        for pool, pad in zip(pools, room, strict=True)
+    ]
+    right = [np.pad(pool.right, ((0, 0), pad)) for pool, pad in zip(pools, room, strict=True)]
+    counts = np.concatenate([pool.n_right for pool in pools])
+    return _Pool(np.concatenate(scores, axis=1), np.concatenate(right), counts)
 
 
 def _union(scores: Sequence[Float32s], tops: Sequence[Int32s]) -> tuple[Int32s, Float32s]:

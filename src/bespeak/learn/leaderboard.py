@@ -61,7 +61,7 @@ class Row:
     Attributes:
         model: name of the algorithm.
         settings: its constructor arguments.
-        choosing: mean NDCG@k on the choosing cut.
+        choosing: mean NDCG@k on the choosing cut; None for a model that another protocol chose.
         ndcg: NDCG@k on the reporting cut with its 95 % interval over people.
         recall: mean recall@k on the reporting cut.
         coverage: share of the items recommended to anybody.
@@ -73,7 +73,7 @@ class Row:
 
     model: str
     settings: dict[str, Any]
-    choosing: float
+    choosing: float | None
     ndcg: Interval
     recall: float
     coverage: float
@@ -92,6 +92,7 @@ class Leaderboard:
         k: length of the lists.
         rows: one per model.
         winner: position of the chosen row.
+        in_use: position of the model that is used in the end, which another protocol may have chosen.
         baseline: position of the row that differences are taken against.
         n_people: people asked on the reporting cut.
         share_new: share of the later people without any earlier row; they are not asked.
@@ -101,6 +102,7 @@ class Leaderboard:
     k: int
     rows: tuple[Row, ...]
     winner: int
+    in_use: int
     baseline: int
     n_people: int
     share_new: float
@@ -144,7 +146,7 @@ def best_items(fitted: Model, split: Split, k: int) -> Int32s:
     index = np.full((len(split), k), -1, np.int32)
     for part in blocks(len(split), fitted.block_rows()):
         scores = fitted.scores(split.histories(part), split.now_ms)
-        index[part], _ = top_k(scores, k, split.fit.net[split.people[part]])
+        index[part], _ = top_k(scores, k, split.seen(part))
     return index
 
 
@@ -184,12 +186,13 @@ def compare(
 
 def leaderboard(
     judgements: Sequence[Judgement],
-    choosing: Sequence[float],
+    choosing: Sequence[float | None],
     reporting: Split,
     *,
     k: int,
     seed: int,
     winner: int = 0,
+    in_use: int | None = None,
     baseline: int | None = None,
 ) -> Leaderboard:
     """Builds the rows from judgements on the reporting cut, given in the order of their choosing figures.
@@ -201,6 +204,7 @@ def leaderboard(
         k: length of the lists.
         seed: of the bootstrap.
         winner: position of the chosen model.
+        in_use: position of the model used in the end; the winner when left out.
         baseline: position of the model to compare with; the first that is not personal when left out.
     """
     if baseline is None:
@@ -228,7 +232,16 @@ def leaderboard(
                 difference=difference,
             )
         )
-    return Leaderboard(reporting.name, k, tuple(rows), winner, baseline, len(reporting), reporting.share_new)
+    return Leaderboard(
+        protocol=reporting.name,
+        k=k,
+        rows=tuple(rows),
+        winner=winner,
+        in_use=winner if in_use is None else in_use,
+        baseline=baseline,
+        n_people=len(reporting),
+        share_new=reporting.share_new,
+    )
 
 
 def sampled(split: Split, at_most: int, seed: int) -> Split:

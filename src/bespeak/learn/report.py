@@ -15,6 +15,7 @@ from bespeak.models.blend import Blend
 from bespeak.models.families import model_class
 
 _PROTOCOLS = {
+    "live": "As served (fitted on the first 80 % of events; people asked halfway through what they did later)",
     "calendar": "By the calendar (first 80 % of events against what followed)",
     "per person": "By person (each one's first 80 % of events against the rest)",
 }
@@ -76,7 +77,11 @@ def _board(board: Leaderboard) -> str:
     said += f"{', ' if figures else ''}chosen: {_words(chosen)} {_figure(chosen.ndcg.mean)} {_range(chosen.ndcg)}"
     if chosen.difference is None:
         return f"{said}; that is the baseline itself, nothing beat it."
-    return f"{said}; against {_words(baseline)} {_signed(chosen.difference)}."
+    said += f"; against {_words(baseline)} {_signed(chosen.difference)}"
+    used = board.rows[board.in_use]
+    if board.in_use != board.winner and used.difference is not None:
+        said += f". The model in use has {_figure(used.ndcg.mean)} {_range(used.ndcg)} here, {_signed(used.difference)}"
+    return said + "."
 
 
 def _words(row: Row) -> str:

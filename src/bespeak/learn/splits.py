@@ -1,15 +1,18 @@
 """Cuts of a log into what a model may see and what it is asked.
 
     calendar       the first share of all rows in time is seen; asked are the people who have a history by then
+    live           as calendar, but whoever comes later is asked in the middle of the visit, with the history up to then
     per_person     of each person the first share of their rows in time is seen
     leave_one_out  of each person all but the last row is seen (figures of the literature; it leaks the future)
 
-Ties in time are broken by the order of the input. Only a calendar cut leaves the future out of the training data, so
-it is the one that speaks about a project's tomorrow.
+Ties in time are broken by the order of the input. Only the cuts by date, calendar and live, leave the future out of the
+training data, so they are the ones that speak about a project's tomorrow. Calendar asks for weeks ahead with the history
+frozen at the cut; live asks as a server is asked, with the history up to the last click.
 """
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -19,12 +22,19 @@ from scipy.sparse import csr_array
 
 from bespeak.errors import InvalidInput
 from bespeak.models.base import History, Interactions
-from bespeak.models.interactions import Bools, Csr, Int32s
+from bespeak.models.interactions import Bools, Csr, Int32s, Int64s
 
 Relevant: TypeAlias = Literal["positive", "every"]
 """Which later rows count as right answers: those of positive weight, or every one (a low rating too)."""
 
 Splitter: TypeAlias = Callable[[Interactions], "Split"]
+
+
+class Protocol(typing.Protocol):
+    """`calendar`, `live` or `per_person`."""
+
+    def __call__(self, interactions: Interactions, *, relevant: Relevant = "positive") -> Split:
+        """Cuts the log."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +44,8 @@ class Split:
     Attributes:
         name: the protocol.
         fit: the rows a model may see, over all people and items of the whole log.
-        people: int32[n], the people asked about (indices), each with at least one row in `fit` and one right answer.
+        known: the rows that make the histories at the moment of asking: those of `fit`, with later ones in a live cut.
+        people: int32[n], the people asked about (indices), each with at least one row in `known` and one right answer.
         truth: CSR float32[n, n_items], ones at the right answers: items new to the person.
         now_ms: the moment the answers are computed for: the last row of `fit`.
         n_people_later: people with rows after the cut.
@@ -43,6 +54,7 @@ class Split:
 
     name: str
     fit: Interactions
+    known: Interactions
     people: Int32s
     truth: Csr
     now_ms: int
@@ -58,8 +70,12 @@ class Split:
         return self.n_people_new / self.n_people_later if self.n_people_later else 0.0
 
     def histories(self, part: slice) -> list[History]:
-        """What is known of `people[part]` at the cut."""
-        return self.fit.histories(self.people[part])
+        """What is known of `people[part]` when they are asked."""
+        return self.known.histories(self.people[part])
+
+    def seen(self, part: slice) -> Csr:
+        """CSR [part, n_items] whose entries are what `people[part]` touched before they are asked."""
+        return self.known.net[self.people[part]]
 
 
 def calendar(interactions: Interactions, share: float = 0.8, *, relevant: Relevant = "positive") -> Split:
@@ -71,23 +87,62 @@ def calendar(interactions: Interactions, share: float = 0.8, *, relevant: Releva
         >>> len(cut.fit), cut.people.tolist(), cut.truth.toarray().tolist()
         (2, [0], [[0.0, 1.0]])
     """
-    _require_share(share)
-    order = np.lexsort((interactions.source_rows, interactions.times_ms))
-    seen = np.zeros(len(interactions), bool)
-    seen[order[: int(share * len(order))]] = True
-    return _cut("calendar", interactions, seen, relevant)
+    seen = _earliest(interactions, share)
+    return _cut("calendar", interactions, seen, seen, relevant)
+
+
+def live(interactions: Interactions, share: float = 0.8, *, relevant: Relevant = "positive") -> Split:
+    """The first `share` of all rows in time is fitted on; of each person's later rows the first half joins the history.
+
+    This is how a served model meets people: fitted some time ago, but with the history up to the last click. New people
+    are asked too, once they have a row. Nothing of the future is in the fit.
+
+    Example:
+        >>> log = Interactions.from_events(["a", "b", "b"], ["x", "x", "y"], times_ms=[1, 8, 9])
+        >>> cut = live(log, share=0.34)
+        >>> len(cut.fit), cut.people.tolist(), cut.histories(slice(0, 1))[0].items.tolist()
+        (1, [1], [0])
+    """
+    seen = _earliest(interactions, share)
+    later = np.bincount(interactions.user_index[~seen], minlength=interactions.n_users)
+    later_before: Int64s = np.cumsum(~seen, dtype=np.int64) - ~seen  # later rows before this one, over all people
+    first_of_person = np.append(later_before, 0)[np.minimum(interactions.row_starts[:-1], len(seen))]
+    place = later_before - first_of_person[interactions.user_index]
+    known = seen | (place < later[interactions.user_index] // 2)
+    return _cut("live", interactions, seen, known, relevant)
+
+
+def rolling(
+    protocol: Protocol, interactions: Interactions, *, relevant: Relevant = "positive", enough_people: int = 500
+) -> list[Split]:
+    """Cuts by date for choosing: the latest one, and earlier ones until enough people are asked together.
+
+    Each earlier one forgets another eighth of the rows before it cuts, at most three times. A small shop has few
+    people with a history by any one date; asked at several dates they tell more (rolling-origin evaluation). A cut that
+    asks nobody is left out.
+    """
+    cuts: list[Split] = []
+    for eighths in (8, 7, 6, 5):
+        cut = protocol(interactions.select(_earliest(interactions, eighths / 8)), relevant=relevant)
+        if len(cut):
+            cuts.append(cut)
+        if sum(map(len, cuts)) >= enough_people:
+            break
+    return cuts
 
 
 def per_person(interactions: Interactions, share: float = 0.8, *, relevant: Relevant = "positive") -> Split:
     """The first floor(share * n) rows of each person in time against the rest of that person's rows."""
     _require_share(share)
     counts = np.diff(interactions.row_starts)
-    return _cut("per person", interactions, _first(interactions, np.floor(share * counts)), relevant)
+    seen = _first(interactions, np.floor(share * counts))
+    return _cut("per person", interactions, seen, seen, relevant)
 
 
 def leave_one_out(interactions: Interactions, *, relevant: Relevant = "positive") -> Split:
     """All rows of each person but the last against the last."""
-    return _cut("leave one out", interactions, _first(interactions, np.diff(interactions.row_starts) - 1), relevant)
+    seen = _first(interactions, np.diff(interactions.row_starts) - 1)
+    return _cut("leave one out", interactions, seen, seen, relevant)
 
 
 def _first(interactions: Interactions, counts: np.ndarray) -> Bools:
@@ -96,28 +151,38 @@ def _first(interactions: Interactions, counts: np.ndarray) -> Bools:
     return np.asarray(place < counts[interactions.user_index])
 
 
-def _cut(name: str, interactions: Interactions, seen: Bools, relevant: Relevant) -> Split:
-    fit = interactions.select(seen)
-    later = interactions.select(~seen)
-    asked = later if relevant == "every" else later.select(later.weights > 0)
+def _earliest(interactions: Interactions, share: float) -> Bools:
+    """bool[e]: whether a row is among the first `share` of all rows in time."""
+    if share != 1:
+        _require_share(share)
+    order = np.lexsort((interactions.source_rows, interactions.times_ms))
+    earliest = np.zeros(len(interactions), bool)
+    earliest[order[: int(share * len(order))]] = True
+    return earliest
+
+
+def _cut(name: str, interactions: Interactions, seen: Bools, known: Bools, relevant: Relevant) -> Split:
+    fit, history, answers = interactions.select(seen), interactions.select(known), interactions.select(~known)
+    asked = answers if relevant == "every" else answers.select(answers.weights > 0)
     shape = (interactions.n_users, interactions.n_items)
     wanted = csr_array((np.ones(len(asked), np.float32), (asked.user_index, asked.item_index)), shape=shape)
     wanted.data[:] = 1
-    known = fit.net.copy()
-    known.data = np.ones_like(known.data)
-    truth = (wanted - wanted.multiply(known)).tocsr()
+    touched = history.net.copy()
+    touched.data = np.ones_like(touched.data)
+    truth = (wanted - wanted.multiply(touched)).tocsr()
     truth.eliminate_zeros()
-    has_history = np.diff(fit.row_starts) > 0
-    has_later = np.diff(later.row_starts) > 0
-    people = np.flatnonzero(has_history & (np.diff(truth.indptr) > 0)).astype(np.int32)
+    has_fit = np.diff(fit.row_starts) > 0
+    has_later = np.bincount(interactions.user_index[~seen], minlength=interactions.n_users) > 0
+    people = np.flatnonzero((np.diff(history.row_starts) > 0) & (np.diff(truth.indptr) > 0)).astype(np.int32)
     return Split(
         name=name,
         fit=fit,
+        known=history,
         people=people,
         truth=truth[people],
         now_ms=fit.last_ms,
         n_people_later=int(has_later.sum()),
-        n_people_new=int((has_later & ~has_history).sum()),
+        n_people_new=int((has_later & ~has_fit).sum()),
     )
 
 

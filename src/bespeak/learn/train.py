@@ -1,10 +1,11 @@
 """Training: choose a model on the data at hand, report it honestly, fit it and its helpers on everything.
 
-For each protocol (the calendar, if the log has times; each person's last events) the log is cut in three: candidates
-are fitted on the first cut and compared on the second; the best of each family, the baselines and the chosen model
-are fitted on both and reported on the third. A blend is chosen over the best single model only if it wins by more
-than one standard error of the paired difference on the choosing cut. The calendar decides what is used when it can
-ask enough people, because it is the only cut that does not leak the future.
+For each protocol of `splits` (live and calendar if the log has times, per person always) the log is cut in three:
+candidates
+are fitted on the first cut and compared on the second; the best of each family, the baselines and the chosen model are
+fitted on both and reported on the third. A blend is chosen over the best single model only if it wins beyond noise (see
+`blending`). The live protocol decides what is used, as long as it can ask enough people: it leaks no future and asks as a
+server is asked. The model in use is reported under the other protocols too, wherever it stands there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from bespeak.learn.blending import find_blend
 from bespeak.learn.candidates import default_candidates
@@ -26,13 +29,18 @@ from bespeak.learn.leaderboard import (
     sampled,
 )
 from bespeak.learn.report import described, sentences
-from bespeak.learn.splits import Relevant, Split, Splitter, calendar, per_person
+from bespeak.learn.splits import Relevant, Split, calendar, live, per_person, rolling
 from bespeak.models.base import Interactions, ItemContent, Model
 from bespeak.models.blend import Blend
+from bespeak.models.families import model_class
+from bespeak.models.interactions import Float64s
 from bespeak.models.popularity import Popularity
 
 _CHOOSING_PEOPLE = 2_000
 _REPORTING_PEOPLE = 10_000
+_MANY_PEOPLE = 500
+"""A small log is cut at several dates for choosing until so many people are asked."""
+_SMALL_LOG = 1_000_000
 _ENOUGH_PEOPLE = 30
 """A cut that asks fewer people chooses nothing when another asks more."""
 
@@ -78,11 +86,24 @@ class Trained:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Choice:
-    """What one protocol came to: unfitted models, best on the choosing cut first."""
+    """What one protocol came to.
+
+    Attributes:
+        chosen: unfitted.
+        families: the best settings of each family, unfitted, best on the choosing cuts first.
+        reporting: the reporting cut.
+        judgements: on it, the chosen model first.
+        figures: of the same models on the choosing cuts.
+        baseline: position to compare with, None for the default.
+        n_choosing: people asked on the choosing cuts.
+    """
 
     chosen: Model
-    best_of_family: dict[str, Model]
-    board: Leaderboard
+    families: dict[str, Model]
+    reporting: Split
+    judgements: list[Judgement]
+    figures: list[float | None]
+    baseline: int | None
     n_choosing: int
 
 
@@ -115,22 +136,47 @@ def train(
     if content is not None:
         log = log.with_items(content.item_ids)
     tried = list(candidates) if candidates is not None else default_candidates(log, content, seed=seed)
-    steps = _Steps(progress, n_expected=2 * (len(tried) + 10) + 10)
-    protocols: list[tuple[Splitter, str]] = [(lambda rows: per_person(rows, relevant=relevant), "popularity")]
-    if log.has_times:
-        protocols.insert(0, (lambda rows: calendar(rows, relevant=relevant), "recent_popularity"))
+    steps = _Steps(progress, n_expected=3 * (len(tried) + 10) + 12)
     contest = _Contest(content, tried, k, seed, stopwatch, steps)
-    choices = [choice for split, baseline in protocols if (choice := contest.hold(log, split, baseline)) is not None]
-    choices.sort(key=lambda choice: choice.n_choosing < _ENOUGH_PEOPLE)  # stable: the calendar first if it can tell
+    by_person = per_person(log, relevant=relevant)
+    held = [contest.hold(by_person, [per_person(by_person.fit, relevant=relevant)], "popularity")]
+    if log.has_times:
+        enough = _MANY_PEOPLE if len(log) <= _SMALL_LOG else 1
+        for place, protocol in enumerate((live, calendar)):
+            by_date = protocol(log, relevant=relevant)
+            choosing = rolling(protocol, by_date.fit, relevant=relevant, enough_people=enough)
+            held.insert(place, contest.hold(by_date, choosing, "recent_popularity"))
+    choices = [choice for choice in held if choice is not None]
+    choices.sort(key=lambda choice: choice.n_choosing < _ENOUGH_PEOPLE)  # stable: live first if it can tell
     chosen = choices[0].chosen if choices else Popularity()
-    wanted = choices[0].best_of_family if choices else _first_of_family(tried)
+    families = choices[0].families if choices else _first_of_family(tried)
+    boards = tuple(contest.board(choice, chosen) for choice in choices)
     members = {}
-    for name, model in wanted.items():
+    for name, model in families.items():
         steps.tell(f"fitting {name} on everything")
         members[name] = model.fit(log, content)
-    fitted = _fitted_from(chosen, members, log, content)
+    trained = Trained(
+        model=_fitted_from(chosen, members, log, content),
+        members=members,
+        boards=boards,
+        interactions=log,
+        relevant=relevant,
+    )
     steps.finish()
-    return Trained(fitted, members, tuple(choice.board for choice in choices), log, relevant)
+    return trained
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tried:
+    """One candidate on the choosing cuts: the settings, a fitted copy per cut, NDCG@k per person asked."""
+
+    model: Model
+    fitted: tuple[Model, ...]
+    ndcg: Float64s
+
+    @property
+    def mean(self) -> float:
+        return float(self.ndcg.mean())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,47 +190,75 @@ class _Contest:
     stopwatch: Stopwatch
     steps: _Steps
 
-    def hold(self, log: Interactions, split: Splitter, baseline: str) -> _Choice | None:
-        """Chooses on one cut and reports on the next; None when a cut leaves nobody to ask."""
-        reporting = sampled(split(log), _REPORTING_PEOPLE, self.seed)
-        choosing = sampled(split(reporting.fit), _CHOOSING_PEOPLE, self.seed)
-        if not len(reporting) or not len(choosing):
+    def hold(self, reporting: Split, choosing: Sequence[Split], baseline: str) -> _Choice | None:
+        """Chooses on earlier cuts and reports on a later one; None when a cut leaves nobody to ask."""
+        cuts = [sampled(cut, _CHOOSING_PEOPLE, self.seed) for cut in choosing if len(cut)]
+        reporting = sampled(reporting, _REPORTING_PEOPLE, self.seed)
+        if not len(reporting) or not cuts:
             return None
-        judged = sorted(
-            (self._judged(model, choosing, "comparing") for model in self.candidates), key=lambda j: -j.ndcg
-        )
-        best_of_family = _first_of_family([judgement.model for judgement in judged])
-        blend = self._blend(list(best_of_family.values()), choosing)
-        figures = {judgement.model.name: judgement.ndcg for judgement in reversed(judged)}
-        reported = {name: self._judged(model, reporting, "measuring") for name, model in best_of_family.items()}
+        best = self._best_of_families(cuts)
+        blend, blend_figure = self._blend(best, cuts)
+        reported = {name: self._measured(tried.model, reporting) for name, tried in best.items()}
+        figures = {name: tried.mean for name, tried in best.items()}
         if blend is not None:
-            figures[Blend.name] = blend[1]
-            refitted = [reported[member["name"]].model for member in blend[0].members]
-            again = Blend.of(refitted, blend[0].weights, reporting.fit)
+            refitted = [reported[member["name"]].model for member in blend.members]
+            again = Blend.of(refitted, blend.weights, reporting.fit)
             reported[Blend.name] = judge(again, reporting, self.k, stopwatch=self.stopwatch)
+            figures[Blend.name] = blend_figure
         names = sorted(reported, key=lambda name: (name != Blend.name, -figures[name]))  # a found blend has won
-        board = leaderboard(
-            [reported[name] for name in names],
-            [figures[name] for name in names],
-            reporting,
+        families = {name: tried.model for name, tried in best.items()}
+        return _Choice(
+            chosen=blend or families[names[0]],
+            families=families,
+            reporting=reporting,
+            judgements=[reported[name] for name in names],
+            figures=[figures[name] for name in names],
+            baseline=names.index(baseline) if baseline in names else None,
+            n_choosing=sum(map(len, cuts)),
+        )
+
+    def board(self, choice: _Choice, used: Model) -> Leaderboard:
+        """The figures of a protocol, with those of the model used in the end even if another protocol chose it."""
+        judgements, figures = list(choice.judgements), list(choice.figures)
+        in_use = 0
+        if used is not choice.chosen:
+            in_use = len(judgements)
+            judgements.append(self._measured(used, choice.reporting))
+            figures.append(None)
+        return leaderboard(
+            judgements,
+            figures,
+            choice.reporting,
             k=self.k,
             seed=self.seed,
-            baseline=names.index(baseline) if baseline in names else None,
+            in_use=in_use,
+            baseline=choice.baseline,
         )
-        chosen = blend[0] if blend is not None else best_of_family[names[0]]
-        return _Choice(chosen, best_of_family, board, len(choosing))
 
-    def _judged(self, model: Model, split: Split, doing: str) -> Judgement:
-        self.steps.tell(f"{doing} {described(model)} ({split.name})")
-        return fit_and_judge(model, self.content, split, self.k, self.stopwatch)
+    def _best_of_families(self, cuts: Sequence[Split]) -> dict[str, _Tried]:
+        """The best candidate of each family, best family first. Only these keep their fitted copies."""
+        best: dict[str, _Tried] = {}
+        for model in self.candidates:
+            self.steps.tell(f"comparing {described(model)} ({cuts[0].name})")
+            judged = [fit_and_judge(model, self.content, cut, self.k, self.stopwatch) for cut in cuts]
+            tried = _Tried(model, tuple(j.model for j in judged), np.concatenate([j.figures.ndcg for j in judged]))
+            if model.name not in best or tried.mean > best[model.name].mean:
+                best[model.name] = tried
+        return dict(sorted(best.items(), key=lambda named: -named[1].mean))
 
-    def _blend(self, best_first: Sequence[Model], choosing: Split) -> tuple[Blend, float] | None:
+    def _measured(self, model: Model, reporting: Split) -> Judgement:
+        self.steps.tell(f"measuring {described(model)} ({reporting.name})")
+        return fit_and_judge(model, self.content, reporting, self.k, self.stopwatch)
+
+    def _blend(self, best: dict[str, _Tried], cuts: Sequence[Split]) -> tuple[Blend | None, float]:
         """The best blend and its figure, if one beats the best single model beyond noise."""
-        self.steps.tell(f"looking for a blend ({choosing.name})")
-        found = find_blend(best_first, choosing, self.k)
-        if len(found.members) < 2:
-            return None
-        members = [{"name": model.name, "settings": model.settings()} for model in found.members]
+        self.steps.tell(f"looking for a blend ({cuts[0].name})")
+        families = list(best.values())
+        found = find_blend([[tried.fitted[cut] for tried in families] for cut in range(len(cuts))], cuts, self.k)
+        if len(found.positions) < 2:
+            return None, 0.0
+        models = [families[position].model for position in found.positions]
+        members = [{"name": model.name, "settings": model.settings()} for model in models]
         return Blend(members, list(found.weights)), found.ndcg
 
 
@@ -217,9 +291,9 @@ def _first_of_family(models: Sequence[Model]) -> dict[str, Model]:
 
 
 def _fitted_from(chosen: Model, members: dict[str, Model], log: Interactions, content: ItemContent | None) -> Model:
-    """The chosen model on everything, from members that are fitted already where they are the same."""
+    """A chosen model on everything, made from members that are fitted already where their settings are the same."""
     if isinstance(chosen, Blend):
-        return Blend.of([members[member["name"]] for member in chosen.members], chosen.weights, log)
-    if chosen.name in members:
-        return members[chosen.name]
-    return chosen.fit(log, content)
+        parts = [model_class(member["name"])(**member["settings"]) for member in chosen.members]
+        return Blend.of([_fitted_from(part, members, log, content) for part in parts], chosen.weights, log)
+    known = members.get(chosen.name)
+    return known if known is not None and known.settings() == chosen.settings() else chosen.fit(log, content)
