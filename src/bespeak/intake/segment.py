@@ -17,6 +17,7 @@ import msgspec
 
 from bespeak.errors import EventRejected, InvalidInput
 from bespeak.intake.context import GeoIP
+from bespeak.intake.text import NUL_ESCAPE, holds_nul
 from bespeak.intake.wire import MAX_EVENT_BYTES, Conversion, SourceInfo, WireEvent, read_sent_ms
 from bespeak.signals.events import Event, EventType
 
@@ -28,7 +29,6 @@ __all__ = [
     "SourceInfo",
     "decode_batch",
     "decode_lines",
-    "encode_event",
     "inflate",
     "peek_write_key",
 ]
@@ -56,7 +56,6 @@ BATCH_ROUTES = frozenset(route for route, kind in ROUTES.items() if kind is None
 MAX_BODY_BYTES = 1 << 20
 MAX_BATCH_EVENTS = 2_500
 _GZIP_MAGIC = b"\x1f\x8b"
-_NUL_ESCAPE = b"\\u0000"
 _TOKEN = re.compile(rb'("personToken"\s*:\s*)"[^"]*"?')
 
 
@@ -201,7 +200,7 @@ def decode_batch(
     kind = ROUTES[route]
     if kind is not None:
         return _decode_single(body, kind, conversion, max_event_bytes)
-    if len(body) <= max_event_bytes and _NUL_ESCAPE not in body:
+    if len(body) <= max_event_bytes and NUL_ESCAPE not in body:
         try:
             wire = _batch_decoder.decode(body)
         except _UNREADABLE:
@@ -229,40 +228,6 @@ def decode_lines(
         declared_keys=declared_keys,
     )
     return _convert_raw(lines, None, conversion, "", max_event_bytes)
-
-
-def encode_event(event: Event) -> dict[str, Any]:
-    """Returns the event in the Segment shape that `decode_lines` reads back.
-
-    The canonical time is the `timestamp`; context goes out as parsed, so what was not kept (address, agent) is missing.
-    """
-    context: dict[str, Any] = {}
-    if event.external_ids:
-        context["externalIds"] = [{"type": key.kind, "id": key.value} for key in event.external_ids]
-    if event.context.consent is not None:
-        context["consent"] = {"categoryPreferences": event.context.consent}
-    if event.context.is_gpc:
-        context["gpc"] = True
-    for key in ("device", "os", "locale", "timezone", "country", "city", "library", "campaign", "page"):
-        value = getattr(event.context, key)
-        if value:
-            context[key] = value
-    context.update(event.context.declared)
-    parts: dict[str, Any] = {
-        "type": event.type,
-        "messageId": event.message_id,
-        "timestamp": event.time_ms,
-        "event" if event.type == "track" else "name": event.name,
-        "userId": event.user_id,
-        "anonymousId": event.anonymous_id,
-        "previousId": event.previous_id,
-        "groupId": event.group_id,
-        "profileId": event.profile_id,
-        "properties": event.properties,
-        "traits": event.traits,
-        "context": context,
-    }
-    return {key: value for key, value in parts.items() if value not in ("", {})}
 
 
 def _decode_single(body: bytes, kind: EventType, conversion: Conversion, max_event_bytes: int) -> Decoded:
@@ -308,7 +273,7 @@ def _convert_all(wire: _WireBatch, body: bytes, conversion: Conversion, max_even
             event, token = conversion.convert(part, None, index)
         except EventRejected as error:
             raws = raws or _raw_decoder.decode(body).batch
-            rejected.append(_reject(index, error, bytes(raws[index])))
+            rejected.append(reject(index, error, bytes(raws[index])))
             continue
         if token:
             tokens[len(events)] = token
@@ -326,7 +291,7 @@ def _convert_raw(
         try:
             event, token = conversion.convert(_decode_event(raw, max_event_bytes), kind, index)
         except EventRejected as error:
-            rejected.append(_reject(index, error, raw))
+            rejected.append(reject(index, error, raw))
             continue
         if token:
             tokens[len(events)] = token
@@ -346,7 +311,7 @@ def _decode_event(raw: bytes, max_event_bytes: int) -> WireEvent:
         raise _why_unreadable(raw) from None
     except RecursionError:
         raise EventRejected("nested too deeply.", code="too_deep") from None
-    if _NUL_ESCAPE in raw and _holds_nul(msgspec.json.decode(raw)):
+    if NUL_ESCAPE in raw and holds_nul(msgspec.json.decode(raw)):
         raise EventRejected("text must not hold NUL characters.", code="invalid_text")
     return wire
 
@@ -367,15 +332,8 @@ def _tolerant(body: bytes) -> Any:
         return None
 
 
-def _holds_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value
-    if isinstance(value, dict):
-        return any("\x00" in key or _holds_nul(part) for key, part in value.items())
-    return isinstance(value, list) and any(_holds_nul(part) for part in value)
-
-
-def _reject(index: int, error: EventRejected, raw: bytes) -> Rejected:
+def reject(index: int, error: EventRejected, raw: bytes) -> Rejected:
+    """Returns the record of one refused event, with no person token in it."""
     return Rejected(index, error.code, str(error), _TOKEN.sub(rb'\1""', raw)[:MAX_EVENT_BYTES])
 
 

@@ -214,7 +214,10 @@ def _checked(values: dict[str, Any], what: str, limit: int) -> dict[str, Any]:
             has_null = True
         elif (kind is dict or kind is list) and _depth(value, MAX_DEPTH) > MAX_DEPTH:
             raise EventRejected(f"{what}: nested deeper than {MAX_DEPTH}.", code="too_deep")
-    return {key: value for key, value in values.items() if value is not None} if has_null else values
+    # a null property says nothing; a null trait is to be unset, so it stays
+    if not has_null or what == "traits":
+        return values
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _depth(value: Any, left: int) -> int:

@@ -29,7 +29,7 @@ from bespeak.signals.specs import (
 )
 from bespeak.signals.traits import TYPES
 
-SECTIONS = ("classes", "events", "traits", "paths", "facets")
+SECTIONS = ("classes", "events", "traits", "paths", "facets", "words")
 TRAIT_CLASS = "demographic"
 _NO_READERS: tuple[Reader, ...] = ()
 
@@ -49,6 +49,7 @@ class SignalCatalogue:
         classes: name -> class.
         specs: signal name -> entry as declared.
         trait_specs: trait name -> entry as declared.
+        words: short word of a file -> event name, for example `purchase` -> `Order Completed`.
 
     Example:
         >>> catalogue = SignalCatalogue.built_in()
@@ -70,6 +71,7 @@ class SignalCatalogue:
         self.trait_specs = {
             name: read_spec(raw, TraitSpec, f"signals.traits.{name}") for name, raw in data.get("traits", {}).items()
         }
+        self.words: dict[str, str] = _read_words(data.get("words", {}))
         self._compile_events(data.get("paths", {}), data.get("facets", {}))
         self._compile_traits()
 
@@ -136,6 +138,8 @@ class SignalCatalogue:
     def traits_of(self, event: Event) -> dict[str, Any]:
         """Returns what the event says about the person's traits: typed ones as bands and words, the rest as given.
 
+        A trait that the client sent as null is None: it is to be unset.
+
         Read from the traits of an identify and from the hints other events carry; a group's traits are the group's. A
         survey's declared scales (interests, values, lifestyle, satisfaction) are traits too.
         """
@@ -144,9 +148,7 @@ class SignalCatalogue:
         result: dict[str, Any] = {}
         if event.traits:
             result = {key: value for key, value in event.traits.items() if key not in self._trait_keys}
-            for name, value in self._typed_traits(event).items():
-                if value is not None:
-                    result[name] = value
+            result.update(self._typed_traits(event))
         for reader in self._readers_of(event):
             if reader.spec.scales:
                 result.update(_declared_scales(reader.spec, event.properties))
@@ -238,16 +240,20 @@ class SignalCatalogue:
 
     def _compile_traits(self) -> None:
         self._traits = tuple(
-            (name, tuple(compile_getter(key) for key in spec.keys), TYPES[spec.as_])
+            (name, spec.keys, tuple(compile_getter(key) for key in spec.keys), TYPES[spec.as_])
             for name, spec in self.trait_specs.items()
         )
         self._trait_keys = frozenset(key for spec in self.trait_specs.values() for key in spec.keys)
 
     def _typed_traits(self, event: Event) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        for name, getters, convert in self._traits:
+        traits = event.traits
+        has_null = None in traits.values()
+        for name, keys, getters, convert in self._traits:
+            if has_null and any(key in traits and traits[key] is None for key in keys):
+                result[name] = None
             for getter in getters:
-                value = getter(event.traits)
+                value = getter(traits)
                 if value is not None:
                     typed = convert(value, event.time_ms)
                     if typed is not None:
@@ -266,6 +272,13 @@ def _read_event(name: str, raw: Any, classes: Mapping[str, SignalClass]) -> Sign
         raise ConfigError(error.message, key=f"{key}.class", hint=error.hint)
     check_strength(spec.strength, f"{key}.strength")
     return spec
+
+
+def _read_words(raw: Mapping[str, Any]) -> dict[str, str]:
+    for word, name in raw.items():
+        if not isinstance(name, str) or not name:
+            raise ConfigError("must be the name of an event.", key=f"signals.words.{word}")
+    return {word.lower(): name for word, name in raw.items()}
 
 
 def _named(value: Any, declared: Mapping[str, Any], section: str, key: str) -> Any:
