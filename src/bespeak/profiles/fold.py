@@ -224,6 +224,8 @@ def _fold_item(profile: Profile, step: Step, rate: float, settings: FoldSettings
             limits.drop_weakest(items, settings.limits.n_items, profile.last_ms, settings)
     else:
         _add(classes, step, rate)
+    if step.signal_class not in settings.recent_classes:
+        return
     recent = profile.recent
     if not recent or step.time_ms > recent[-1].time_ms:
         recent.append(step)

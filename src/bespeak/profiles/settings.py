@@ -65,6 +65,8 @@ class FoldSettings:
         numeric_facets: item attributes of which mean and spread are kept.
         roles: signal name or class -> what it does to orders and cart; a signal's name wins over its class. Other words
             than those of `Role` mean nothing here.
+        recent_min_weight: a class enters the recent sequence when its prior weight, positive or negative, is at least this
+            large; what was merely on a page (lists, exposures) would crowd out the rest.
         profile_purpose: the purpose of what has no class: traits, sessions, devices, dates.
         fold_version: kept in every profile; a profile of another version wants a refold.
         rates: class -> halvings per millisecond (derived).
@@ -81,11 +83,13 @@ class FoldSettings:
     numeric_facets: tuple[str, ...] = ()
     roles: Mapping[str, str] = field(default_factory=lambda: BUILT_IN_ROLES)
     session_gap_minutes: float = 30
+    recent_min_weight: float = 0.5
     limits: Limits = Limits()
     profile_purpose: str = "personalize"
     fold_version: int = 1
     rates: Mapping[str, float] = field(init=False)
     purposes: Mapping[str, str] = field(init=False)
+    recent_classes: frozenset[str] = field(init=False)
     facet_set: frozenset[str] = field(init=False)
     numeric_set: frozenset[str] = field(init=False)
     session_gap_ms: int = field(init=False)
@@ -102,6 +106,9 @@ class FoldSettings:
         derived = {
             "rates": {name: 1.0 / (c.half_life_days * DAY_MS) for name, c in self.classes.items()},
             "purposes": {name: c.purpose for name, c in self.classes.items()},
+            "recent_classes": frozenset(
+                name for name, c in self.classes.items() if abs(c.prior_weight) >= self.recent_min_weight
+            ),
             "facet_set": frozenset(self.facets),
             "numeric_set": frozenset(self.numeric_facets),
             "session_gap_ms": round(self.session_gap_minutes * MINUTE_MS),
