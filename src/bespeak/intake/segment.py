@@ -18,6 +18,7 @@ import msgspec
 from bespeak.errors import EventRejected, InvalidInput
 from bespeak.intake.context import GeoIP
 from bespeak.intake.text import NUL_ESCAPE, holds_nul
+from bespeak.intake.times import format_time_ms
 from bespeak.intake.wire import MAX_EVENT_BYTES, Conversion, SourceInfo, WireEvent, read_sent_ms
 from bespeak.signals.events import Event, EventType
 
@@ -29,6 +30,7 @@ __all__ = [
     "SourceInfo",
     "decode_batch",
     "decode_lines",
+    "encode_event",
     "inflate",
     "peek_write_key",
 ]
@@ -230,6 +232,40 @@ def decode_lines(
     return _convert_raw(lines, None, conversion, "", max_event_bytes)
 
 
+def encode_event(event: Event) -> dict[str, Any]:
+    """Returns the event in the Segment shape that `decode_lines` reads back.
+
+    The canonical time is the `timestamp`; context goes out as parsed, so what was not kept (address, agent) is missing.
+    """
+    context: dict[str, Any] = {}
+    if event.external_ids:
+        context["externalIds"] = [{"type": key.kind, "id": key.value} for key in event.external_ids]
+    if event.context.consent is not None:
+        context["consent"] = {"categoryPreferences": event.context.consent}
+    if event.context.is_gpc:
+        context["gpc"] = True
+    for key in ("device", "os", "locale", "timezone", "country", "city", "library", "campaign", "page"):
+        value = getattr(event.context, key)
+        if value:
+            context[key] = value
+    context.update(event.context.declared)
+    parts: dict[str, Any] = {
+        "type": event.type,
+        "messageId": event.message_id,
+        "timestamp": format_time_ms(event.time_ms),
+        "event" if event.type == "track" else "name": event.name,
+        "userId": event.user_id,
+        "anonymousId": event.anonymous_id,
+        "previousId": event.previous_id,
+        "groupId": event.group_id,
+        "profileId": event.profile_id,
+        "properties": event.properties,
+        "traits": event.traits,
+        "context": context,
+    }
+    return {key: value for key, value in parts.items() if value not in ("", {})}
+
+
 def _decode_single(body: bytes, kind: EventType, conversion: Conversion, max_event_bytes: int) -> Decoded:
     try:
         fields = _key_decoder.decode(body)
@@ -273,7 +309,7 @@ def _convert_all(wire: _WireBatch, body: bytes, conversion: Conversion, max_even
             event, token = conversion.convert(part, None, index)
         except EventRejected as error:
             raws = raws or _raw_decoder.decode(body).batch
-            rejected.append(reject(index, error, bytes(raws[index])))
+            rejected.append(_reject(index, error, bytes(raws[index])))
             continue
         if token:
             tokens[len(events)] = token
@@ -291,7 +327,7 @@ def _convert_raw(
         try:
             event, token = conversion.convert(_decode_event(raw, max_event_bytes), kind, index)
         except EventRejected as error:
-            rejected.append(reject(index, error, raw))
+            rejected.append(_reject(index, error, raw))
             continue
         if token:
             tokens[len(events)] = token
@@ -332,8 +368,7 @@ def _tolerant(body: bytes) -> Any:
         return None
 
 
-def reject(index: int, error: EventRejected, raw: bytes) -> Rejected:
-    """Returns the record of one refused event, with no person token in it."""
+def _reject(index: int, error: EventRejected, raw: bytes) -> Rejected:
     return Rejected(index, error.code, str(error), _TOKEN.sub(rb'\1""', raw)[:MAX_EVENT_BYTES])
 
 

@@ -71,6 +71,17 @@ def _from_number(value: float) -> int:
     return round(value / 1000) if size < _MICROSECONDS_BELOW else round(value / 1_000_000)
 
 
+def format_time_ms(time_ms: int) -> str:
+    """Returns ISO 8601 text with milliseconds and `Z`; `parse_time_ms` reads it back exactly.
+
+    Example:
+        >>> format_time_ms(1_704_164_645_007)
+        '2024-01-02T03:04:05.007Z'
+    """
+    seconds, milliseconds = divmod(time_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+
+
 def canonical_ms(original_ms: int | None, sent_ms: int | None, received_ms: int) -> int:
     """Returns `received - (sent - original)`, which cancels a client clock that is wrong by any constant.
 
