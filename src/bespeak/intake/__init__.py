@@ -6,5 +6,4 @@ items     item records of the HTTP API and of imports       columns   which colu
 agents    user agents -> device, system, browser, bot       guess     which column means what, as it looks
 wire      one Segment-shaped event, checked                 content   message ids for events that came without one
 rows      rows of files, in blocks (`lines`: their lines)   build     rows -> records (`cells`: their values)
-dicts     events as Python dicts
 """
