@@ -19,6 +19,7 @@ midnight UTC (or the latest event, if that is later): so a rule is looked at aga
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
@@ -56,7 +57,12 @@ _COLUMNS: Mapping[str, ColumnType] = {
     "device": _TEXT,
 }
 
-_FACET = Parameter("facet", _TEXT)
+_TRAIT = re.compile(
+    r"""\btraits\.(?P<name>[A-Za-z_]\w*)
+    (?: \s*(?:[-+*/]|[<>]=?|=|<>|!=|(?:NOT\s+)?BETWEEN\s|(?:NOT\s+)?IN\s*\() \s* (?P<number>-?\.?\d)
+    |   \s*(?:=|<>|!=|IS\s+NOT\s|IS\s) \s* (?P<truth>TRUE|FALSE)\b )?""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _ITEM = Parameter("item", _TEXT)
 _DAYS = Parameter("days", _NUMBER, is_optional=True)
 
@@ -106,6 +112,22 @@ def profile_schema(
             (Parameter("name", _TEXT, allowed=segments),), is_time_dependent=True
         )
     return Schema(columns, functions)
+
+
+def traits_in(text: str) -> dict[str, ColumnType]:
+    """Returns the traits that a rule names, with the type of the constant that each stands beside: text unless told.
+
+    Example:
+        >>> found = traits_in("traits.age >= 18 AND traits.is_member IS TRUE AND traits.plan = 'pro'")
+        >>> {name: str(kind) for name, kind in found.items()}
+        {'age': 'number', 'is_member': 'boolean', 'plan': 'text'}
+    """
+    found: dict[str, ColumnType] = {}
+    for match in _TRAIT.finditer(text):
+        kind = _NUMBER if match["number"] else _YES_NO if match["truth"] else _TEXT
+        if found.get(match["name"], _TEXT) == _TEXT:
+            found[match["name"]] = kind
+    return found
 
 
 class ProfileRecord:

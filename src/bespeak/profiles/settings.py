@@ -65,8 +65,8 @@ class FoldSettings:
         numeric_facets: item attributes of which mean and spread are kept.
         roles: signal name or class -> what it does to orders and cart; a signal's name wins over its class. Other words
             than those of `Role` mean nothing here.
-        recent_min_weight: a class enters the recent sequence when its prior weight, positive or negative, is at least this
-            large; what was merely on a page (lists, exposures) would crowd out the rest.
+        recent_min_weight: a class enters the recent sequence when its prior weight, positive or negative, is at least
+            this large; what was merely on a page (lists, exposures) would crowd out the rest.
         profile_purpose: the purpose of what has no class: traits, sessions, devices, dates.
         fold_version: kept in every profile; a profile of another version wants a refold.
         rates: class -> halvings per millisecond (derived).

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bespeak.errors import ConfigError, RuleError
-from bespeak.profiles.record import SEGMENT, profile_schema
+from bespeak.profiles.record import SEGMENT, profile_schema, traits_in
 from bespeak.rules import ColumnType, Rule, parse
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_TRAIT = re.compile(r"\btraits\.([A-Za-z_][A-Za-z0-9_]*)")
 
 DEFAULT_CLASSES = ("view", "click", "cart", "purchase", "rating", "like", "watch", "search", "wishlist", "share")
 
@@ -50,12 +49,12 @@ def compile_segments(
     Args:
         rules: segment name -> rule.
         classes, purposes, facets: the project's, which the rules may name.
-        traits: types of traits that are no texts; every other `traits.<name>` is a text.
+        traits: types of traits; `traits_in` tells that of one that is not listed.
         descriptions: segment name -> what it is, for people.
 
     Raises:
-        ConfigError: a name is not made of lower-case letters, digits and `_`, a rule is wrong, or segments name each other
-            in a circle.
+        ConfigError: a name is not made of lower-case letters, digits and `_`, a rule is wrong, or segments name each
+            other in a circle.
 
     Example:
         >>> [s.name for s in compile_segments({"keen": "segment.buyers AND views_7d > 3", "buyers": "orders >= 1"})]
@@ -70,10 +69,8 @@ def compile_segments(
                 key="segments",
                 hint="Lower-case letters, digits and _, a letter first.",
             )
-        named = dict.fromkeys(_TRAIT.findall(text), ColumnType.TEXT)
-        schema = profile_schema(
-            classes, traits={**named, **(traits or {})}, purposes=purposes, segments=rules, facets=facets
-        )
+        named = {**traits_in(text), **(traits or {})}
+        schema = profile_schema(classes, traits=named, purposes=purposes, segments=rules, facets=facets)
         try:
             rule = parse(text, schema)
         except RuleError as error:

@@ -31,8 +31,8 @@ def evaluate(segments: Sequence[Segment], view: ProfileView) -> dict[str, Verdic
         view: the profile through its granted purposes.
 
     Returns:
-        Name -> whether the person is in, and the first time at which that may change without an event (None: never). The
-        time may come too early, never too late.
+        Name -> whether the person is in, and the first time at which that may change without an event (None: never).
+        The time may come too early, never too late.
     """
     record = ProfileRecord(view)
     verdicts: dict[str, Verdict] = {}
