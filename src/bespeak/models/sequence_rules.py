@@ -82,12 +82,15 @@ class SequenceRules(LinearModel):
         items: list[Int32s] = []
         weights: list[Float32s] = []
         for row, history in enumerate(histories):
-            liked = history.weights > 0
+            known = (history.items >= 0) & (history.items < len(self.item_ids))  # strangers take no place in the window
+            liked = known & (history.weights > 0)
             latest = history.items[liked][::-1][: self.window]
-            disliked = history.items[~liked]
+            disliked = history.items[known & ~liked]
             rows.append(np.full(len(latest) + len(disliked), row))
             items.extend([latest, disliked])
-            weights.extend([np.float32(1) / np.arange(1, len(latest) + 1, dtype=np.float32), history.weights[~liked]])
+            weights.extend(
+                [np.float32(1) / np.arange(1, len(latest) + 1, dtype=np.float32), history.weights[known & ~liked]]
+            )
         if not rows:
             return csr_array((0, len(self.item_ids)), dtype=np.float32)
         shape = (len(histories), len(self.item_ids))
