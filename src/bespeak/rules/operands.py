@@ -219,6 +219,8 @@ def function(name: str, args: Sequence[Operand], position: int) -> Node:
         case "length":
             kind = Kind.TEXTS if args[0].node.kind is Kind.TEXTS else Kind.TEXT
             return Function(Kind.NUMBER, name, (as_kind(args[0], kind),))
+    if all(arg.node.kind is Kind.NULL for arg in args):
+        return Literal(Kind.NULL, None)
     kind = common_kind(args)
     if kind is Kind.TEXTS or (name != "coalesce" and kind not in {Kind.NUMBER} | TIMES):
         raise refusal(f"{name}() does not take {described(args[0])}", args[0].position)
