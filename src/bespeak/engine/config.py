@@ -18,7 +18,7 @@ from bespeak.decide.placements import Placement, placements_from
 from bespeak.engine.settings import Section, Settings
 from bespeak.errors import BespeakError, ConfigError
 from bespeak.privacy.consent import ConsentRules
-from bespeak.segments.definitions import Segment
+from bespeak.segments.definitions import Segment, compile_segments
 from bespeak.signals.catalogue import SignalCatalogue
 from bespeak.signals.purposes import Purposes
 
@@ -78,14 +78,20 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
             for purpose in source.consent:
                 _known_purpose(purposes, purpose, f"sources.{name}.consent")
         defaults = {name: source.consent for name, source in settings.sources.items()}
+        signals = SignalCatalogue.built_in().with_overrides(settings.signals)
         return Configuration(
             text=text,
             settings=settings,
             purposes=purposes,
-            signals=SignalCatalogue.built_in().with_overrides(settings.signals),
+            signals=signals,
             consent=ConsentRules(purposes, settings.consent.categories, defaults),
             placements=placements_from(settings.placements),
-            segments=_segments(settings),
+            segments=compile_segments(
+                settings.segments,
+                classes=signals.classes,
+                purposes=purposes.all,
+                facets=settings.profiles.facets,
+            ),
         )
     except ConfigError as error:
         if error.file:
@@ -177,7 +183,3 @@ def _known_purpose(purposes: Purposes, purpose: str, key: str) -> None:
         raise ConfigError(
             f"'{purpose}' is not a purpose.", key=key, hint=f"Allowed: {', '.join(p for p in purposes.all)}."
         )
-
-
-def _segments(settings: Settings) -> tuple[Segment, ...]:
-    return compile_segments(settings.segments)

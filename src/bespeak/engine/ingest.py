@@ -15,6 +15,7 @@ import msgspec
 
 from bespeak.engine.config import Configuration
 from bespeak.engine.directory import Directory, Placed
+from bespeak.engine.membership import update_members
 from bespeak.engine.observe import Observer, minimised, only_consent
 from bespeak.engine.profile_book import ProfileBook
 from bespeak.engine.writer import WriteRequest, Written
@@ -80,6 +81,10 @@ class Ingest:
             raise
         self._book.committed()
         return results
+
+    def forget(self) -> None:
+        """Drops what is kept between batches: somebody else in this process changed people."""
+        self._book.forget()
 
 
 class _Batch:
@@ -313,8 +318,15 @@ class _Batch:
         self._directory.flush()
         if self._entries:
             log.append(tx, self._entries)
-            moves = self._book.write(tx, self._ingest._config.segments, self._now_ms, self._entries[-1].log_id)
-            records.add_moves(tx, moves)
+            changed = self._book.write(tx, self._now_ms)
+            update_members(
+                tx,
+                self._ingest._config.segments,
+                changed,
+                self._observer,
+                now_ms=self._now_ms,
+                log_id=self._entries[-1].log_id,
+            )
         log.add_rejects(tx, self._rejects)
         if self._gated:
             log.add_gated(tx, self._gated)

@@ -6,7 +6,7 @@ people who are active now cost no read and no decoding.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from bespeak.profiles.codec import decode, encode
 from bespeak.profiles.fold import fold
@@ -14,7 +14,6 @@ from bespeak.profiles.merge import merge
 from bespeak.profiles.observation import Observation
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.settings import FoldSettings
-from bespeak.segments.definitions import Segment
 from bespeak.storage import people
 from bespeak.storage.base import Transaction
 from bespeak.storage.people import ProfileRow
@@ -79,15 +78,12 @@ class ProfileBook:
         self._dirty.pop(absorbed, None)
         self._dirty[root] = into
 
-    def write(
-        self, tx: Transaction, segments: Sequence[Segment], now_ms: int, log_id: int
-    ) -> list[tuple[int, str, bool, int, int]]:
-        """Writes what changed and returns the segment moves: (person, segment, is member, time, log position)."""
+    def write(self, tx: Transaction, now_ms: int) -> dict[int, Profile]:
+        """Writes what changed and returns it."""
         rows = []
         for person, profile in self._dirty.items():
             version = self._held[person][0] + 1
             self._held[person] = (version, profile)
             rows.append(ProfileRow(person, version, now_ms, encode(profile)))
         people.put_profiles(tx, rows)
-        del segments, log_id
-        return []
+        return self._dirty

@@ -70,7 +70,7 @@ def build(
         config,
         observer,
         message_secret=message_secret,
-        facets_of=lambda item_id: keeper.world.catalogue.facets_of(item_id),
+        facets_of=keeper.facets_of,
         now_ms=now_ms,
     )
     places = GeoIP(settings.context.geoip) if settings.context.geoip else None

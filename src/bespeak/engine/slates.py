@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
-import msgspec
-
 from bespeak.catalogue.snapshot import CatalogueSnapshot
+from bespeak.decide.reply import reply
 from bespeak.signals.decisions import Decision, ShownItem
 
 
@@ -54,29 +53,4 @@ class Slate(Sequence[ShownItem]):
 
     def to_json(self) -> dict[str, Any]:
         """Returns the body of `POST /api/decide`."""
-        decision = self.decision
-        body: dict[str, Any] = {
-            "decisionId": decision.decision_id,
-            "placement": decision.placement,
-            "mode": decision.mode,
-            "policy": decision.policy,
-            "items": [self._item(shown) for shown in decision.items],
-        }
-        if decision.experiment:
-            body["experiment"] = decision.experiment
-        if decision.notes:
-            body["notes"] = list(decision.notes)
-        return body
-
-    def _item(self, shown: ShownItem) -> dict[str, Any]:
-        item: dict[str, Any] = {
-            "id": shown.item_id,
-            "position": shown.position,
-            "score": shown.score,
-            "propensity": shown.propensity,
-            "properties": self.properties(shown.item_id),
-            "reasons": msgspec.to_builtins(shown.reasons),
-        }
-        if shown.creative is not None:
-            item["creative"] = shown.creative
-        return item
+        return reply(self.decision, self._catalogue, self._locale, self._market)

@@ -111,6 +111,10 @@ class WorldKeeper:
         """Version of the trained set that is loaded, 0 when none is."""
         return self._models_version
 
+    def facets_of(self, item_id: str) -> dict[str, list[str] | float]:
+        """Returns what the catalogue knows of an item now; empty for an unknown one."""
+        return self._world.catalogue.facets_of(item_id)
+
     def refresh(self, now_ms: int) -> bool:
         """Loads what changed since the last call; returns whether anything did.
 

@@ -75,7 +75,11 @@ class ConsentRules:
 
     def granted(self, source: str, recorded: Mapping[str, bool], is_gpc: bool = False) -> int:
         """Returns the mask that holds for a person: their recorded word over the source's default."""
-        mask = self.default(source)
+        return self.over(self.default(source), recorded, is_gpc=is_gpc)
+
+    def over(self, default: int, recorded: Mapping[str, bool], *, is_gpc: bool = False) -> int:
+        """Returns a person's recorded word over a default mask; `essential` always holds."""
+        mask = default
         for purpose, is_granted in recorded.items():
             bit = self.purposes.bit(purpose)
             mask = mask | bit if is_granted else mask & ~bit

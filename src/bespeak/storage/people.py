@@ -252,6 +252,16 @@ def consents_of(session: Session, people: Iterable[int]) -> list[ConsentChange]:
     ]
 
 
+def refusing(session: Session, purpose: str) -> set[int]:
+    """Returns the persons whose latest recorded word on a purpose is no."""
+    rows = session.rows(
+        "SELECT person_id, is_granted FROM consents WHERE purpose = ? ORDER BY time_ms, received_ms, message_id",
+        (purpose,),
+    )
+    latest = {as_int(person): bool(is_granted) for person, is_granted in rows}
+    return {person for person, is_granted in latest.items() if not is_granted}
+
+
 def count(session: Session) -> int:
     """Returns the number of persons, merged ones counted once."""
     row = session.row("SELECT count(*) FROM persons WHERE person_id = root_id")

@@ -1,0 +1,176 @@
+"""What every part of the engine works with: the open store, the clock, the writer and the active configuration."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+
+from bespeak.decide.world import World
+from bespeak.engine import runtime as runtimes
+from bespeak.engine.clock import Clock
+from bespeak.engine.config import Configuration, parse_config, read_file
+from bespeak.engine.project import ProjectFolder
+from bespeak.engine.runtime import Runtime
+from bespeak.engine.writer import Writer, WriteRequest, Written
+from bespeak.errors import StoreUnavailable
+from bespeak.privacy.ledger import ErasureLedger
+from bespeak.storage import log, records
+from bespeak.storage.base import Store, Transaction
+from bespeak.storage.blobs import BlobStore
+from bespeak.storage.lake import Lake
+
+MESSAGE_SECRET = "message_secret"  # noqa: S105 - the name of a setting
+REFRESH_EVERY_MS = 200
+
+
+class Core:
+    """An open project.
+
+    Attributes:
+        folder: its paths.
+        store: its transactional store.
+        clock: what tells the time.
+        blobs: models and lake.
+        ledger: erasures that a restore repeats.
+    """
+
+    def __init__(self, folder: ProjectFolder, store: Store, clock: Clock, config: Configuration) -> None:
+        self.folder = folder
+        self.store = store
+        self.clock = clock
+        self.blobs = BlobStore(folder.blobs)
+        self.ledger = ErasureLedger(folder.ledger, folder.keys)
+        self._file_digest = config.digest()
+        self.message_secret = self._secret(MESSAGE_SECRET)
+        self.lake = Lake(store, self.blobs)
+        self._swap = threading.Lock()
+        self._writing = threading.Lock()
+        self._refreshed_ms = -REFRESH_EVERY_MS
+        self._runtime = self._activate_first(config)
+        self._writer = Writer(self._commit, max_events=config.settings.serve.max_waiting_events)
+        self.refresh()
+
+    # -- configuration -------------------------------------------------------------------------------------------------
+    @property
+    def runtime(self) -> Runtime:
+        """The active configuration and what it was compiled to."""
+        return self._runtime
+
+    @property
+    def config(self) -> Configuration:
+        """The active configuration."""
+        return self._runtime.config
+
+    @property
+    def world(self) -> World:
+        """The snapshot that decisions are made with now."""
+        return self._runtime.keeper.world
+
+    def is_file_different(self) -> bool:
+        """True when `bespeak.toml` differs from what is active."""
+        return self._file_digest != self.config.digest()
+
+    def apply(self, author: str = "file") -> int:
+        """Makes `bespeak.toml` the active configuration and returns its version; nothing half-applies."""
+        config = parse_config(read_file(self.folder.config_path))
+        with self.store.write() as tx:
+            version = runtimes.activate(tx, config, self.clock.now_ms(), author)
+        self._file_digest = config.digest()
+        self._use(config, version)
+        return version
+
+    def refresh(self) -> None:
+        """Takes over what other processes changed: configuration, catalogue, models."""
+        now_ms = self.clock.now_ms()
+        self._refreshed_ms = now_ms
+        with self.store.read() as session:
+            active = records.current_config(session)
+        if active is not None and active.version != self._runtime.config_version:
+            self._use(parse_config(active.body), active.version)
+        self._runtime.keeper.refresh(self.now_ms())
+
+    def now_ms(self) -> int:
+        """Returns the time that decay and availability are computed for: the clock's, or the data's newest event."""
+        if self.config.settings.project.now == "clock":
+            return self.clock.now_ms()
+        with self.store.read() as session:
+            newest = log.time_range(session)
+        return newest[1] if newest else self.clock.now_ms()
+
+    def _use(self, config: Configuration, version: int) -> None:
+        with self._swap:
+            made = self._build(config, version)
+            made.keeper.refresh(self.clock.now_ms())
+            self._runtime = made
+
+    def _build(self, config: Configuration, version: int) -> Runtime:
+        return runtimes.build(
+            self.store,
+            self.blobs,
+            config,
+            version,
+            message_secret=self.message_secret,
+            now_ms=self.clock.now_ms,
+        )
+
+    def _commit(self, requests: Sequence[WriteRequest]) -> list[Written]:
+        with self._writing:
+            return self._runtime.ingest.commit(requests)
+
+    @contextmanager
+    def people_write(self) -> Iterator[Transaction]:
+        """A transaction that changes people beside the writer; what the writer kept of them is dropped."""
+        with self._writing:
+            try:
+                with self.store.write() as tx:
+                    yield tx
+            finally:
+                self._runtime.ingest.forget()
+
+    def drain(self) -> None:
+        """Returns when everything that waits now is written."""
+        self.submit(WriteRequest()).result()
+
+    def sweep_blobs(self) -> None:
+        """Deletes files that no row lists any more: erased or replaced lake files and models."""
+        self.lake.sweep()
+
+    def _activate_first(self, config: Configuration) -> Runtime:
+        """A fresh project applies by itself; any other uses what is active."""
+        with self.store.write() as tx:
+            active = records.current_config(tx)
+            version = runtimes.activate(tx, config, self.clock.now_ms(), "file") if active is None else active.version
+        return self._build(config if active is None else parse_config(active.body), version)
+
+    def _secret(self, name: str) -> bytes:
+        with self.store.write() as tx:
+            held = records.setting(tx, name)
+            if held is None:
+                held = secrets.token_bytes(32)
+                records.put_setting(tx, name, held)
+        return held
+
+    def submit(self, request: WriteRequest, *, is_droppable: bool = False) -> Future[Written]:
+        """Queues a request for the writer; the future ends when it is durable."""
+        return self._writer.submit(request, is_droppable=is_droppable)
+
+    def n_waiting(self) -> int:
+        """Returns how many records wait for the writer."""
+        return self._writer.n_waiting()
+
+    def refresh_when_due(self) -> None:
+        """Refreshes when the last time is `REFRESH_EVERY_MS` ago; a store that is away leaves what is held."""
+        now_ms = self.clock.now_ms()
+        if now_ms - self._refreshed_ms >= REFRESH_EVERY_MS or now_ms < self._refreshed_ms:
+            try:
+                self.refresh()
+            except StoreUnavailable:
+                self._refreshed_ms = now_ms
+
+    def close(self) -> None:
+        """Writes what waits and releases the store."""
+        self._writer.close()
+        self.store.close()

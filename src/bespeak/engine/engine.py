@@ -1,0 +1,245 @@
+"""The engine: one project, opened. Every method is one call into the part that does the work."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from bespeak.decide.decide import decide
+from bespeak.decide.person import PersonView
+from bespeak.decide.request import DecideRequest, listed_items
+from bespeak.engine.clock import Clock, SystemClock
+from bespeak.engine.config import parse_config, read_file
+from bespeak.engine.core import Core
+from bespeak.engine.items import Items
+from bespeak.engine.people_view import person_view
+from bespeak.engine.privacy import Privacy
+from bespeak.engine.profiles import Profiles
+from bespeak.engine.project import ProjectFolder
+from bespeak.engine.slates import Slate
+from bespeak.engine.training import Models
+from bespeak.engine.writer import WriteRequest, Written
+from bespeak.errors import BespeakError, InvalidInput, StoreUnavailable, UnknownName
+from bespeak.intake.context import read_context
+from bespeak.intake.segment import Decoded, decode_batch
+from bespeak.intake.wire import SourceInfo
+from bespeak.profiles.codec import decode
+from bespeak.signals.decisions import Decision
+from bespeak.signals.events import Context, Event
+from bespeak.signals.ids import ANONYMOUS_ID, PROFILE_ID, USER_ID, IdKey
+from bespeak.storage import log, people
+from bespeak.storage.open import open_store
+
+
+class Tracked(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of events given to `track`.
+
+    Attributes:
+        written: the counts.
+        rejected: (place in the list, reason, detail) of each event that was not taken in.
+    """
+
+    written: Written
+    rejected: list[tuple[int, str, str]] = []
+
+
+class Engine:
+    """One project, opened for reading and writing.
+
+    Use `Engine.open`, as a context manager. Methods may be called from several threads.
+
+    Attributes:
+        core: the open store, clock and configuration, for the packages above.
+        items: the catalogue.
+        profiles: what is known of people.
+        models: training and trained versions.
+        privacy: export and erasure.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self.items = Items(core)
+        self.profiles = Profiles(core)
+        self.models = Models(core)
+        self.privacy = Privacy(core)
+
+    @classmethod
+    def open(cls, path: str | Path = ".", *, clock: Clock | None = None) -> Self:
+        """Opens the project folder at `path`; the same folder that `bespeak serve` uses.
+
+        Raises:
+            ConfigError: `bespeak.toml` is missing or wrong.
+            StoreError: the store cannot be opened, or a newer release wrote it.
+        """
+        folder = ProjectFolder(Path(path).resolve())
+        config = parse_config(read_file(folder.config_path))
+        store = open_store(folder.store_url(config.settings.storage.url), migrate=True)
+        try:
+            return cls(Core(folder, store, clock or SystemClock(), config))
+        except BaseException:
+            store.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Writes what waits and releases the store."""
+        self.core.close()
+
+    # -- the write path ------------------------------------------------------------------------------------------------
+    def track(self, events: Sequence[Mapping[str, Any] | Event], source: str = "import") -> Tracked:
+        """Takes in events and returns when they are durable and folded.
+
+        Args:
+            events: Segment-shaped mappings, or typed events.
+            source: name of the source they count for; it must be one of the project's.
+
+        Raises:
+            UnknownName: the project has no such source.
+            StoreUnavailable: nothing was written; a retry is safe.
+        """
+        known = self.core.config.settings.sources
+        if source not in known:
+            raise UnknownName("source", source, list(known))
+        info = SourceInfo(name=source, kind=known[source].kind)
+        typed = [event for event in events if isinstance(event, Event)]
+        decoded = self._decode([event for event in events if not isinstance(event, Event)], info)
+        rejects = [
+            log.Reject(
+                received_ms=self.core.clock.now_ms(), source=source, reason=r.reason, detail=r.detail, body=r.raw
+            )
+            for r in decoded.rejected
+        ]
+        request = WriteRequest(events=[*decoded.events, *typed], rejects=rejects)
+        written = self.core.submit(request).result()
+        return Tracked(written=written, rejected=[(r.index, r.reason, r.detail) for r in decoded.rejected])
+
+    def _decode(self, events: Sequence[Any], info: SourceInfo) -> Decoded:
+        if not events:
+            return Decoded([], [])
+        try:
+            body = msgspec.json.encode({"batch": events})
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidInput(f"The events cannot be written as JSON: {error}.") from None
+        return decode_batch(
+            body,
+            route="batch",
+            received_ms=self.core.clock.now_ms(),
+            source=info,
+            places=self.core.runtime.places,
+            declared_keys=self.core.config.settings.context.declared,
+            max_bytes=len(body),
+            max_events=len(events),
+        )
+
+    # -- the read path -------------------------------------------------------------------------------------------------
+    def decide(
+        self,
+        placement: str,
+        *,
+        user_id: str = "",
+        anonymous_id: str = "",
+        profile_id: str = "",
+        count: int | None = None,
+        context: Mapping[str, Any] | None = None,
+        items: Sequence[Any] | None = None,
+        item: str = "",
+        query: str = "",
+        filter: str = "",  # noqa: A002 - the word of the API
+        exclude: Sequence[str] = (),
+        explain: bool = False,
+        decision_id: str = "",
+    ) -> Slate:
+        """Decides what one person sees at a placement, and logs the decision.
+
+        Args:
+            placement: name of the placement.
+            user_id, anonymous_id: who it is for; both empty is somebody unknown.
+            profile_id: a household profile under the user id.
+            count: how many items; the placement's own number when left out.
+            context: device, locale, timezone, page, campaign and declared keys.
+            items: rank these items (ids, or mappings with `id` and `relevance`) instead of finding candidates.
+            item: the item the placement is about, for example on a product page.
+            query: personalized search for this text.
+            filter: a rule every item must pass, for example `price < 100`.
+            exclude: ids never to show.
+            explain: give every term of each score as a reason.
+            decision_id: repeat an earlier draw; a new decision draws anew.
+
+        Raises:
+            UnknownName: there is no such placement.
+            RuleError: the filter is wrong.
+            InvalidInput: anything else in the request is.
+        """
+        request = DecideRequest(
+            placement=placement,
+            count=count,
+            items=listed_items(items),
+            query=query,
+            filter=filter,
+            exclude=tuple(exclude),
+            context=read_context(
+                context or {}, time_ms=self.core.now_ms(), declared_keys=self.core.config.settings.context.declared
+            ),
+            item=item,
+            explain=explain,
+        ).checked()
+        ids = self._ids(user_id, anonymous_id, profile_id)
+        return self.decide_request(request, ids, decision_id=decision_id)
+
+    def decide_request(
+        self, request: DecideRequest, ids: Sequence[IdKey], *, source: str = "", decision_id: str = ""
+    ) -> Slate:
+        """Decides for the first of `ids` that is known, and queues the record for the log.
+
+        A store that cannot be read gives the fallback slate; a log that is full drops the record, never the answer.
+        """
+        self.core.refresh_when_due()
+        world = self.core.world
+        now_ms = self.core.now_ms()
+        name = decision_id or secrets.token_hex(16)
+        try:
+            person = self.person(ids, request.context, now_ms, source)
+        except StoreUnavailable:
+            person = None
+        decision = decide(request, person, world, now_ms, name)
+        self._log(decision)
+        placement = world.placement(request.placement)
+        return Slate(
+            decision, world.catalogue, request.context.locale or world.locale, request.market or placement.market
+        )
+
+    def person(self, ids: Sequence[IdKey], context: Context, now_ms: int, source: str = "") -> PersonView | None:
+        """Returns what a decision may read of the first of `ids` that is known, or None."""
+        if not ids:
+            return None
+        with self.core.store.read() as session:
+            for key in ids:
+                found = people.profile_of(session, key)
+                if found is not None and found[1] is not None:
+                    return person_view(self.core.runtime, found[0], decode(found[1]), context, now_ms, source)
+        return None
+
+    def _log(self, decision: Decision) -> None:
+        try:
+            self.core.submit(WriteRequest(decisions=(decision,), n_bytes=2_000), is_droppable=True)
+        except BespeakError:
+            return
+
+    @staticmethod
+    def _ids(user_id: str, anonymous_id: str, profile_id: str = "") -> list[IdKey]:
+        if profile_id and user_id:
+            return [IdKey(PROFILE_ID, f"{user_id}\x1f{profile_id}")]
+        ids = [IdKey(USER_ID, user_id)] if user_id else []
+        return [*ids, IdKey(ANONYMOUS_ID, anonymous_id)] if anonymous_id else ids

@@ -1,0 +1,223 @@
+"""Who holds personal data: one holder per place, each able to say so, export it and erase it.
+
+Every table of `storage.schema` with a subject is covered by exactly one holder here (a test checks it); what lies outside
+the tables (lake, models) has its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from bespeak.engine.clock import iso
+from bespeak.engine.observe import Observer
+from bespeak.intake.segment import encode_event
+from bespeak.profiles.codec import decode
+from bespeak.signals.subjects import ReceiptLine, Subject
+from bespeak.storage import items as item_rows
+from bespeak.storage import log, people, records
+from bespeak.storage.base import Session, Transaction
+from bespeak.storage.log import DAY_MS
+from bespeak.storage.rows import as_bytes, as_int
+
+MIN_NEEDLE_CHARACTERS = 4
+
+
+class TableHolder:
+    """Tables whose rows carry a person id.
+
+    Args:
+        name: shown on receipts.
+        tables: the tables.
+        tx: the transaction to work in.
+        describe: reads the person's rows as plain values.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        tables: tuple[str, ...],
+        tx: Transaction,
+        describe: Callable[[Session, Subject], list[dict[str, Any]]],
+    ) -> None:
+        self.name = name
+        self.tables = tables
+        self._tx = tx
+        self._describe = describe
+
+    def holds(self, subject: Subject) -> int:
+        """Returns how many rows of the person the tables hold."""
+        return sum(
+            len(self._tx.lookup(table, ("person_id",), ("person_id",), [(p,) for p in subject.people]))
+            for table in self.tables
+        )
+
+    def export(self, subject: Subject) -> list[dict[str, Any]]:
+        """Returns the rows as plain values."""
+        return self._describe(self._tx, subject)
+
+    def erase(self, subject: Subject) -> ReceiptLine:
+        """Deletes the rows."""
+        n_held = self.holds(subject)
+        for table in self.tables:
+            for person in subject.people:
+                self._tx.run(f"DELETE FROM {table} WHERE person_id = ?", (person,))  # noqa: S608 - names of our own
+        return ReceiptLine(holder=self.name, n_held=n_held, n_removed=n_held)
+
+
+class LogHolder(TableHolder):
+    """The event log. An erased event also leaves the counters that it was counted in."""
+
+    def __init__(self, tx: Transaction, observer: Observer) -> None:
+        super().__init__("events", ("events",), tx, _events)
+        self._observer = observer
+
+    def erase(self, subject: Subject) -> ReceiptLine:
+        """Takes the person's events out of the item counters and deletes them."""
+        taken: Counter[tuple[str, str, int]] = Counter()
+        for entry in log.entries_of(self._tx, subject.people):
+            event = entry.body.event
+            if event is None or entry.is_bot:
+                continue
+            for signal in self._observer.allowed(event, entry.purposes):
+                if signal.item_id:
+                    taken[(signal.item_id, signal.signal_class, event.time_ms // DAY_MS)] += 1
+        item_rows.add_counts(self._tx, {key: -float(n) for key, n in taken.items()})
+        return super().erase(subject)
+
+
+class IdHolder:
+    """Links and claims: identifiers in clear."""
+
+    name = "ids"
+    tables = ("links", "claims")
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def holds(self, subject: Subject) -> int:
+        """Returns how many identifiers are linked to or claimed by the person."""
+        return sum(
+            len(self._tx.lookup(table, ("id_kind",), ("person_id",), [(p,) for p in subject.people]))
+            for table in self.tables
+        )
+
+    def export(self, subject: Subject) -> list[dict[str, Any]]:
+        """Returns the identifiers."""
+        return [{"kind": key.kind, "value": key.value.replace("\x1f", " / ")} for key in subject.ids]
+
+    def erase(self, subject: Subject) -> ReceiptLine:
+        """Deletes the identifiers, also where other devices claimed them."""
+        n_held = self.holds(subject)
+        for table in self.tables:
+            for person in subject.people:
+                self._tx.run(f"DELETE FROM {table} WHERE person_id = ?", (person,))  # noqa: S608 - names of our own
+            for key in subject.ids:
+                self._tx.run(
+                    f"DELETE FROM {table} WHERE id_kind = ? AND id_value = ?",  # noqa: S608 - names of our own
+                    (key.kind, key.value),
+                )
+        return ReceiptLine(holder=self.name, n_held=n_held, n_removed=n_held)
+
+
+class RejectHolder:
+    """Raw bodies of rejected events: nobody's by key, so they are searched for the person's words.
+
+    Args:
+        needles: identifiers and traits of the person.
+    """
+
+    name = "rejected"
+    tables = ("rejected",)
+
+    def __init__(self, tx: Transaction, needles: Iterable[str]) -> None:
+        self._tx = tx
+        self._needles = [needle.encode() for needle in set(needles) if len(needle) >= MIN_NEEDLE_CHARACTERS]
+        self._escaped = [msgspec.json.encode(needle.decode())[1:-1] for needle in self._needles]
+
+    def _found(self) -> list[tuple[int, bytes]]:
+        rows = self._tx.rows("SELECT reject_id, body FROM rejected WHERE body IS NOT NULL")
+        return [
+            (as_int(reject_id), as_bytes(body))
+            for reject_id, body in rows
+            if any(needle in as_bytes(body) for needle in (*self._needles, *self._escaped))
+        ]
+
+    def holds(self, subject: Subject) -> int:
+        """Returns how many bodies hold a word of the person."""
+        del subject
+        return len(self._found())
+
+    def export(self, subject: Subject) -> list[dict[str, Any]]:
+        """Returns those bodies."""
+        del subject
+        return [{"body": body.decode("utf-8", "replace")} for _, body in self._found()]
+
+    def erase(self, subject: Subject) -> ReceiptLine:
+        """Empties those bodies; the reason and the count stay."""
+        del subject
+        found = self._found()
+        for reject_id, _ in found:
+            self._tx.run("UPDATE rejected SET body = NULL WHERE reject_id = ?", (reject_id,))
+        return ReceiptLine(holder=self.name, n_held=len(found), n_removed=len(found))
+
+
+def table_holders(tx: Transaction, observer: Observer, needles: Iterable[str]) -> list[Any]:
+    """Returns the holders of the store's tables, in the order in which they can be erased."""
+    return [
+        LogHolder(tx, observer),
+        TableHolder("profile", ("profiles", "profile_baselines"), tx, _profiles),
+        TableHolder("consents", ("consents",), tx, _consents),
+        TableHolder("segments", ("segment_members", "segment_moves"), tx, _segments),
+        TableHolder("decisions", ("decisions", "exposures"), tx, _decisions),
+        RejectHolder(tx, needles),
+        IdHolder(tx),
+        TableHolder("persons", ("persons",), tx, lambda _session, _subject: []),
+    ]
+
+
+def _events(session: Session, subject: Subject) -> list[dict[str, Any]]:
+    return [
+        {**encode_event(entry.body.event), "receivedAt": iso(entry.received_ms), "source": entry.source}
+        for entry in log.entries_of(session, subject.people)
+        if entry.body.event is not None
+    ]
+
+
+def _profiles(session: Session, subject: Subject) -> list[dict[str, Any]]:
+    rows = people.profiles(session, subject.people).values()
+    found: list[dict[str, Any]] = []
+    for row in rows:
+        profile = decode(row.body)
+        found.append({name: msgspec.to_builtins(getattr(profile, name)) for name in profile.__struct_fields__})
+    return found
+
+
+def _consents(session: Session, subject: Subject) -> list[dict[str, Any]]:
+    return [
+        {
+            "purpose": change.purpose,
+            "granted": change.is_granted,
+            "time": iso(change.time_ms),
+            "source": change.source,
+            "proof": change.proof,
+            "messageId": change.message_id,
+        }
+        for change in people.consents_of(session, subject.people)
+    ]
+
+
+def _segments(session: Session, subject: Subject) -> list[dict[str, Any]]:
+    found = records.members_of(session, subject.people)
+    return [
+        {"segment": name, "member": is_member, "since": iso(since)}
+        for held in found.values()
+        for name, (is_member, since, _) in sorted(held.items())
+    ]
+
+
+def _decisions(session: Session, subject: Subject) -> list[dict[str, Any]]:
+    return [msgspec.to_builtins(decision) for decision in records.decisions_of(session, subject.people)]

@@ -1,0 +1,56 @@
+"""From a live profile to what a decision may read of it: nothing of a withheld purpose passes."""
+
+from __future__ import annotations
+
+from bespeak.decide.person import Liking, PersonView, Typical
+from bespeak.engine.runtime import Runtime
+from bespeak.profiles.profile import Profile
+from bespeak.profiles.view import ProfileView
+from bespeak.signals.events import Context
+from bespeak.signals.ids import PROFILE_ID, USER_ID
+
+
+def granted_purposes(runtime: Runtime, profile: Profile, context: Context, source: str = "") -> int:
+    """Returns the mask of purposes that hold for reading a profile.
+
+    The person's own word beats everything. Before it the source's default holds; a request that comes through no source
+    (a secret key, the embedded engine) may read whatever was rightly folded. A consent statement in the request counts
+    for the request.
+    """
+    rules, purposes = runtime.config.consent, runtime.config.purposes
+    recorded = {purpose: word.is_granted for purpose, word in profile.consent.items()}
+    if context.consent is not None:
+        recorded |= rules.statement(context.consent)
+    default = rules.default(source) if source else purposes.everything
+    return rules.over(default, recorded, is_gpc=context.is_gpc)
+
+
+def profile_view(runtime: Runtime, profile: Profile, granted: int, now_ms: int) -> ProfileView:
+    """Returns the reading side of a profile under a mask of granted purposes."""
+    return ProfileView(profile, runtime.observer.fold_settings, now_ms, purposes=runtime.config.purposes.names(granted))
+
+
+def person_view(
+    runtime: Runtime, person: int, profile: Profile, context: Context, now_ms: int, source: str = ""
+) -> PersonView:
+    """Returns what a decision may read of a person."""
+    granted = granted_purposes(runtime, profile, context, source)
+    is_identified = USER_ID in profile.identities or PROFILE_ID in profile.identities
+    if not granted & runtime.config.purposes.personalize:
+        return PersonView(person=person, is_identified=is_identified, can_personalize=False, purposes=granted)
+    view = profile_view(runtime, profile, granted, now_ms)
+    numbers = {name: view.numeric(name) for name in runtime.observer.fold_settings.numeric_facets}
+    return PersonView(
+        person=person,
+        is_identified=is_identified,
+        purposes=granted,
+        likings={
+            facet: {value: Liking(a.strength, a.counts) for value, a in view.affinities(facet).items()}
+            for facet in view.facets()
+        },
+        numbers={name: Typical(n.mean, n.spread, n.weight) for name, n in numbers.items() if n is not None},
+        items=view.items(),
+        recent=view.recent(),
+        cart=list(view.cart()),
+        history=view.history(),
+    )

@@ -1,0 +1,91 @@
+"""Profiles, as the engine offers them: look one up, read it in words, rebuild it from the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from bespeak.engine.core import Core
+from bespeak.engine.people_view import granted_purposes, profile_view
+from bespeak.profiles.codec import decode, encode
+from bespeak.profiles.profile import Profile
+from bespeak.profiles.readable import readable
+from bespeak.signals.events import Context
+from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey
+from bespeak.storage import log, people, records
+from bespeak.storage.people import ProfileRow
+
+
+class Profiles:
+    """Reads and rebuilds profiles."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def find(self, user_id: str) -> int | None:
+        """Returns the person a user id (else an anonymous id) leads to, or None."""
+        keys = [IdKey(USER_ID, user_id), IdKey(ANONYMOUS_ID, user_id)]
+        with self._core.store.read() as session:
+            links = people.resolve(session, keys).links
+        return next((links[key] for key in keys if key in links), None)
+
+    def get(self, user_id: str) -> Profile | None:
+        """Returns the live profile of a user id (else an anonymous id), or None for somebody unknown."""
+        person = self.find(user_id)
+        return None if person is None else self.of(person)
+
+    def of(self, person: int) -> Profile | None:
+        """Returns the live profile of a person, or None when nothing was folded."""
+        with self._core.store.read() as session:
+            row = people.profiles(session, [person]).get(person)
+        return None if row is None else decode(row.body)
+
+    def readable(self, user_id: str) -> dict[str, Any] | None:
+        """Returns what is known of a person in a form that they can read, or None for somebody unknown."""
+        person = self.find(user_id)
+        profile = None if person is None else self.of(person)
+        if person is None or profile is None:
+            return None
+        with self._core.store.read() as session:
+            ids = people.ids_of(session, [person])
+            held = records.members_of(session, [person]).get(person, {})
+        runtime = self._core.runtime
+        granted = granted_purposes(runtime, profile, Context())
+        view = profile_view(runtime, profile, granted, self._core.now_ms())
+        return {
+            "ids": [{"kind": key.kind, "value": key.value.replace("\x1f", " / ")} for key in ids],
+            "purposes": list(runtime.config.purposes.names(granted)),
+            "segments": sorted(name for name, (is_member, _, _) in held.items() if is_member),
+            **readable(view),
+        }
+
+    def all(self) -> Iterator[tuple[int, Profile]]:
+        """Yields (person, live profile) in person order."""
+        after = 0
+        while True:
+            with self._core.store.read() as session:
+                rows = people.profile_batch(session, after, 500)
+            if not rows:
+                return
+            for row in rows:
+                yield row.person_id, decode(row.body)
+            after = rows[-1].person_id
+
+    def rebuilt(self, person: int) -> Profile:
+        """Returns the profile that a replay of the log gives; it equals the live one, byte for byte."""
+        with self._core.store.read() as session:
+            entries = list(log.entries_of(session, people.members(session, person)))
+        states = dict(self._core.runtime.observer.replay(entries))
+        return states.get(person, Profile())
+
+    def differing(self) -> list[int]:
+        """Returns the persons whose live profile is not, byte for byte, what a replay of the log gives."""
+        return [person for person, live in self.all() if encode(live) != encode(self.rebuilt(person))]
+
+    def rebuild(self, persons: Iterable[int]) -> int:
+        """Replaces live profiles by what a replay of the log gives; returns how many were written."""
+        now_ms = self._core.clock.now_ms()
+        rows = [ProfileRow(person, 1, now_ms, encode(self.rebuilt(person))) for person in persons]
+        with self._core.people_write() as tx:
+            people.put_profiles(tx, rows)
+        return len(rows)
