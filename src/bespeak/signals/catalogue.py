@@ -175,8 +175,10 @@ class SignalCatalogue:
         if not decision_id or self.role_of(event) != "exposure":
             return []
         shown = []
-        for place, (item_id, element) in enumerate(self._readers_of(event)[0].items(event.properties), start=1):
-            position = element.get("position")
+        items = self._readers_of(event)[0].items(event.properties)
+        for place, (item_id, element) in enumerate(items, start=1):
+            # an event may state one position for the one item it names; a list of bare ids is in the order shown
+            position = element.get("position") if element is not event.properties or len(items) == 1 else None
             shown.append(Shown(decision_id, item_id, position if type(position) is int and position > 0 else place))
         return shown
 

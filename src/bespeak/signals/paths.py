@@ -108,7 +108,8 @@ class ItemPaths:
                 is_object = type(element) is dict
                 item_id = _first_id(element, getters) if is_object else as_item_id(element) if None in getters else ""
                 if item_id:
-                    found.append((item_id, element if is_object else {}))
+                    # a bare id has no properties of its own: the event's are about it
+                    found.append((item_id, element if is_object else properties))
             if found:
                 return found
         return []
