@@ -81,6 +81,12 @@ class FacetColumn:
         return tuple(self.vocabulary[code] for code in self.codes[index].tolist() if code < size)
 
     @cached_property
+    def rarity(self) -> Float64s:
+        """float64[len(vocabulary)]: 1 - share of the items that have the value: near 1 for a rare value."""
+        n_items = np.diff(self.items_of[1])
+        return 1.0 - n_items / max(len(self.codes), 1)
+
+    @cached_property
     def items_of(self) -> tuple[Int32s, Int64s]:
         """(items int32, starts int64[len(vocabulary) + 1]): the items of value v are items[starts[v]:starts[v + 1]]."""
         flat = self.codes.ravel()

@@ -2,12 +2,15 @@
 
 For a facet value v of one facet:
 
-    affinity(v) = strength(v) / (max over values |strength| + 3)
-    session(v)  = m(v) / (|m(v)| + 2)
+    affinity(v) = strength(v) / (max over values |strength| + 3) / sqrt(F)
+    session(v)  = m(v) / (M + 2) * rarity(v) / sqrt(F)
     m(v)        = sum over the latest steps with v of class weight * strength * 2^(-age / 2 h)
+    M           = sum over the latest steps of |class weight * strength| * 2^(-age / 2 h)
 
-The first says who somebody is: the favourite of a well-known person comes close to 1, that of a person with three views
-is 0.5. The second says what they are doing now: three views of a few minutes ago give 0.6, whatever the past.
+F is how many facets have anything to say, rarity(v) the share of the catalogue's items without v: three views of
+dramas say less than three views of westerns where half of all films are dramas. The first says who somebody is: the
+favourite of a well-known person comes close to 1, that of a person with three views is 0.5. The second says what they
+are doing now: three views of a few minutes ago give up to 0.6, whatever the past.
 """
 
 from __future__ import annotations
@@ -71,6 +74,7 @@ def _facet_values(situation: Situation) -> FacetValues:
     session: dict[str, Float64s] = {}
     if person is None:
         return FacetValues(affinities, session)
+    n_steps = float(np.abs(known.session_strengths).sum())
     for name in situation.facet_names:
         facet = situation.world.catalogue.facets[name]
         liked = person.affinities.get(name)
@@ -89,5 +93,10 @@ def _facet_values(situation: Situation) -> FacetValues:
             sums = np.bincount(codes.ravel(), np.repeat(known.session_strengths, codes.shape[1]), minlength=size)
             sums[-1] = 0.0
             if sums.any():
-                session[name] = sums / (np.abs(sums) + SESSION_PRIOR)
-    return FacetValues(affinities, session)
+                session[name] = sums * np.r_[facet.rarity, 0.0] / (n_steps + SESSION_PRIOR)
+    return FacetValues(_shared(affinities), _shared(session))
+
+
+def _shared(tables: dict[str, Float64s]) -> dict[str, Float64s]:
+    """The tables divided by the square root of how many they are, so that a catalogue with more facets is no louder."""
+    return {name: table / np.sqrt(len(tables)) for name, table in tables.items()}

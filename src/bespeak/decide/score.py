@@ -25,7 +25,7 @@ PRIOR_WEIGHTS: Mapping[str, float] = MappingProxyType(
         "model.recent_popularity": 0.3,
         "model.trending": 0.1,
         "affinity.*": 0.5,
-        "session.*": 1.2,
+        "session.*": 3.5,
         "fit.*": 0.2,
         "context.*": 0.5,
         "popular": 0.4,

@@ -102,7 +102,8 @@ def build(scores: Float64s, count: int, constraints: Constraints, choose: Choose
         if len(chosen) == count:
             break
         if constraints.groups is not None:
-            close("group", np.asarray(constraints.groups == constraints.groups[taken], np.bool_))
+            same: Bools = np.isin(constraints.groups, constraints.groups[taken])
+            close("group", same)
         for cap, counts in zip(constraints.caps, held, strict=True):
             own = [code for code in set(cap.codes[taken].tolist()) if code < cap.n_values]
             counts[own] += 1
@@ -110,5 +111,6 @@ def build(scores: Float64s, count: int, constraints: Constraints, choose: Choose
             if full:
                 reached = np.zeros(cap.n_values + 1, np.bool_)
                 reached[full] = True
-                close(f"cap.{cap.name}", reached[cap.codes].any(axis=1))
+                holds: Bools = np.asarray(reached[cap.codes].any(axis=1))
+                close(f"cap.{cap.name}", holds)
     return Slate(tuple(chosen), removed)
