@@ -16,6 +16,7 @@ from bespeak.rules import (
     Parameter,
     Schema,
     TextColumn,
+    TextsColumn,
     Value,
     parse,
 )
@@ -98,6 +99,13 @@ def test_a_rule_that_is_the_same_for_all_rows_has_a_mask_of_full_length() -> Non
         assert mask.tolist() == [True] * 3, text
         assert mask.dtype == np.bool_
     assert parse("TRUE", SCHEMA).mask(Columns({}, n_rows=0), 0).tolist() == []
+
+
+def test_a_mask_can_be_written_to_without_touching_the_columns() -> None:
+    columns = Columns({"price": NumberColumn.from_values([1]), "tags": TextsColumn.from_values([["a"]])}, n_rows=1)
+    rule = parse("tags IS NOT NULL", SCHEMA)
+    rule.mask(columns, 0)[:] = False
+    assert rule.mask(columns, 0).tolist() == [True]
 
 
 def test_a_mask_asks_the_profile_functions_of_one_person() -> None:

@@ -206,19 +206,26 @@ def function(name: str, args: Sequence[Operand], position: int) -> Node:
     if len(args) < least or (most is not None and len(args) > most):
         wanted = f"{least}" if most == least else f"{least} to {most}" if most else f"at least {least}"
         raise refusal(f"{name}() takes {wanted} argument(s), not {len(args)}", position)
+    if name in {"coalesce", "greatest", "least"}:
+        return _choice(name, args)
     match name:
         case "contains":
             return contains(args[0], args[1])
         case "abs" | "floor":
-            return Function(Kind.NUMBER, name, (as_kind(args[0], Kind.NUMBER),))
+            kind, parts = Kind.NUMBER, [as_kind(args[0], Kind.NUMBER)]
         case "round":
             digits = _digits(args[1]) if len(args) == 2 else Literal(Kind.NUMBER, 0.0)
-            return Function(Kind.NUMBER, name, (as_kind(args[0], Kind.NUMBER), digits))
-        case "lower" | "upper":
-            return Function(Kind.TEXT, name, (as_kind(args[0], Kind.TEXT),))
+            kind, parts = Kind.NUMBER, [as_kind(args[0], Kind.NUMBER), digits]
         case "length":
-            kind = Kind.TEXTS if args[0].node.kind is Kind.TEXTS else Kind.TEXT
-            return Function(Kind.NUMBER, name, (as_kind(args[0], kind),))
+            counted = Kind.TEXTS if args[0].node.kind is Kind.TEXTS else Kind.TEXT
+            kind, parts = Kind.NUMBER, [as_kind(args[0], counted)]
+        case _:
+            kind, parts = Kind.TEXT, [as_kind(args[0], Kind.TEXT)]
+    return Function(kind, name, tuple(parts))
+
+
+def _choice(name: str, args: Sequence[Operand]) -> Node:
+    """One of several of a kind: coalesce of anything but lists, least and greatest of numbers or times."""
     if all(arg.node.kind is Kind.NULL for arg in args):
         return Literal(Kind.NULL, None)
     kind = common_kind(args)

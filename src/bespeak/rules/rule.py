@@ -82,8 +82,8 @@ class Rule:
     ) -> NDArray[np.bool_]:
         """Return bool[n_rows]: the rows that the rule holds for.
 
-        A column that is missing, or of another type than declared, is NULL in all rows. The array may be shared with
-        the columns: do not write to it.
+        A column that is missing, or of another type than declared, is NULL in all rows. The array is
+        the caller's own.
 
         Args:
             columns: the rows.

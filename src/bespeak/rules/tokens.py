@@ -23,7 +23,7 @@ from bespeak.errors import RuleError
 from bespeak.rules.schema import BUILT_INS, Schema
 
 MAX_LENGTH = 4_096
-MAX_NESTING = 40
+MAX_NESTING = 20
 MAX_SIGNS = 16
 
 CALL_PREFIX = "call_"
@@ -94,15 +94,34 @@ def tokens_of(text: str, schema: Schema) -> list[Token]:
     for position, character in enumerate(text):
         if character == "\0" or "\ud800" <= character <= "\udfff":
             raise refusal("A character here is not valid text", position)
-    try:
-        raw = list(Dialect.get_or_raise("duckdb").tokenize(text))
-    except SqlglotError as error:
-        raise refusal("A quote is opened and never closed", _open_quote(text)) from error
+    raw = _raw_tokens(text)
     if not raw:
         raise RuleError("The rule is empty.", position=0, hint="Write TRUE for a rule that always holds.")
     tokens = _Rewriter(raw, text, schema).run()
     _check_shape(tokens, text)
     return tokens
+
+
+def _raw_tokens(text: str) -> list[Token]:
+    # Behind a parenthesis no word can be read as the command that the rest of the line belongs to (`call = 'x'`).
+    try:
+        opening, *raw = Dialect.get_or_raise("duckdb").tokenize(f"({text}")
+    except SqlglotError as error:
+        raise refusal("A quote is opened and never closed", _open_quote(text)) from error
+    if any(token.comments for token in (opening, *raw)):
+        first = next((token for token in raw if token.comments), None)
+        raise refusal("Comments are not part of the rule language", _comment_position(text, first))
+    return [
+        Token(
+            token.token_type,
+            text=token.text,
+            line=token.line,
+            col=token.col - (token.line == 1),
+            start=token.start - 1,
+            end=token.end - 1,
+        )
+        for token in raw
+    ]
 
 
 def refusal(message: str, position: int, hint: str = "") -> RuleError:
@@ -129,9 +148,6 @@ class _Rewriter:
         self.out: list[Token] = []
 
     def run(self) -> list[Token]:
-        for token in self.raw:
-            if token.comments:
-                raise refusal("Comments are not part of the rule language", _comment_position(self.text, token))
         while self.at < len(self.raw):
             self._step(self.raw[self.at])
         return self.out
@@ -295,13 +311,13 @@ def _open_quote(text: str) -> int:
     return open_at if quote else len(text)
 
 
-def _comment_position(text: str, token: Token) -> int:
+def _comment_position(text: str, token: Token | None) -> int:
     """Where the comment beside a token starts: the first comment sign after it, or else the first of all."""
-    for begin in (token.end + 1, 0):
+    for begin in ([token.end] if token else []) + [0]:
         places = [place for sign in ("--", "/*", "#") if (place := text.find(sign, begin)) >= 0]
         if places:
             return min(places)
-    return token.start
+    return 0
 
 
 def _shown(name: str) -> str:

@@ -79,7 +79,8 @@ def mask_of(
     with np.errstate(all="ignore"):
         true = evaluation.truth(root).true
     if isinstance(true, np.ndarray) and true.ndim == 1:
-        return true
+        # `tags IS NOT NULL` is a column's own array; callers may go on masking in place.
+        return true.copy()
     return np.full(columns.n_rows, bool(true), dtype=np.bool_)
 
 
