@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from bespeak.profiles import limits
+from bespeak.profiles.decay import Decayed
+from bespeak.profiles.fold import fold
+from bespeak.profiles.merge import merge
+from bespeak.profiles.profile import Profile
+from bespeak.profiles.settings import FoldSettings, Limits
+from bespeak.signals.events import Context
+from bespeak.signals.ids import IdKey
+
+DAY = 86_400_000
+
+
+def _small(settings, **bounds):
+    return FoldSettings(classes=settings.classes, facets=("category",), limits=Limits(**bounds))
+
+
+def test_the_weakest_go_first_and_a_hidden_item_outlasts_seen_ones(settings):
+    entries = {
+        "seen": {"view": Decayed(1.0, 0)},
+        "hidden": {"hide": Decayed(1.0, 0)},
+        "old": {"view": Decayed(2.0, -60 * DAY)},
+        "fresh": {"view": Decayed(1.0, DAY)},
+    }
+    limits.drop_weakest(entries, 2, DAY, settings)
+    assert sorted(entries) == ["fresh", "hidden"]
+
+
+def test_equal_strengths_are_told_apart_by_time_then_name(settings):
+    entries = {name: {"exposure": Decayed(1.0, time_ms)} for name, time_ms in (("b", 1), ("c", 0), ("a", 1))}
+    limits.drop_weakest(entries, 1, 5, settings)
+    assert list(entries) == ["b"]
+
+
+def test_items_and_values_stay_within_their_limit_and_its_slack(settings, saw):
+    small = _small(settings, n_items=16, n_facet_values=8, n_recent=10)
+    profile = Profile()
+    for n in range(200):
+        fold(profile, saw(n, "view", f"p{n}", facets={f"p{n}": {"category": [f"c{n}"]}}), small)
+        assert len(profile.items) <= 18
+        assert len(profile.affinities["category"]) <= 9
+    assert "p199" in profile.items
+    assert [step.item_id for step in profile.recent] == [f"p{n}" for n in range(190, 200)]
+
+
+def test_a_late_step_older_than_the_sequence_does_not_enter_it(settings, saw):
+    small = _small(settings, n_recent=2)
+    profile = Profile()
+    for time_ms in (5, 6, 1):
+        fold(profile, saw(time_ms, "view", f"p{time_ms}"), small)
+    assert [step.time_ms for step in profile.recent] == [5, 6]
+
+
+def test_the_oldest_traits_cart_lines_devices_and_ids_go(settings, saw):
+    small = _small(settings, n_traits=2, n_cart=2, n_devices=2, n_identities=2)
+    profile = Profile()
+    for n in range(4):
+        observation = saw(
+            n,
+            "cart",
+            f"p{n}",
+            traits={f"t{n}": n},
+            context=Context(device=f"d{n}"),
+            ids=(IdKey("anonymous_id", f"a{n}"),),
+        )
+        fold(profile, observation, small)
+    assert list(profile.traits) == ["t2", "t3"]
+    assert list(profile.cart) == ["p2", "p3"]
+    assert list(profile.devices) == ["d2", "d3"]
+    assert list(profile.identities["anonymous_id"]) == ["a2", "a3"]
+
+
+def test_a_merge_keeps_the_limits(settings, saw):
+    small = _small(settings, n_items=4, n_recent=3, n_sessions=2, n_traits=1)
+    one, other = Profile(), Profile()
+    for n in range(4):
+        fold(one, saw(n * DAY, "view", f"a{n}", traits={f"a{n}": 1}), small)
+        fold(other, saw(n * DAY + DAY // 2, "view", f"b{n}", traits={f"b{n}": 1}), small)
+    merge(one, other, small)
+    assert len(one.items) == 4
+    assert [step.item_id for step in one.recent] == ["b2", "a3", "b3"]
+    assert len(one.sessions) == 2
+    assert one.n_older_sessions == 6
+    assert list(one.traits) == ["b3"]
