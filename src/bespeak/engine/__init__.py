@@ -6,3 +6,22 @@ clock       the only reader of the clock   world      the snapshot that decision
 holders     who holds personal data        jobs       leases, fences, what runs beside `serve`
 training    log -> lake -> models          project    a project folder: paths, keys, files
 """
+
+from bespeak.decide.request import DecideRequest, listed_items
+from bespeak.engine.engine import Engine, Tracked
+from bespeak.engine.slates import Slate
+from bespeak.engine.writer import WriteRequest, Written
+from bespeak.signals.decisions import Decision
+from bespeak.storage.log import Reject
+
+__all__ = [
+    "DecideRequest",
+    "Decision",
+    "Engine",
+    "Reject",
+    "Slate",
+    "Tracked",
+    "WriteRequest",
+    "Written",
+    "listed_items",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +11,7 @@ from typing import Any, Self
 
 import msgspec
 
-from bespeak.decide.decide import decide
+from bespeak.decide.decide import decide, fallback
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, listed_items
 from bespeak.engine.clock import Clock, SystemClock
@@ -209,16 +210,28 @@ class Engine:
         world = self.core.world
         now_ms = self.core.now_ms()
         name = decision_id or secrets.token_hex(16)
+        started = time.perf_counter_ns()
         try:
             person = self.person(ids, request.context, now_ms, source)
         except StoreUnavailable:
-            person = None
+            return self.fallback(request, "the store cannot be reached")
         decision = decide(request, person, world, now_ms, name)
+        duration_us = (time.perf_counter_ns() - started) // 1000
+        decision = msgspec.structs.replace(decision, duration_us=duration_us)
         self._log(decision)
-        placement = world.placement(request.placement)
-        return Slate(
-            decision, world.catalogue, request.context.locale or world.locale, request.market or placement.market
-        )
+        return self._slate(decision, request)
+
+    def fallback(self, request: DecideRequest, note: str) -> Slate:
+        """Returns the popular slate, made without the store, and queues its record for the log."""
+        world = self.core.world
+        decision = fallback(request, world, self.core.clock.now_ms(), secrets.token_hex(16), note)
+        self._log(decision)
+        return self._slate(decision, request)
+
+    def _slate(self, decision: Decision, request: DecideRequest) -> Slate:
+        world = self.core.world
+        market = request.market or world.placement(request.placement).market
+        return Slate(decision, world.catalogue, request.context.locale or world.locale, market)
 
     def person(self, ids: Sequence[IdKey], context: Context, now_ms: int, source: str = "") -> PersonView | None:
         """Returns what a decision may read of the first of `ids` that is known, or None."""

@@ -1,7 +1,7 @@
 """Who holds personal data: one holder per place, each able to say so, export it and erase it.
 
-Every table of `storage.schema` with a subject is covered by exactly one holder here (a test checks it); what lies outside
-the tables (lake, models) has its own.
+Every table of `storage.schema` with a subject is covered by exactly one holder here (a test checks it); what lies
+outside the tables (lake, models) has its own.
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ def update_members(
     for person, profile in profiles.items():
         before = held.get(person, {})
         verdicts = evaluate(segments, view_of(observer, profile, now_ms))
-        for move in moves({name: is_in for name, (is_in, _, _) in before.items()}, verdicts):
-            made.append((person, move.segment, move.is_member, now_ms, log_id))
+        moved = moves({name: is_in for name, (is_in, _, _) in before.items()}, verdicts)
+        made += [(person, move.segment, move.is_member, now_ms, log_id) for move in moved]
         for name, verdict in verdicts.items():
             is_in, since_ms, flips_at_ms = before.get(name, (False, now_ms, None))
             if name not in before and not verdict.holds and verdict.flips_at_ms is None:

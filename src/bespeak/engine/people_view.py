@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from bespeak.decide.person import Liking, PersonView, Typical
+from bespeak.decide.person import PersonView
 from bespeak.engine.runtime import Runtime
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.view import ProfileView
 from bespeak.signals.events import Context
-from bespeak.signals.ids import PROFILE_ID, USER_ID
 
 
 def granted_purposes(runtime: Runtime, profile: Profile, context: Context, source: str = "") -> int:
@@ -35,22 +34,5 @@ def person_view(
 ) -> PersonView:
     """Returns what a decision may read of a person."""
     granted = granted_purposes(runtime, profile, context, source)
-    is_identified = USER_ID in profile.identities or PROFILE_ID in profile.identities
-    if not granted & runtime.config.purposes.personalize:
-        return PersonView(person=person, is_identified=is_identified, can_personalize=False, purposes=granted)
     view = profile_view(runtime, profile, granted, now_ms)
-    numbers = {name: view.numeric(name) for name in runtime.observer.fold_settings.numeric_facets}
-    return PersonView(
-        person=person,
-        is_identified=is_identified,
-        purposes=granted,
-        likings={
-            facet: {value: Liking(a.strength, a.counts) for value, a in view.affinities(facet).items()}
-            for facet in view.facets()
-        },
-        numbers={name: Typical(n.mean, n.spread, n.weight) for name, n in numbers.items() if n is not None},
-        items=view.items(),
-        recent=view.recent(),
-        cart=list(view.cart()),
-        history=view.history(),
-    )
+    return PersonView.of(view, person, granted, runtime.config.purposes)

@@ -55,8 +55,8 @@ class Privacy:
     def erase(self, user_id: str) -> Receipt:
         """Erases a person everywhere; when it returns, nothing of theirs is left in the project.
 
-        Devices that claimed to be the person are erased with them. The ledger remembers keyed hashes of the ids, so that
-        a restored backup does not bring the person back.
+        Devices that claimed to be the person are erased with them. The ledger remembers keyed hashes of the ids, so
+        that a restored backup does not bring the person back.
         """
         return self.erase_keys(self._keys(user_id), user_id)
 

@@ -29,12 +29,12 @@ class ModelHolder:
 
     def _keeping_people(self) -> list[str]:
         """Returns the folders of models that hold people."""
-        found = []
-        for version in records.models(self._tx, name=MODEL_SET):
-            for stored in msgspec.json.decode(version.header, type=SetHeader).models:
-                if model_class(read_header(self._blobs.path(stored.blob_key)).model).holds_people:
-                    found.append(stored.blob_key)
-        return found
+        return [
+            stored.blob_key
+            for version in records.models(self._tx, name=MODEL_SET)
+            for stored in msgspec.json.decode(version.header, type=SetHeader).models
+            if model_class(read_header(self._blobs.path(stored.blob_key)).model).holds_people
+        ]
 
     def holds(self, subject: Subject) -> int:
         """Returns how many models were fitted with rows of people in their arrays."""

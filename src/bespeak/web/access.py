@@ -15,9 +15,9 @@ from typing import Literal
 
 import msgspec
 
-from bespeak.engine import key_digest
 from bespeak.engine.settings import Settings
 from bespeak.errors import NotAllowed
+from bespeak.privacy.pseudonyms import key_digest
 
 AccessKind = Literal["browser", "server", "secret"]
 
