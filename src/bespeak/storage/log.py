@@ -113,6 +113,14 @@ def latest(session: Session, limit: int, after: int = 0) -> list[Entry]:
     return [_entry(row) for row in rows]
 
 
+def latest_of(session: Session, people: Iterable[int], limit: int) -> list[Entry]:
+    """Returns the newest entries of these persons, the newest first."""
+    members = sorted(set(people))
+    marks = ", ".join("?" * len(members))
+    sql = f"{_SELECT} WHERE person_id IN ({marks}) ORDER BY log_id DESC LIMIT ?"
+    return [_entry(row) for row in session.rows(sql, (*members, limit))]
+
+
 def rewrite(tx: Transaction, log_id: int, body: EntryBody) -> None:
     """Replaces the body of one entry: an erasure took something out of it."""
     tx.run("UPDATE events SET body = ? WHERE log_id = ?", (_encoder.encode(body), log_id))

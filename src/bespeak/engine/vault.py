@@ -1,0 +1,44 @@
+"""Secrets and one-time marks of the program itself, kept in the store so that every process of a project shares them."""
+
+from __future__ import annotations
+
+import secrets
+
+from bespeak.engine.core import Core
+from bespeak.storage import records
+
+_PREFIX = "vault."
+
+
+class Vault:
+    """Named values that no person's data goes into."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def secret(self, name: str) -> bytes:
+        """Returns 32 random bytes: the same ones for a name, made the first time."""
+        with self._core.store.write() as tx:
+            held = records.setting(tx, _PREFIX + name)
+            if held is None:
+                held = secrets.token_bytes(32)
+                records.put_setting(tx, _PREFIX + name, held)
+        return held
+
+    def put(self, name: str, value: bytes) -> None:
+        """Keeps a value until it is taken."""
+        with self._core.store.write() as tx:
+            records.put_setting(tx, _PREFIX + name, value)
+
+    def take(self, name: str) -> bytes | None:
+        """Returns a value and forgets it: of several callers, exactly one gets it."""
+        with self._core.store.write() as tx:
+            held = records.setting(tx, _PREFIX + name)
+            if held is not None:
+                tx.run("DELETE FROM settings WHERE name = ?", (_PREFIX + name,))
+        return held
+
+    def note(self, actor: str, action: str, detail: str = "") -> None:
+        """Appends to the audit log; `detail` names no person."""
+        with self._core.store.write() as tx:
+            records.add_audit(tx, self._core.clock.now_ms(), actor, action, detail)
