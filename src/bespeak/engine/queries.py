@@ -134,7 +134,9 @@ class Queries:
         with self._core.store.read() as session:
             return _number(session, "SELECT coalesce(max(log_id), 0) FROM events")
 
-    def events(self, *, limit: int, source: str = "", kind: str = "", name: str = "", among: int = 1000) -> list[EventRow]:
+    def events(
+        self, *, limit: int, source: str = "", kind: str = "", name: str = "", among: int = 1000
+    ) -> list[EventRow]:
         """Returns the newest events that match, the newest first.
 
         Args:

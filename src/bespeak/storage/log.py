@@ -116,6 +116,8 @@ def latest(session: Session, limit: int, after: int = 0) -> list[Entry]:
 def latest_of(session: Session, people: Iterable[int], limit: int) -> list[Entry]:
     """Returns the newest entries of these persons, the newest first."""
     members = sorted(set(people))
+    if not members:
+        return []
     marks = ", ".join("?" * len(members))
     sql = f"{_SELECT} WHERE person_id IN ({marks}) ORDER BY log_id DESC LIMIT ?"
     return [_entry(row) for row in session.rows(sql, (*members, limit))]
