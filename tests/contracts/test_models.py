@@ -109,6 +109,18 @@ def test_two_fits_are_equal_bit_for_bit(model: Model) -> None:
 
 
 @named(MODELS)
+def test_fit_leaves_the_log_alone(model: Model) -> None:
+    def parts(data: Interactions) -> list[bytes]:
+        net = [data.net.data, data.net.indices, data.net.indptr, data.row_starts]
+        return [part.tobytes() for part in [*net, data.item_index, data.weights, data.matrix.data]]
+
+    data = Interactions.from_events(list("aaabbbcc"), list("xyxyzyxx"), [1, 2, 1, -1, 1, 1, 1, -1], range(8))
+    before = parts(data)
+    model.fit(data).scores(data.histories(), data.last_ms)
+    assert parts(data) == before
+
+
+@named(MODELS)
 def test_fit_leaves_the_model_it_was_called_on_unfitted(model: Model) -> None:
     fitted(model)
     assert not model.arrays()

@@ -1,8 +1,8 @@
 """Finding a blend on the choosing cut: start with the best model, add another where it helps beyond noise.
 
 Greedy forward selection (Caruana et al., "Ensemble selection from libraries of models", ICML 2004), at most three
-members. An addition is kept only if it wins by more than one standard error of the paired difference. To bound memory,
-weights are tried on a pool per person: the union of the first `_POOL_DEPTH` items of every model.
+members. An addition is kept only if it wins by more than `_BEYOND_NOISE` standard errors of the paired difference. To
+bound memory, weights are tried on a pool per person: the union of the first `_POOL_DEPTH` items of every model.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from bespeak.models.topk import top_k
 
 _POOL_DEPTH = 100
 _MOST_MEMBERS = 3
+_BEYOND_NOISE = 1.645
+"""One-sided 95 %."""
 _PARTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Weights tried for an added member, relative to the whole that stands already."""
 
@@ -92,7 +94,7 @@ def find_blend(models: Sequence[Sequence[Model]], cuts: Sequence[Split], k: int)
             break
         best = int(np.argmax([figure.mean() for figure in figures]))
         gain = figures[best] - current
-        if len(gain) < 2 or gain.mean() <= gain.std(ddof=1) / np.sqrt(len(gain)):
+        if len(gain) < 2 or gain.mean() <= _BEYOND_NOISE * gain.std(ddof=1) / np.sqrt(len(gain)):
             break
         weights, current = trials[best][0], figures[best]
     used = np.flatnonzero(weights)

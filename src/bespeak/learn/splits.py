@@ -5,9 +5,9 @@
     per_person     of each person the first share of their rows in time is seen
     leave_one_out  of each person all but the last row is seen (figures of the literature; it leaks the future)
 
-Ties in time are broken by the order of the input. Only the cuts by date, calendar and live, leave the future out of the
-training data, so they are the ones that speak about a project's tomorrow. Calendar asks for weeks ahead with the history
-frozen at the cut; live asks as a server is asked, with the history up to the last click.
+Ties in time are broken by the order of the input. Only the cuts by date, calendar and live, leave the future out of
+the training data, so they are the ones that speak about a project's tomorrow. Calendar asks for weeks ahead with the
+history frozen at the cut; live asks as a server is asked, with the history up to the last click.
 """
 
 from __future__ import annotations

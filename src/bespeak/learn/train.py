@@ -1,11 +1,10 @@
 """Training: choose a model on the data at hand, report it honestly, fit it and its helpers on everything.
 
 For each protocol of `splits` (live and calendar if the log has times, per person always) the log is cut in three:
-candidates
-are fitted on the first cut and compared on the second; the best of each family, the baselines and the chosen model are
-fitted on both and reported on the third. A blend is chosen over the best single model only if it wins beyond noise (see
-`blending`). The live protocol decides what is used, as long as it can ask enough people: it leaks no future and asks as a
-server is asked. The model in use is reported under the other protocols too, wherever it stands there.
+candidates are fitted on the first cut and compared on the second; the best of each family, the baselines and the chosen
+model are fitted on both and reported on the third. A blend is chosen over the best single model only if it wins beyond
+noise (see `blending`). The live protocol decides what is used, as long as it can ask enough people: it leaks no future
+and asks as a server is asked. The model in use is reported under the other protocols too, wherever it stands there.
 """
 
 from __future__ import annotations

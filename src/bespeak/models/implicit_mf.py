@@ -65,7 +65,7 @@ class ImplicitMf(Model):
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`. Items that nobody touched get the zero vector."""
         vectors = np.zeros((interactions.n_items, self.factors), np.float32)
-        signed = strengthened(interactions.net, self.weighting)
+        signed = strengthened(interactions.net, self.weighting).copy()  # it shares its pattern with the log
         signed.eliminate_zeros()
         if signed.nnz:
             touched = np.unique(signed.indices)

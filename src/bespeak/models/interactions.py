@@ -235,8 +235,8 @@ class Interactions:
     @cached_property
     def net(self) -> Csr:
         """CSR float32[n_users, n_items]: signed sums, zeros kept: its pattern is all that a person ever touched."""
-        indptr, indices = self.row_starts, self.item_index
-        net = csr_array((self.weights.copy(), indices.copy(), indptr), shape=(self.n_users, self.n_items))
+        parts = (self.weights, self.item_index, self.row_starts)
+        net = csr_array(parts, shape=(self.n_users, self.n_items), copy=True)  # summing writes to all three parts
         net.sum_duplicates()
         return net
 

@@ -20,14 +20,13 @@ from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from bespeak.models.interactions import Csr, Float32s, History, Int32s, Int64s, Interactions, ItemContent
 from bespeak.models.linear import LinearModel, dense, dense_product
 from bespeak.models.packing import pack_csr, unpack_csr
 from bespeak.models.strength import Weighting, summed
-from bespeak.models.topk import kept_entries, largest_per_row, top_k
+from bespeak.models.topk import kept_entries, largest_per_row
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +37,7 @@ class SequenceRules(LinearModel):
         window: how many steps ahead a rule reaches, and how many latest likes of a history count.
         norm: exponent of the popularity of both items; 0 none, 0.5 the square root.
         successors: how many rules are kept per item.
-        weighting: how summed weights of a history become strengths.
+        weighting: how the summed 1 / d of a history become strengths.
     """
 
     name: ClassVar[str] = "sequence_rules"
@@ -46,7 +45,7 @@ class SequenceRules(LinearModel):
     window: int = 10
     norm: float = 0.5
     successors: int = 500
-    weighting: Weighting = "log"
+    weighting: Weighting = "linear"
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`."""
@@ -66,11 +65,6 @@ class SequenceRules(LinearModel):
         rules.data[rows == rules.indices] = 0
         kept = kept_entries(rules, largest_per_row(rules, self.successors)).astype(np.float32)
         return self._fitted(interactions.item_ids, pack_csr("rules", kept), interactions)
-
-    def similar(self, item_index: npt.ArrayLike, k: int) -> tuple[Int32s, Float32s]:
-        """The items that most often come after, not those that are alike."""
-        followers = self._rules[np.asarray(item_index, np.int64)].toarray()
-        return top_k(np.where(followers > 0, followers, -np.inf), k)
 
     @cached_property
     def _rules(self) -> Csr:

@@ -31,7 +31,7 @@ def strength(weights: Float32s, weighting: Weighting) -> Float32s:
 
 
 def strengthened(matrix: Csr, weighting: Weighting) -> Csr:
-    """The same CSR pattern with strengths instead of weights; the input stays as it is."""
+    """The same CSR matrix with strengths for weights. It shares its pattern with the input: never write to it."""
     return csr_array((strength(matrix.data, weighting), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+from bespeak.errors import InvalidInput
+from bespeak.learn.splits import calendar, leave_one_out, live, per_person, rolling
+from bespeak.models import Interactions
+
+
+def log(rows: list[tuple[str, str, int]], weights: list[float] | None = None) -> Interactions:
+    users, items, times = zip(*rows, strict=True)
+    return Interactions.from_events(users, items, weights, times)
+
+
+def asked(split) -> dict[str, set[str]]:
+    """Person -> right answers."""
+    return {
+        split.fit.user_ids[user]: {split.fit.item_ids[i] for i in split.truth[[row]].indices}
+        for row, user in enumerate(split.people.tolist())
+    }
+
+
+ROWS = [("a", "v", 1), ("b", "v", 2), ("a", "w", 3), ("a", "x", 4), ("b", "x", 5), ("c", "x", 6), ("a", "y", 7)]
+
+
+def test_calendar_sees_the_first_rows_in_time_and_asks_people_with_a_history() -> None:
+    split = calendar(log(ROWS), 0.6)  # floor(4.2) rows
+    assert len(split.fit) == 4
+    assert asked(split) == {"a": {"y"}, "b": {"x"}}
+    assert (split.n_people_later, split.n_people_new) == (3, 1)
+    assert split.share_new == pytest.approx(1 / 3)
+    assert split.now_ms == 4
+
+
+def test_per_person_sees_the_floor_of_each_persons_rows() -> None:
+    split = per_person(log(ROWS), 0.8)  # a: 3 of 4, b: 1 of 2, c: 0 of 1
+    assert asked(split) == {"a": {"y"}, "b": {"x"}}
+    assert len(split.fit) == 4
+
+
+def test_leave_one_out_asks_for_the_last_row_of_everybody_with_two() -> None:
+    assert asked(leave_one_out(log(ROWS))) == {"a": {"y"}, "b": {"x"}}
+
+
+def test_live_adds_the_first_half_of_the_later_rows_to_the_history_but_not_to_the_fit() -> None:
+    rows = [("a", "v", 1), ("a", "w", 2), ("b", "v", 5), ("b", "w", 6), ("b", "x", 7), ("a", "x", 8), ("b", "y", 9)]
+    split = live(log(rows), 0.3)  # floor(2.1) rows
+    assert len(split.fit) == 2
+    assert asked(split) == {"a": {"x"}, "b": {"x", "y"}}
+    assert [len(history) for history in split.histories(slice(0, 2))] == [2, 2]
+    assert np.diff(split.seen(slice(0, 2)).indptr).tolist() == [2, 2]
+    assert split.n_people_new == 1
+
+
+@pytest.mark.parametrize("protocol", [calendar, per_person])
+def test_ties_in_time_go_by_the_order_of_the_input(protocol) -> None:
+    rows = [("b", "z", 1), ("a", "z", 1), ("a", "y", 1), ("b", "x", 1), ("a", "w", 1)]
+    split = protocol(log(rows), 0.7)  # calendar: the first 3 rows; per person: 2 of 3 of a, 1 of 2 of b
+    assert asked(split) == {"a": {"w"}, "b": {"x"}}
+
+
+def test_an_item_known_already_is_no_right_answer() -> None:
+    rows = [("a", "x", 1), ("a", "x", 2), ("a", "x", 3), ("a", "y", 4)]
+    assert asked(calendar(log(rows), 0.5)) == {"a": {"y"}}
+    assert asked(calendar(log(rows[:3]), 0.5)) == {}
+
+
+def test_a_repeated_right_answer_counts_once() -> None:
+    split = calendar(log([("a", "x", 1), ("a", "y", 2), ("a", "y", 3)]), 0.4)
+    assert split.truth.data.tolist() == [1.0]
+
+
+def test_disliked_later_items_are_right_answers_only_when_every_row_is() -> None:
+    data = log([("a", "x", 1), ("a", "y", 2)], [1.0, -1.0])
+    assert asked(calendar(data, 0.5)) == {}
+    assert asked(calendar(data, 0.5, relevant="every")) == {"a": {"y"}}
+
+
+def test_an_item_of_the_history_that_was_disliked_is_no_right_answer() -> None:
+    data = log([("a", "x", 1), ("a", "x", 2)], [-1.0, 1.0])
+    assert asked(calendar(data, 0.5, relevant="every")) == {}
+
+
+def test_rolling_adds_earlier_cuts_until_enough_are_asked() -> None:
+    rng = np.random.default_rng(1)
+    rows = [(f"u{rng.integers(20)}", f"i{rng.integers(50)}", t) for t in range(400)]
+    one = rolling(calendar, log(rows), enough_people=1)
+    all_four = rolling(calendar, log(rows), enough_people=10_000)
+    assert [len(one), len(all_four)] == [1, 4]
+    assert [len(cut.fit) for cut in all_four] == [320, 280, 240, 200]
+    np.testing.assert_array_equal(one[0].people, all_four[0].people)
+
+
+@pytest.mark.parametrize("protocol", [calendar, live, per_person])
+@pytest.mark.parametrize("rows", [[], [("a", "x", 1)], [("a", "x", 1), ("b", "y", 1)]])
+def test_tiny_logs_ask_nobody_or_somebody_but_never_fail(protocol, rows) -> None:
+    data = log(rows) if rows else Interactions.from_events([], [])
+    assert len(protocol(data)) <= 1
+    assert protocol(data).share_new <= 1
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.5, 1.5])
+def test_a_share_outside_of_zero_to_one_is_refused(share: float) -> None:
+    with pytest.raises(InvalidInput, match="share of a split"):
+        per_person(log(ROWS), share)
