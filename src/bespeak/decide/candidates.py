@@ -161,8 +161,7 @@ def _of_facets(situation: Situation, family: str, limit: int) -> Int32s:
         (
             (-float(table[code]), name, int(code))
             for name, table in values.items()
-            for code in np.argsort(-table, kind="stable")[:N_TOP_VALUES]
-            if table[code] > 0
+            for code in _largest(table, N_TOP_VALUES)
         ),
     )[: 2 * N_TOP_VALUES]
     share = max(1, limit // max(len(strongest), 1))
@@ -176,6 +175,12 @@ def _of_facets(situation: Situation, family: str, limit: int) -> Int32s:
             rows = rows[np.argpartition(-popularity[rows], share)[:share]]
         found.append(rows[np.argsort(-popularity[rows], kind="stable")])
     return np.concatenate(found) if found else np.zeros(0, np.int32)
+
+
+def _largest(table: npt.NDArray[np.float64], n: int) -> Int32s:
+    """The codes of the n largest positive entries, ties by lower code."""
+    positive = np.flatnonzero(table > 0)
+    return positive[np.argsort(-table[positive], kind="stable")[:n]].astype(np.int32)
 
 
 def _alike(situation: Situation, limit: int) -> Int32s:

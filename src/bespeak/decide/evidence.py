@@ -65,6 +65,13 @@ class Evidence:
 
     def session_counts(self, facet: str, code: int, *, is_positive: bool) -> Said:
         """The same over the latest steps, those that the session features are made of."""
+        key = (f"session.{facet}", code, is_positive)
+        found = self._said.get(key)
+        if found is None:
+            found = self._said[key] = self._session_counts(facet, code, is_positive)
+        return found
+
+    def _session_counts(self, facet: str, code: int, is_positive: bool) -> Said:
         known = self._situation.known
         column = self._situation.world.catalogue.facets[facet]
         holds = (column.codes[known.session] == code).any(axis=1)

@@ -102,8 +102,7 @@ def build(scores: Float64s, count: int, constraints: Constraints, choose: Choose
         if len(chosen) == count:
             break
         if constraints.groups is not None:
-            same: Bools = np.isin(constraints.groups, constraints.groups[taken])
-            close("group", same)
+            close("group", constraints.groups == constraints.groups[taken])
         for cap, counts in zip(constraints.caps, held, strict=True):
             own = [code for code in set(cap.codes[taken].tolist()) if code < cap.n_values]
             counts[own] += 1

@@ -1,0 +1,214 @@
+"""How long one decision takes: 10,000 items, 500 candidates, about 40 features, with reasons.
+
+Prints milliseconds and ratios to a NumPy floor measured in the same run: multiplying and summing the feature matrix and
+taking the ten best. Run it alone on the machine: `python bench/decide.py [--items 10000] [--rounds 300] [--json]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from bespeak.catalogue.counters import DAY_MS, ItemCounters
+from bespeak.catalogue.snapshot import CatalogueSnapshot
+from bespeak.catalogue.text_index import TextIndex
+from bespeak.decide.candidates import gather
+from bespeak.decide.decide import decide, fallback
+from bespeak.decide.features import compute
+from bespeak.decide.model_set import LoadedModel, ModelSet
+from bespeak.decide.person import PersonView
+from bespeak.decide.request import DecideRequest
+from bespeak.decide.situation import Situation
+from bespeak.decide.world import World
+from bespeak.models.base import Interactions, ItemContent, Model
+from bespeak.models.content import Content
+from bespeak.models.ease import Ease
+from bespeak.models.implicit_mf import ImplicitMf
+from bespeak.models.item_neighbours import ItemNeighbours
+from bespeak.models.popularity import Popularity
+from bespeak.models.recent_popularity import RecentPopularity
+from bespeak.models.sequence_rules import SequenceRules
+from bespeak.models.trending import Trending
+from bespeak.profiles.fold import fold
+from bespeak.profiles.observation import Observation
+from bespeak.profiles.profile import Profile
+from bespeak.profiles.settings import FoldSettings
+from bespeak.profiles.view import ProfileView
+from bespeak.signals.catalogue import SignalCatalogue
+from bespeak.signals.items import Item, Market
+from bespeak.signals.purposes import Purposes
+from bespeak.signals.signal import Signal
+
+NOW_MS = 1_750_000_000_000
+FACETS = {
+    "category": 40,
+    "brand": 300,
+    "genre": 25,
+    "artist": 800,
+    "author": 800,
+    "topic": 60,
+    "tags": 400,
+    "colour": 12,
+}
+NUMBERS = ("price", "price_percentile", "rating")
+WORDS = 6_000
+
+
+def items_of(n_items: int, rng: np.random.Generator) -> list[Item]:
+    """Items with eight facets, three numbers, a title and a description."""
+    words = ["".join(rng.choice(list("abcdefghiklmnoprstuvw"), rng.integers(3, 9))) for _ in range(WORDS)]
+    made = []
+    for i in range(n_items):
+        attributes: dict[str, str | float | bool | list[str]] = {
+            name: f"{name}{min(int(rng.zipf(1.3)), size)}" for name, size in FACETS.items() if name != "tags"
+        }
+        attributes["tags"] = [f"tags{t}" for t in rng.integers(0, FACETS["tags"], 4)]
+        attributes["rating"] = float(rng.integers(1, 6))
+        made.append(
+            Item(
+                id=f"p{i}",
+                title=" ".join(rng.choice(words, 4)),
+                description=" ".join(rng.choice(words, 20)),
+                group=f"g{i // 2}",
+                attributes=attributes,
+                markets={"default": Market(price=int(rng.integers(100, 99_999)), currency="EUR")},
+                published_at=NOW_MS - int(rng.integers(0, 700)) * DAY_MS,
+            )
+        )
+    return made
+
+
+def world_of(n_items: int, n_people: int, rng: np.random.Generator) -> World:
+    """A world with eight fitted models."""
+    items = items_of(n_items, rng)
+    catalogue = CatalogueSnapshot.build(items, tuple(FACETS), NUMBERS, version=1)
+    n_events = 40 * n_people
+    users = rng.integers(0, n_people, n_events)
+    chosen = (n_items * rng.random(n_events) ** 3).astype(np.int64)
+    times = NOW_MS - rng.integers(0, 90 * DAY_MS, n_events)
+    data = Interactions.from_arrays(
+        [f"u{i}" for i in range(n_people)], catalogue.item_ids, users, chosen, times_ms=times
+    )
+    content = ItemContent(
+        catalogue.item_ids,
+        texts=[item.title for item in items],
+        attributes={name: [list(f.values_at(i)) for i in range(n_items)] for name, f in catalogue.facets.items()},
+    )
+    models: list[Model] = [
+        Ease(l2=200.0, precision="float32"),
+        ItemNeighbours(),
+        Content(),
+        ImplicitMf(factors=64, seed=1),
+        SequenceRules(),
+        Popularity(),
+        RecentPopularity(),
+        Trending(),
+    ]
+    loaded = [LoadedModel.of(model.fit(data, content), 1, is_best=model.name == "ease") for model in models]
+    classes = SignalCatalogue.built_in().classes
+    counts = [(catalogue.item_ids[i], "view", int(t // DAY_MS), 1.0) for i, t in zip(chosen, times, strict=True)]
+    weights = {name: signal_class.prior_weight for name, signal_class in classes.items()}
+    return World(
+        catalogue=catalogue,
+        counters=ItemCounters.build(counts, catalogue.index, weights, NOW_MS),
+        text_index=TextIndex.build(items),
+        models=ModelSet.build(loaded, catalogue),
+        classes=classes,
+    )
+
+
+def view_of(world: World, n_views: int, rng: np.random.Generator) -> Callable[[], PersonView]:
+    """A person with a history; the returned call reads their view as a decision does."""
+    settings = FoldSettings(classes=world.classes, facets=tuple(FACETS), numeric_facets=NUMBERS)
+    profile, purposes = Profile(), Purposes()
+    for n in range(n_views):
+        item_id = world.catalogue.item_ids[int(len(world.catalogue) * rng.random() ** 3)]
+        time_ms = NOW_MS - (n_views - n) * 3_600_000
+        signal = Signal("product_viewed", "view" if n % 4 else "purchase", 1.0, item_id)
+        fold(
+            profile,
+            Observation(
+                time_ms=time_ms,
+                received_ms=time_ms,
+                message_id=str(n),
+                signals=(signal,),
+                facets={item_id: world.catalogue.facets_of(item_id)},
+            ),
+            settings,
+        )
+    profile.identities = {"user_id": {"u": 0}}
+
+    def read() -> PersonView:
+        view = ProfileView(profile, settings, NOW_MS, purposes=purposes.all)
+        return PersonView.of(view, 1, purposes.everything, purposes)
+
+    return read
+
+
+def timed(call: Callable[[], object], rounds: int) -> tuple[float, float]:
+    """(median, 99th percentile) in milliseconds, after a warm-up."""
+    for _ in range(10):
+        call()
+    taken = []
+    for _ in range(rounds):
+        start = time.perf_counter_ns()
+        call()
+        taken.append((time.perf_counter_ns() - start) / 1e6)
+    return float(np.median(taken)), float(np.quantile(taken, 0.99))
+
+
+def main() -> None:
+    """Runs the benchmark and prints a table, or one JSON document."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--items", type=int, default=10_000)
+    parser.add_argument("--people", type=int, default=5_000)
+    parser.add_argument("--views", type=int, default=100, help="events in the person's history")
+    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    rng = np.random.default_rng(1)
+    world = world_of(args.items, args.people, rng)
+    read = view_of(world, args.views, rng)
+    person, home = read(), DecideRequest(placement="home")
+    filtered = DecideRequest(placement="home", filter="price < 500 AND category <> 'category1'")
+    word = world.catalogue.items[0].title.split()[0]
+    situation = Situation.of(home, world.placement("home"), person, world, NOW_MS, "profiled")
+    candidates = gather(situation)
+    matrix = compute(situation, candidates.rows)
+    values, weights = matrix.values, rng.random(len(matrix.names))
+
+    def floor() -> object:
+        terms = values * weights
+        scores = terms.sum(axis=1)
+        return np.argsort(-scores)[:10]
+
+    calls: dict[str, Callable[[], object]] = {
+        "floor: multiply, sum, ten best": floor,
+        "read the person": read,
+        "home": lambda: decide(home, person, world, NOW_MS, "d"),
+        "home, all reasons": lambda: decide(DecideRequest(placement="home", explain=True), person, world, NOW_MS, "d"),
+        "home with a filter": lambda: decide(filtered, person, world, NOW_MS, "d"),
+        "home, person unknown": lambda: decide(home, None, world, NOW_MS, "d"),
+        "similar": lambda: decide(DecideRequest(placement="similar", item="p7"), person, world, NOW_MS, "d"),
+        "search": lambda: decide(DecideRequest(placement="search", query=word), person, world, NOW_MS, "d"),
+        "fallback": lambda: fallback(home, world, NOW_MS, "d"),
+    }
+    measured = {name: timed(call, args.rounds) for name, call in calls.items()}
+    base = measured["floor: multiply, sum, ten best"][0]
+    shape = {"items": args.items, "candidates": len(candidates), "features": len(matrix.names), "models": 8}
+    if args.json:
+        rows = {n: {"p50_ms": p50, "p99_ms": p99, "ratio": p50 / base} for n, (p50, p99) in measured.items()}
+        print(json.dumps({**shape, "measured": rows}))
+        return
+    print(", ".join(f"{n} {name}" for name, n in shape.items()))
+    print(f"{'':32}{'p50 ms':>9}{'p99 ms':>9}{'x floor':>9}")
+    for name, (p50, p99) in measured.items():
+        print(f"{name:32}{p50:9.3f}{p99:9.3f}{p50 / base:9.1f}")
+
+
+if __name__ == "__main__":
+    main()
