@@ -4,7 +4,8 @@ Each case says which rows hold. It is checked against the mask, the single test,
 `Rule.sql` writes. Where the rule language and DuckDB's own language mean the same, DuckDB also runs the expression *as
 typed*, over columns of its own types (TIMESTAMP, STRUCT, lists): that shares no line of code with ours. Cases marked
 OWN are where the rule language differs by design: division by zero is NULL, NaN is NULL, `tags = 'x'` is "contains",
-NULLs inside a list do not count, an offset in a time is respected, numbers are floating.
+NULLs inside a list do not count, an offset in a time is respected, numbers are floating, a
+text beside a time is one.
 """
 
 from collections.abc import Iterator
@@ -351,6 +352,11 @@ TABLE: list[tuple[str, ...]] = [
     ("seen - seen = INTERVAL '0' SECOND", "abcefghij"),
     ("seen = NULL", ""),
     ("seen - INTERVAL '1' DAY IS NULL", "d"),
+    ("NULL - seen IS NULL", "abcdefghij", OWN),
+    ("seen - NULL IS NULL", "abcdefghij", OWN),
+    ("'2026-01-02' - seen = INTERVAL '1' DAY", "i", OWN),
+    ("seen - '2025-12-31' = INTERVAL '1' DAY", "i", OWN),
+    ("-(now() - seen) = INTERVAL '1' HOUR", "f"),
     # -- context
     ("brand = context.brand", "a"),
     ("lower(brand) = lower(context.brand)", "ab"),

@@ -206,7 +206,7 @@ class TextsColumn:
         if code is not None:
             places = np.flatnonzero(self.codes == code)
             rows[np.searchsorted(self.indptr, places, side="right") - 1] = True
-        return rows & self.valid
+        return rows
 
     @classmethod
     def from_values(cls, values: Iterable[Iterable[str | None] | None]) -> TextsColumn:
