@@ -158,7 +158,7 @@ def _see_circumstances(profile: Profile, observation: Observation, settings: Fol
         session.devices[context.device] = session.devices.get(context.device, 0) + 1
     if observation.type in ("page", "screen"):
         path = context.page.get("path") or observation.name
-        see_page(session, PageView(time_ms, path[:MAX_TEXT], context.referrer_class), settings)
+        see_page(profile, session, PageView(time_ms, path[:MAX_TEXT], context.referrer_class), settings)
     return session
 
 

@@ -28,7 +28,7 @@ def merge(into: Profile, other: Profile, settings: FoldSettings) -> None:
     profile that wants a refold still wants it.
     """
     other = decode(encode(other))
-    into.fold_version = min(into.fold_version, other.fold_version) if into.fold_version else other.fold_version
+    into.fold_version = min((v for v in (into.fold_version, other.fold_version) if v), default=0)
     _merge_consent(into, other, settings)
     _merge_dates(into, other)
     _merge_identities(into, other)

@@ -73,14 +73,16 @@ def join(into: Session, other: Session, settings: FoldSettings) -> None:
         into.devices[name] = into.devices.get(name, 0) + n
 
 
-def see_page(session: Session, page: PageView, settings: FoldSettings) -> None:
-    """Adds one page view to a session's path."""
+def see_page(profile: Profile, session: Session, page: PageView, settings: FoldSettings) -> None:
+    """Adds one page view to a session; only the latest sessions keep a path."""
     session.n_pages += 1
     if session.entry is None or page < session.entry:
         session.entry = page
     if session.exit is None or page > session.exit:
         session.exit = page
-    pages = session.pages
-    insort(pages, page)
-    if len(pages) > settings.limits.n_pages:
-        del pages[0]
+    sessions, limits = profile.sessions, settings.limits
+    if len(sessions) > limits.n_page_sessions and session.start_ms < sessions[-limits.n_page_sessions].start_ms:
+        return
+    insort(session.pages, page)
+    if len(session.pages) > limits.n_pages:
+        del session.pages[0]
