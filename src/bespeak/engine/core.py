@@ -130,6 +130,11 @@ class Core:
             finally:
                 self._runtime.ingest.forget()
 
+    def check(self) -> None:
+        """Returns when the store answers; raises `StoreUnavailable` otherwise."""
+        with self.store.read() as session:
+            records.versions(session)
+
     def drain(self) -> None:
         """Returns when everything that waits now is written."""
         self.submit(WriteRequest()).result()

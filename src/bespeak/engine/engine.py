@@ -18,6 +18,7 @@ from bespeak.engine.clock import Clock, SystemClock
 from bespeak.engine.config import parse_config, read_file
 from bespeak.engine.core import Core
 from bespeak.engine.items import Items
+from bespeak.engine.lake_feed import CURSOR
 from bespeak.engine.people_view import person_view
 from bespeak.engine.privacy import Privacy
 from bespeak.engine.profiles import Profiles
@@ -33,7 +34,7 @@ from bespeak.profiles.codec import decode
 from bespeak.signals.decisions import Decision
 from bespeak.signals.events import Context, Event
 from bespeak.signals.ids import ANONYMOUS_ID, PROFILE_ID, USER_ID, IdKey
-from bespeak.storage import log, people
+from bespeak.storage import log, people, records
 from bespeak.storage.open import open_store
 
 
@@ -243,6 +244,19 @@ class Engine:
                 if found is not None and found[1] is not None:
                     return person_view(self.core.runtime, found[0], decode(found[1]), context, now_ms, source)
         return None
+
+    def decision(self, decision_id: str) -> Decision | None:
+        """Returns one decision record, or None; records reach the log a moment after the answer."""
+        with self.core.store.read() as session:
+            return records.decision(session, decision_id)
+
+    def lags(self) -> tuple[int, float]:
+        """Returns how many log entries the lake does not hold yet, and the age of the models in use in seconds."""
+        with self.core.store.read() as session:
+            lag = max(0, session.log_ceiling() - records.cursor(session, CURSOR))
+        versions = self.models.versions()
+        age_ms = self.core.clock.now_ms() - versions[0][0].created_ms if versions else 0
+        return lag, age_ms / 1000
 
     def _log(self, decision: Decision) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Secrets and one-time marks of the program itself, kept in the store so that every process of a project shares them."""
+"""Secrets and one-time marks of the program itself, kept in the store: every process of a project shares them."""
 
 from __future__ import annotations
 

@@ -120,8 +120,8 @@ def require_secret(caller: Caller) -> None:
 def readable_ids(caller: Caller, user_id: str, anonymous_id: str, profile_id: str = "") -> list[IdKey]:
     """Returns the ids that the caller may have a decision for, the strongest first.
 
-    A secret key may name anybody. A person token proves one user id. A browser's key speaks for an anonymous id alone; a
-    user id without proof is ignored. A server source's key reads nothing.
+    A secret key may name anybody. A person token proves one user id. A browser's key speaks for an anonymous id alone;
+    a user id without proof is ignored. A server source's key reads nothing.
 
     Raises:
         Failure: 403 when the token proves another user id than the request names.

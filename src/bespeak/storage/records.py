@@ -142,6 +142,14 @@ def due_members(session: Session, now_ms: int, limit: int) -> list[int]:
     return [as_int(r[0]) for r in rows]
 
 
+def settle_members(tx: Transaction, people: Iterable[int], now_ms: int) -> None:
+    """Clears due times that have passed and were looked at, so that nobody is looked at for ever."""
+    for person in people:
+        tx.run(
+            "UPDATE segment_members SET flips_at_ms = NULL WHERE person_id = ? AND flips_at_ms <= ?", (person, now_ms)
+        )
+
+
 def segment_sizes(session: Session) -> dict[str, int]:
     """Returns segment -> number of members."""
     rows = session.rows("SELECT segment, count(*) FROM segment_members WHERE is_member = 1 GROUP BY segment")

@@ -117,7 +117,9 @@ class ConsoleLogin:
             ticket = msgspec.json.decode(base64.urlsafe_b64decode(body), type=_Ticket)
         except (msgspec.DecodeError, binascii.Error, ValueError):
             ticket = None
-        if ticket is None or not hmac.compare_digest(signature, self._signature(ticket.key_name, body)):
+        if ticket is None or not hmac.compare_digest(
+            signature.encode(), self._signature(ticket.key_name, body).encode()
+        ):
             raise NotAllowed("You are not signed in.", hint="Sign in with a secret key.")
         if ticket.expires_ms < self._clock.now_ms():
             raise NotAllowed("Your session has ended.", hint="Sign in again.")

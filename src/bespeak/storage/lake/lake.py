@@ -102,7 +102,7 @@ class Lake:
         condition = f"WHERE {where}" if where else ""
         with duckdb.connect(config={"threads": 2}) as connection:
             sql = f"SELECT {', '.join(columns)} FROM read_parquet(?) {condition} ORDER BY log_id"  # noqa: S608 - ours
-            return connection.execute(sql, [paths]).to_arrow_table()
+            return connection.sql(sql, params=[paths]).to_arrow_table()
 
     def files(self, session: Session, dataset: str | None = None) -> list[LakeFile]:
         """Returns the live files, in the order in which they were written."""

@@ -1,0 +1,224 @@
+"""The first report: what came in, what was decided, what was learned, and how many visitors a lift figure needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from bespeak.engine.clock import iso
+from bespeak.engine.core import Core
+from bespeak.engine.lake_feed import feed
+from bespeak.engine.worlds import MODEL_SET, SetHeader
+from bespeak.errors import InvalidInput
+from bespeak.storage import log, people, records
+from bespeak.storage.base import Session
+from bespeak.storage.log import DAY_MS
+from bespeak.storage.rows import as_int
+
+LIFTS = (0.05, 0.10, 0.20)
+Z_975 = 1.959963984540054
+Z_80 = 0.8416212335729143
+WINDOW_DAYS = 28
+CONVERSION = "purchase"
+ASSUMED_RATE = 0.02
+MIN_CONVERSIONS = 5
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """How many decisions a placement made in one mode."""
+
+    placement: str
+    mode: str
+    n: int
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """How many visitors show a lift of the conversion rate: 95 % confidence, 80 % power, two equal groups.
+
+    Attributes:
+        lift: relative: 0.1 is a rate that is 10 % higher.
+        per_group, visitors: in one group, and in both.
+        days: at the visitors a day that came lately; None when nobody came.
+    """
+
+    lift: float
+    per_group: int
+    visitors: int
+    days: int | None = None
+
+
+class LiftNeeds(msgspec.Struct, frozen=True, kw_only=True):
+    """What a lift figure needs, and from which observed rate that follows.
+
+    Attributes:
+        rate: share of visitors who ordered within the window; is_assumed: too few did, so a usual rate stands in.
+        n_visitors, n_converted: people within the window who may be measured, and those who ordered.
+        window_days: length of the window, which ends with the newest event.
+    """
+
+    rate: float
+    is_assumed: bool
+    n_visitors: int
+    n_converted: int
+    window_days: int
+    needs: list[Need]
+    sentences: list[str]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What a project did so far. Counts are of the log, as it stands: erased people are not in it.
+
+    Attributes:
+        by_day: day of the event (ISO) -> events.
+        by_class: signal class -> signals about items, bots left out.
+        rejected: reason -> events or lines kept as rejects.
+        gated: reason -> events that no granted purpose may use; only this count is kept of them.
+        trained: what the model in use says about itself.
+    """
+
+    name: str
+    n_events: int
+    n_people: int
+    n_items: int
+    first: str
+    last: str
+    by_day: dict[str, int]
+    by_source: dict[str, int]
+    by_event: dict[str, int]
+    by_class: dict[str, int]
+    rejected: dict[str, int]
+    gated: dict[str, int]
+    decided: list[Decided]
+    trained: list[str]
+    model_version: int
+    lift: LiftNeeds
+
+
+def build_report(core: Core, progress: Callable[[int], None] | None = None) -> Report:
+    """Returns the report of a project; brings the lake up to date first."""
+    feed(core, progress)
+    with core.store.read() as session:
+        span = log.time_range(session)
+        current = records.models(session, name=MODEL_SET, state="current")
+        header = msgspec.json.decode(current[0].header, type=SetHeader) if current else None
+        days = _counts(session, f"SELECT time_ms / {DAY_MS}, count(*) FROM events WHERE kind = 'event' GROUP BY 1")
+        return Report(
+            name=core.config.settings.project.name,
+            n_events=log.count(session),
+            n_people=people.count(session),
+            n_items=len(core.world.catalogue),
+            first=iso(span[0]) if span else "",
+            last=iso(span[1]) if span else "",
+            by_day={iso(int(day) * DAY_MS)[:10]: n for day, n in sorted(days.items(), key=lambda e: int(e[0]))},
+            by_source=_counts(session, "SELECT source, count(*) FROM events WHERE kind = 'event' GROUP BY source"),
+            by_event=_counts(session, "SELECT name, count(*) FROM events WHERE kind = 'event' GROUP BY name"),
+            by_class=_counts(session, "SELECT signal_class, sum(n) FROM item_counters GROUP BY signal_class"),
+            rejected=log.reject_counts(session),
+            gated=_counts(session, "SELECT reason, sum(n) FROM gated_counts GROUP BY reason"),
+            decided=[
+                Decided(placement=str(row[0]), mode=str(row[1]), n=as_int(row[2]))
+                for row in session.rows(
+                    "SELECT placement, mode, count(*) FROM decisions GROUP BY placement, mode ORDER BY placement, mode"
+                )
+            ],
+            trained=header.sentences if header else [],
+            model_version=current[0].version if current else 0,
+            lift=_lift_needs(core, span),
+        )
+
+
+def sample_size(rate: float, lift: float, *, z_alpha: float = Z_975, z_power: float = Z_80) -> int:
+    """Returns how many visitors each of two equal groups needs to show a relative lift of a conversion rate.
+
+    With p1 = rate, p2 = rate * (1 + lift) and p their mean,
+
+        n = (z_alpha * sqrt(2 p (1 - p)) + z_power * sqrt(p1 (1 - p1) + p2 (1 - p2)))^2 / (p2 - p1)^2
+
+    rounded up: the two-sided test of two proportions, without continuity correction (Fleiss, Levin and Paik,
+    "Statistical Methods for Rates and Proportions", 3rd edition, equation 4.14).
+
+    Args:
+        rate: share that converts without the change, above 0 and below 1.
+        lift: relative difference, not 0; rate * (1 + lift) stays below 1.
+        z_alpha: normal quantile of the confidence, 95 % two-sided unless given.
+        z_power: normal quantile of the power, 80 % unless given.
+
+    Raises:
+        InvalidInput: rate or lift out of range.
+
+    Example:
+        >>> sample_size(0.5, 0.2), sample_size(0.02, 0.10)
+        (388, 80682)
+    """
+    other = rate * (1 + lift)
+    if not 0 < rate < 1 or not 0 < other < 1 or lift == 0:
+        raise InvalidInput("rate and lift must leave two different rates between 0 and 1.")
+    mean = (rate + other) / 2
+    root = z_alpha * math.sqrt(2 * mean * (1 - mean)) + z_power * math.sqrt(rate * (1 - rate) + other * (1 - other))
+    return math.ceil(root**2 / (other - rate) ** 2)
+
+
+def _lift_needs(core: Core, span: tuple[int, int] | None) -> LiftNeeds:
+    n_visitors = n_converted = 0
+    window_days = WINDOW_DAYS
+    if span is not None:
+        window_days = max(1, min(WINDOW_DAYS, -(-(span[1] - span[0]) // DAY_MS)))
+        n_visitors, n_converted = _converted(core, span[1] - window_days * DAY_MS)
+    is_assumed = n_converted < MIN_CONVERSIONS or n_converted == n_visitors
+    rate = ASSUMED_RATE if is_assumed else n_converted / n_visitors
+    needs = []
+    for lift in LIFTS:
+        if rate * (1 + lift) < 1:
+            each = sample_size(rate, lift)
+            days = math.ceil(2 * each * window_days / n_visitors) if n_visitors else None
+            needs.append(Need(lift=lift, per_group=each, visitors=2 * each, days=days))
+    return LiftNeeds(
+        rate=rate,
+        is_assumed=is_assumed,
+        n_visitors=n_visitors,
+        n_converted=n_converted,
+        window_days=window_days,
+        needs=needs,
+        sentences=_sentences(rate, n_visitors, n_converted, window_days, is_assumed=is_assumed),
+    )
+
+
+def _converted(core: Core, since_ms: int) -> tuple[int, int]:
+    """Returns how many people who may be measured came since then, and how many of them ordered."""
+    table = core.lake.read(
+        "signals", ("person_id", "signal_class", "purposes", "is_bot"), where=f"time_ms >= {int(since_ms)}"
+    )
+    keep = (table.column("purposes").to_numpy() & core.config.purposes.measure) != 0
+    keep &= ~table.column("is_bot").to_numpy().astype(bool)
+    with core.store.read() as session:
+        roots = people.roots(session)
+        refused = people.refusing(session, "measure")
+    rows: npt.NDArray[Any] = table.column("person_id").to_numpy()
+    persons = np.array([roots.get(person, person) for person in rows.tolist()], np.int64)
+    keep &= ~np.isin(persons, np.array(sorted(refused), np.int64))
+    ordered = np.asarray(table.column("signal_class").to_pylist(), object) == CONVERSION
+    return len(np.unique(persons[keep])), len(np.unique(persons[keep & ordered]))
+
+
+def _sentences(rate: float, n_visitors: int, n_converted: int, window_days: int, *, is_assumed: bool) -> list[str]:
+    said = (
+        f"{n_converted:,} of {n_visitors:,} people who may be measured ordered in the last {window_days} days of data."
+    )
+    if is_assumed:
+        return [
+            f"{said} That is no rate to plan with, so {rate:.1%} is assumed.",
+            "To show a lift of the conversion rate with 95 % confidence and 80 % power, two equal groups need:",
+        ]
+    return [
+        said,
+        f"To show a lift of that rate ({rate:.2%}) with 95 % confidence and 80 % power, two equal groups need:",
+    ]
+
+
+def _counts(session: Session, sql: str) -> dict[str, int]:
+    return {str(row[0]): round(float(str(row[1]))) for row in session.rows(sql)}

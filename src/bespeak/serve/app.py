@@ -1,0 +1,218 @@
+"""The ASGI application: the hot routes raw, everything else through Starlette."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping, MutableMapping, Sequence
+from importlib import resources
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute
+from starlette.routing import Route as StarletteRoute
+
+from bespeak.errors import BespeakError
+from bespeak.serve.deciding import Decider
+from bespeak.serve.metrics import CATALOGUE_ITEMS, LAKE_LAG, MODEL_AGE, REQUESTS, WAITING, exposition
+from bespeak.serve.openapi import document
+from bespeak.serve.reading import Call
+from bespeak.serve.replies import Failure, Send, error_body, error_headers, send_json, status_of
+from bespeak.serve.requests import Receive, cors, headers_of, preflight, read_body
+from bespeak.serve.routes import ROUTES, Route
+from bespeak.serve.tracking import client_settings, track, tracking_route
+from bespeak.web.site import Site
+
+log = logging.getLogger("bespeak.serve")
+
+_DECIDE = "/api/decide"
+_SEARCH = "/api/search"
+_STATIC = resources.files("bespeak.serve") / "static"
+_API_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Bespeak API</title>
+<h1>Bespeak API</h1><p>The document: <a href="/api/openapi.json">/api/openapi.json</a> (OpenAPI 3.1).</p><ul>{rows}</ul>
+"""
+
+
+class App:
+    """One worker's application.
+
+    Args:
+        site: the open project.
+        version: of the package, for the API document.
+        extra: further routes (console, demo storefront).
+    """
+
+    def __init__(self, site: Site, *, version: str, extra: Sequence[BaseRoute] = ()) -> None:
+        self._site = site
+        self._version = version
+        self._decider = Decider(site)
+        self._starlette = Starlette(
+            routes=[*self._plain_routes(), *extra],
+            exception_handlers={BespeakError: _failed, HTTPException: _not_served},
+        )
+        self._script = (_STATIC / "bespeak.js").read_bytes()
+
+    def close(self) -> None:
+        """Ends the decision threads."""
+        self._decider.close()
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Handles one connection."""
+        if scope["type"] != "http":
+            await self._starlette(scope, receive, send)  # type: ignore[arg-type]
+            return
+        headers = headers_of(scope)
+        scope["bespeak.headers"] = headers
+        request_id = headers.get("x-request-id", "")[:64] or secrets.token_hex(8)
+        scope["bespeak.request_id"] = request_id
+        path: str = scope["path"]
+        try:
+            status = await self._dispatch(scope, receive, send, path, headers)
+        except BespeakError as error:
+            status = status_of(error)
+            extra = [*cors(headers), *error_headers(error), (b"x-request-id", request_id.encode("latin-1", "replace"))]
+            await send_json(send, status, error_body(error), extra)
+            if status >= 500:
+                log.warning("request %s failed: %s", request_id, error.code)
+        except Exception:
+            status = 500
+            log.exception("request %s failed", request_id)
+            failure = Failure(500, "internal_error", "Something went wrong on our side.", hint=f"Request {request_id}.")
+            await send_json(send, 500, error_body(failure), cors(headers))
+        REQUESTS.labels(_label(path), str(status)).inc()
+
+    async def _dispatch(
+        self, scope: MutableMapping[str, Any], receive: Receive, send: Send, path: str, headers: Mapping[str, str]
+    ) -> int:
+        if scope["method"] == "OPTIONS":
+            await send_json(send, 204, b"", preflight(headers))
+            return 204
+        route = tracking_route(path)
+        if route is not None:
+            return await track(self._site, scope, receive, send, route)
+        if path in (_DECIDE, _SEARCH):
+            if scope["method"] != "POST":
+                raise Failure(405, "method_not_allowed", f"{path} takes POST.")
+            body = await read_body(receive, headers, self._site.engine.core.config.settings.serve.max_body_bytes)
+            answer = self._decider.decide if path == _DECIDE else self._decider.search
+            await send_json(send, 200, await answer(headers, scope.get("client"), body), cors(headers))
+            return 200
+        return await self._rest(scope, receive, send)
+
+    async def _rest(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> int:
+        status = 200
+
+        async def noting(message: Mapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        await self._starlette(scope, receive, noting)  # type: ignore[arg-type]
+        return status
+
+    # -- everything else -----------------------------------------------------------------------------------------------
+    def _plain_routes(self) -> list[BaseRoute]:
+        table: list[BaseRoute] = [
+            StarletteRoute(route.path, self._endpoint(route), methods=[route.method])
+            for route in ROUTES
+            if route.handler is not None
+        ]
+        return [
+            *table,
+            StarletteRoute("/metrics", self._metrics),
+            StarletteRoute("/api/openapi.json", self._openapi),
+            StarletteRoute("/api", self._api_page),
+            StarletteRoute("/bespeak.js", self._browser_script),
+            StarletteRoute("/v1/projects/{key}/settings", self._client_settings),
+            StarletteRoute("/", self._root),
+        ]
+
+    def _endpoint(self, route: Route) -> Any:
+        handler = route.handler
+        assert handler is not None
+
+        async def endpoint(request: Request) -> Response:
+            headers = request.scope["bespeak.headers"]
+            body = b""
+            if route.request is not None:
+                max_bytes = self._site.engine.core.config.settings.serve.max_body_bytes
+                body = await read_body(request.receive, headers, max_bytes)
+            call = Call(self._site, headers, request.path_params, dict(request.query_params), body)
+            value = await run_in_threadpool(handler, call)
+            return Response(msgspec.json.encode(value), media_type="application/json", headers=_plain(cors(headers)))
+
+        return endpoint
+
+    async def _metrics(self, request: Request) -> Response:
+        del request
+        core = self._site.engine.core
+        WAITING.set(core.n_waiting())
+        CATALOGUE_ITEMS.set(self._site.engine.items.count())
+        lag, age_seconds = await run_in_threadpool(self._site.engine.lags)
+        LAKE_LAG.set(lag)
+        MODEL_AGE.set(age_seconds)
+        text, kind = exposition()
+        return Response(text, media_type=kind)
+
+    async def _openapi(self, request: Request) -> Response:
+        del request
+        placements = sorted(self._site.engine.core.config.placements)
+        body = document(ROUTES, version=self._version, placements=placements)
+        return Response(msgspec.json.encode(body), media_type="application/json")
+
+    async def _api_page(self, request: Request) -> Response:
+        del request
+        rows = "".join(f"<li><code>{r.method} {r.path}</code> {r.summary} ({r.who})</li>" for r in ROUTES)
+        return HTMLResponse(_API_PAGE.format(rows=rows))
+
+    async def _browser_script(self, request: Request) -> Response:
+        headers = {"cache-control": "public, max-age=300", **_plain(cors(request.scope["bespeak.headers"]))}
+        return Response(self._script, media_type="text/javascript", headers=headers)
+
+    async def _client_settings(self, request: Request) -> Response:
+        host = request.headers.get("host", "localhost")
+        body = client_settings(self._site, request.path_params["key"], host, request.url.scheme)
+        headers = _plain(cors(request.scope["bespeak.headers"]))
+        return Response(msgspec.json.encode(body), media_type="application/json", headers=headers)
+
+    async def _root(self, request: Request) -> Response:
+        del request
+        return PlainTextResponse("Bespeak is running. API: /api  Console: /console\n")
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BespeakError)
+    headers = _plain([*cors(request.scope["bespeak.headers"]), *error_headers(error)])
+    return Response(error_body(error), status_of(error), headers, "application/json")
+
+
+async def _not_served(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    codes = {
+        404: ("not_found", "There is no such route."),
+        405: ("method_not_allowed", "This route takes another method."),
+    }
+    code, message = codes.get(error.status_code, ("refused", str(error.detail)))
+    failure = Failure(error.status_code, code, message, hint="The routes are listed at /api.")
+    return Response(
+        error_body(failure),
+        error.status_code,
+        {**_plain(cors(request.scope["bespeak.headers"])), **(error.headers or {})},
+        "application/json",
+    )
+
+
+def _plain(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+
+
+def _label(path: str) -> str:
+    """Returns the first parts of a path: a label must not grow with ids."""
+    parts = path.split("/")
+    return "/".join(parts[:3])[:40] if len(parts) > 2 and parts[1] in ("api", "v1", "health") else f"/{parts[1]}"[:20]

@@ -1,0 +1,88 @@
+"""The OpenAPI document, made from the route table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from bespeak.serve.replies import ErrorBody
+from bespeak.serve.routes import Route
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_ERRORS = {
+    "400": "The request is wrong; the message says what and what is allowed.",
+    "401": "The key or token is missing or unknown.",
+    "403": "The key does not allow this.",
+    "404": "There is no such thing.",
+    "413": "The body is too large.",
+    "429": "Load is being shed; retry after the header's seconds.",
+    "503": "The store cannot be reached; nothing was acknowledged.",
+}
+
+
+def document(routes: Sequence[Route], *, version: str, placements: Sequence[str]) -> dict[str, Any]:
+    """Returns the document; the placements of the active configuration are the allowed values of `placement`."""
+    types = [t for route in routes for t in (route.request, route.reply) if t is not None]
+    _, components = msgspec.json.schema_components([*types, ErrorBody], ref_template="#/components/schemas/{name}")
+    decide = components.get("DecideBody")
+    if decide is not None:
+        decide["properties"]["placement"] = {"type": "string", "enum": list(placements)}
+    paths: dict[str, Any] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Bespeak", "version": version, "license": {"name": "Apache-2.0"}},
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "a write key or a secret key"},
+                "basicKey": {"type": "http", "scheme": "basic", "description": "the key as user, no password"},
+                "personToken": {"type": "apiKey", "in": "header", "name": "X-Person-Token"},
+            },
+        },
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    reply: dict[str, Any] = {"type": "object"} if route.reply is None else _ref(route.reply)
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "description": f"Who may call: {route.who}.",
+        "operationId": f"{route.method.lower()}{re.sub(r'[^A-Za-z]+', '_', route.path)}".rstrip("_"),
+        "responses": {
+            "200": {"description": "OK", "content": {"application/json": {"schema": reply}}},
+            **{
+                status: {"description": text, "content": {"application/json": {"schema": _ref(ErrorBody)}}}
+                for status, text in _ERRORS.items()
+            },
+        },
+    }
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 255}}
+        for name in _PARAMETER.findall(route.path)
+    ]
+    parameters += [
+        {"name": name, "in": "query", "required": False, "schema": _query_schema(name)} for name in route.query
+    ]
+    if parameters:
+        operation["parameters"] = parameters
+    if route.request is not None:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(route.request)}}}
+    if route.who != "anybody":
+        operation["security"] = [{"key": []}, {"basicKey": []}]
+        if "person" in route.who:
+            operation["security"].append({"personToken": []})
+    return operation
+
+
+def _query_schema(name: str) -> dict[str, Any]:
+    return {"type": "integer", "minimum": 1, "maximum": 1000} if name == "limit" else {"type": "string"}
+
+
+def _ref(kind: type[Any]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{kind.__name__}"}

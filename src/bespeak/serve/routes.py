@@ -1,0 +1,167 @@
+"""The route table: method, path, who may call, request and reply. It drives dispatch and the API document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from bespeak.serve import reading
+from bespeak.serve.deciding import DecideBody, SearchBody
+from bespeak.serve.reading import Call, Changed, DeleteBody, Health, ItemPage, ItemsBody, PatchBody
+from bespeak.serve.tracking import TrackReply
+
+Who = Literal["anybody", "write key", "secret key", "any key or person token", "person or secret key"]
+
+
+class TrackBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A batch of Segment-shaped events."""
+
+    batch: list[dict[str, Any]]
+    sent_at: str | None = None
+    context: dict[str, Any] | None = None
+    write_key: str | None = None
+
+
+class SlateItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One position of a slate."""
+
+    id: str
+    position: int
+    score: float
+    propensity: float
+    properties: dict[str, Any]
+    reasons: list[dict[str, Any]]
+    creative: dict[str, Any] | None = None
+
+
+class SlateReply(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The answer to a decision."""
+
+    decision_id: str
+    placement: str
+    mode: Literal["profiled", "anonymous", "non_profiled", "fallback"]
+    policy: str
+    items: list[SlateItem]
+    experiment: dict[str, str] | None = None
+    notes: list[str] | None = None
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One route.
+
+    Attributes:
+        handler: a plain function for everything that is not hot; None for the hot routes, which `app` handles.
+        reply: type of the 200 answer; None for free-form JSON.
+    """
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    who: Who
+    summary: str
+    request: type[Any] | None = None
+    reply: type[Any] | None = None
+    handler: Callable[[Call], Any] | None = None
+    query: tuple[str, ...] = ()
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="POST",
+        path="/v1/batch",
+        who="write key",
+        summary="Track a batch of events; /v1/t, /v1/p, /v1/i, /v1/s, /v1/g and /v1/a take one event",
+        request=TrackBody,
+        reply=TrackReply,
+    ),
+    Route(
+        method="POST",
+        path="/api/decide",
+        who="any key or person token",
+        summary="Decide what a person sees at a placement",
+        request=DecideBody,
+        reply=SlateReply,
+    ),
+    Route(
+        method="POST",
+        path="/api/search",
+        who="any key or person token",
+        summary="Search, ranked for the person",
+        request=SearchBody,
+        reply=SlateReply,
+    ),
+    Route(
+        method="PUT",
+        path="/api/items",
+        who="secret key",
+        summary="Write whole items",
+        request=ItemsBody,
+        reply=Changed,
+        handler=reading.put_items,
+    ),
+    Route(
+        method="PATCH",
+        path="/api/items",
+        who="secret key",
+        summary="Change fields of items",
+        request=PatchBody,
+        reply=Changed,
+        handler=reading.patch_items,
+    ),
+    Route(
+        method="DELETE",
+        path="/api/items",
+        who="secret key",
+        summary="Delete items",
+        request=DeleteBody,
+        reply=Changed,
+        handler=reading.delete_items,
+    ),
+    Route(
+        method="GET",
+        path="/api/items",
+        who="secret key",
+        summary="List items in id order",
+        reply=ItemPage,
+        handler=reading.list_items,
+        query=("after", "limit"),
+    ),
+    Route(
+        method="GET",
+        path="/api/items/{item_id}",
+        who="secret key",
+        summary="One item",
+        handler=reading.get_item,
+    ),
+    Route(
+        method="GET",
+        path="/api/profiles/{user_id}",
+        who="person or secret key",
+        summary="What is known of a person",
+        handler=reading.get_profile,
+    ),
+    Route(
+        method="GET",
+        path="/api/decisions/{decision_id}",
+        who="person or secret key",
+        summary="The full record of a decision and its reasons",
+        handler=reading.get_decision,
+    ),
+    Route(
+        method="GET",
+        path="/health/live",
+        who="anybody",
+        summary="The process runs",
+        reply=Health,
+        handler=reading.live,
+    ),
+    Route(
+        method="GET",
+        path="/health/ready",
+        who="anybody",
+        summary="The store answers",
+        reply=Health,
+        handler=reading.ready,
+    ),
+)
