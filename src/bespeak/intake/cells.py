@@ -110,7 +110,7 @@ def as_plain(value: Any) -> Any:
         return None if value in ABSENT else value
     if kind is float and not math.isfinite(value):
         return None
-    if kind is int or kind is bool or kind is float:
+    if kind is int or kind is bool or kind is float or value is None:
         return value
     if kind is list:
         return [part for part in map(as_plain, value) if part is not None] or None

@@ -31,7 +31,7 @@ USER_FIELDS = (
 FIELDS: dict[str, tuple[str, ...]] = {"events": EVENT_FIELDS, "items": ITEM_FIELDS, "users": USER_FIELDS}
 
 _PART = re.compile(
-    r"""\s*(?P<field>[A-Za-z_]+)\s*=\s*(?:'(?P<single>[^']*)'|"(?P<double>[^"]*)"|(?P<column>[^,]+?))\s*(?:,|$)"""
+    r"""\s*(?P<field>[A-Za-z_]+)\s*=\s*(?:'(?P<single>[^']*)'|"(?P<double>[^"]*)"|(?P<column>[^,'"][^,]*?))\s*(?:,|$)"""
 )
 
 
