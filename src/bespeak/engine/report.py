@@ -27,6 +27,7 @@ WINDOW_DAYS = 28
 CONVERSION = "purchase"
 ASSUMED_RATE = 0.02
 MIN_CONVERSIONS = 5
+_BY_DAY = f"SELECT time_ms / {DAY_MS}, count(*) FROM events WHERE kind = 'event' GROUP BY 1"  # noqa: S608 - ours
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +107,7 @@ def build_report(core: Core, progress: Callable[[int], None] | None = None) -> R
         span = log.time_range(session)
         current = records.models(session, name=MODEL_SET, state="current")
         header = msgspec.json.decode(current[0].header, type=SetHeader) if current else None
-        days = _counts(session, f"SELECT time_ms / {DAY_MS}, count(*) FROM events WHERE kind = 'event' GROUP BY 1")
+        days = _counts(session, _BY_DAY)
         return Report(
             name=core.config.settings.project.name,
             n_events=log.count(session),

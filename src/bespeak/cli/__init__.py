@@ -1,0 +1,15 @@
+"""The command line: the same verbs as the engine, for people and for scripts.
+
+app         the command `bespeak` and its exit status
+start       init, apply, config
+data        import, export, rejects
+training    train, report
+decisions   decide
+people      profile, segment, privacy
+project     which project a command acts on
+output      data on stdout, everything else on stderr
+"""
+
+from bespeak.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,86 @@
+"""`decide`: one slate, with the reasons."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bespeak.cli.output import emit, note, say, table
+from bespeak.cli.project import AsOfOption, JsonOption, ProjectOption, opened, pairs, time_option
+from bespeak.engine.slates import Slate
+from bespeak.signals.decisions import ShownItem
+
+MODES = {
+    "profiled": "Chosen from what is known of this person.",
+    "anonymous": "Nothing is known of this person: what others like is shown.",
+    "non_profiled": "This person's profile may not be used: what others like is shown.",
+    "fallback": "The store could not be read in time: the fallback is shown.",
+}
+
+
+def decide(
+    placement: Annotated[str, typer.Argument(help="A placement of the project: home, similar, search, ...")],
+    user: Annotated[str, typer.Option("--user", help="User id.")] = "",
+    anonymous: Annotated[str, typer.Option("--anonymous", help="Anonymous id of a device.")] = "",
+    count: Annotated[int | None, typer.Option("--count", help="How many items; else the placement's number.")] = None,
+    context: Annotated[
+        list[str] | None, typer.Option("--context", metavar="K=V", help="Circumstances: device=mobile; repeatable.")
+    ] = None,
+    filter_: Annotated[str, typer.Option("--filter", metavar="RULE", help='Every item must pass: "price < 100".')] = "",
+    item: Annotated[str, typer.Option("--item", help="The item that the placement is about.")] = "",
+    query: Annotated[str, typer.Option("--query", help="Search for this text.")] = "",
+    explain: Annotated[bool, typer.Option("--explain", help="Every term of every score.")] = False,
+    as_of: AsOfOption = None,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Decides what one person sees at a placement, and says why; --json prints the body of POST /api/decide."""
+    with opened(project, as_of_ms=time_option(as_of)) as engine:
+        slate = engine.decide(
+            placement,
+            user_id=user,
+            anonymous_id=anonymous,
+            count=count,
+            context=pairs(context, "--context"),
+            filter=filter_,
+            item=item,
+            query=query,
+            explain=explain,
+        )
+        if as_json:
+            emit(slate.to_json())
+        else:
+            show_slate(slate, explain=explain)
+
+
+def show_slate(slate: Slate, *, explain: bool = False) -> None:
+    """Writes a slate as a table with its reasons; `explain` adds the terms of each score."""
+    decision = slate.decision
+    say(MODES[decision.mode])
+    for line in decision.notes:
+        say(line)
+    if not slate:
+        say("No item could be shown: the filter, the seen-item rule or an empty catalogue left none.")
+        return
+    rows = [
+        [shown.position, shown.item_id, _title(slate, shown), shown.score, "; ".join(r.text for r in shown.reasons)]
+        for shown in slate
+    ]
+    table(("", "item", "title", "score", "because"), rows, right=(0, 3))
+    if explain:
+        for shown in slate:
+            terms = [[r.signal, r.value, r.weight, r.contribution, r.text] for r in shown.reasons]
+            table(
+                ("signal", "value", "weight", "contribution", "because"),
+                terms,
+                title=f"{shown.position}. {shown.item_id}",
+                right=(1, 2, 3),
+            )
+    removed = ", ".join(f"{n:,} by {rule}" for rule, n in decision.removed.items() if n)
+    left_out = f"; left out: {removed}" if removed else ""
+    note(f"{decision.n_candidates:,} candidates{left_out}. Policy {decision.policy}.")
+
+
+def _title(slate: Slate, shown: ShownItem) -> str:
+    return str(slate.properties(shown.item_id).get("title", ""))

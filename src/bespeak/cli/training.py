@@ -1,0 +1,80 @@
+"""`train` and `report`: what is learned, and what came in and went out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bespeak.cli.output import bar, emit, note, say, table
+from bespeak.cli.project import AsOfOption, JsonOption, ProjectOption, opened, time_option
+from bespeak.engine.report import Report, build_report
+
+
+def train(
+    as_of: AsOfOption = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of samples and vectors; else the project's.")] = None,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Trains models on the log, compares them, keeps the best, and says in words what it found."""
+    with opened(project) as engine, bar("training") as told:
+        report = engine.models.train(as_of_ms=time_option(as_of), seed=seed, progress=told)
+    if as_json:
+        emit({"version": report.version, **_header(report.header)})
+        return
+    for sentence in report.header.sentences:
+        say(sentence)
+    note(f"Model set {report.version}, {report.header.seconds:.1f} s; running servers take it over within a second.")
+
+
+def _header(header: object) -> dict[str, object]:
+    return {name: getattr(header, name) for name in header.__struct_fields__}  # type: ignore[attr-defined]
+
+
+def report(project: ProjectOption = None, as_json: JsonOption = False) -> None:
+    """Says what came in, what was decided, and how many visitors a lift figure needs."""
+    with opened(project) as engine, bar("reading the log"):
+        found = build_report(engine.core)
+    if as_json:
+        emit(found)
+        return
+    _came_in(found)
+    _went_out(found)
+    say("\nHow many visitors a lift figure needs", style="bold")
+    for sentence in found.lift.sentences:
+        say(sentence)
+    if found.lift.needs:
+        rows = [[f"+{n.lift:.0%}", n.per_group, n.visitors, n.days] for n in found.lift.needs]
+        table(("lift", "in each group", "in both", "days"), rows, right=(0, 1, 2, 3))
+
+
+def _came_in(found: Report) -> None:
+    say(f"{found.name}: {found.n_people:,} people, {found.n_items:,} items, {found.n_events:,} events.", style="bold")
+    if found.first and found.last:
+        say(f"Events from {found.first[:10]} to {found.last[:10]}.")
+    if not found.n_events:
+        say("Nothing has come in yet. Start with: bespeak import events FILE, or bespeak serve")
+    for title, counts in (
+        ("By source", found.by_source),
+        ("By event", found.by_event),
+        ("By signal class", found.by_class),
+        ("Rejected", found.rejected),
+        ("No granted purpose, only counted", found.gated),
+    ):
+        if counts:
+            table((title, ""), sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))[:12], right=(1,))
+    if found.by_day:
+        table(("Latest days", ""), sorted(found.by_day.items())[-10:], right=(1,))
+
+
+def _went_out(found: Report) -> None:
+    say("\nDecided", style="bold")
+    if found.decided:
+        rows = [[d.placement, d.mode, d.n] for d in found.decided]
+        table(("placement", "mode", "decisions"), rows, right=(2,))
+    else:
+        say("Nothing yet. Try: bespeak decide home --user ID")
+    say("\nTrained", style="bold")
+    for sentence in found.trained or ["No model yet. Make one with: bespeak train"]:
+        say(sentence)
