@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -153,6 +154,12 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
         user_agent = self.user_agent if is_direct else None
         if not raw and not user_agent and not self.is_gpc and self.places is None:
             return _NO_CONTEXT
+        if len(raw) == 1 and not user_agent and not self.is_gpc and not (address and self.places):
+            library = raw.get("library")
+            name = library.get("name") if library.__class__ is dict else None
+            if name.__class__ is str:
+                # what server libraries send with most events: one shared value
+                return _library_context(name)
         return read_context(
             raw,
             time_ms=time_ms,
@@ -162,6 +169,11 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
             is_gpc=self.is_gpc,
             declared_keys=self.declared_keys,
         )
+
+
+@lru_cache(maxsize=256)
+def _library_context(name: str) -> Context:
+    return read_context({"library": name}, time_ms=0)
 
 
 def read_sent_ms(value: Any) -> int | None:

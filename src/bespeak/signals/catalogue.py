@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -78,13 +79,7 @@ class SignalCatalogue:
     @classmethod
     def built_in(cls) -> SignalCatalogue:
         """Returns the catalogue that the package ships."""
-        data: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
-        folder = resources.files("bespeak.signals") / "data"
-        for file in sorted(folder.iterdir(), key=lambda file: file.name):
-            if file.name.endswith(".toml"):
-                for section, entries in tomllib.loads(file.read_text(encoding="utf-8")).items():
-                    data[section].update(entries)
-        return cls(data)
+        return cls(_built_in_data())
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> SignalCatalogue:
         """Returns a new catalogue with a project's `[signals]` section on top: fields replace fields, new names add.
@@ -262,6 +257,17 @@ class SignalCatalogue:
                         result[name] = typed
                         break
         return result
+
+
+@cache
+def _built_in_data() -> dict[str, dict[str, Any]]:
+    data: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    folder = resources.files("bespeak.signals") / "data"
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".toml"):
+            for section, entries in tomllib.loads(file.read_text(encoding="utf-8")).items():
+                data[section].update(entries)
+    return data
 
 
 def _read_event(name: str, raw: Any, classes: Mapping[str, SignalClass]) -> SignalSpec:
