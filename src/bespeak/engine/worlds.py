@@ -129,20 +129,26 @@ class WorldKeeper:
                 if not (is_new_catalogue or is_new_models or is_time):
                     return False
                 world = self._world
+                catalogue, text_index, counters, models = (
+                    world.catalogue,
+                    world.text_index,
+                    world.counters,
+                    world.models,
+                )
                 if is_new_catalogue:
-                    catalogue = self._catalogue(session, world.catalogue)
-                    world = replace(world, catalogue=catalogue, text_index=TextIndex.build(catalogue.items))
+                    catalogue = self._catalogue(session, catalogue)
+                    text_index = TextIndex.build(catalogue.items)
                 if is_new_models:
                     self._load_models(session)
                 if is_new_catalogue or is_time:
                     since_day = now_ms // DAY_MS - COUNTER_DAYS
                     counts = item_rows.counts(session, since_day)
-                    world = replace(
-                        world, counters=ItemCounters.build(counts, world.catalogue.index, self._weights, now_ms)
-                    )
+                    counters = ItemCounters.build(counts, catalogue.index, self._weights, now_ms)
                     self._counters_at_ms = now_ms
             if is_new_models or is_new_catalogue:
-                world = replace(world, models=ModelSet.build(self._loaded, world.catalogue))
+                models = ModelSet.build(self._loaded, catalogue)
+            # All at once: a world checks that its parts were made for one catalogue.
+            world = replace(world, catalogue=catalogue, text_index=text_index, counters=counters, models=models)
             self._world = world
             self._seen = versions
             return True
