@@ -97,7 +97,7 @@ def _proposals(situation: Situation) -> Proposals:
             proposals += _of_models(situation, source)
         elif source.name.startswith("model."):
             proposals += _of_models(situation, source, source.name.removeprefix("model."))
-        else:
+        elif source.name in SOURCES:  # `match` proposes nothing without a query
             proposals.append((source.name, SOURCES[source.name](situation, source.limit), source.weight))
     return proposals
 

@@ -18,6 +18,9 @@ from bespeak.errors import ConfigError
 
 MAX_COUNT = 100
 
+SOURCE_NAMES = ("popular", "trending", "recent", "neighbours", "content", "affinity", "session", "alike", "models")
+"""What `sources` may name, beside `model.NAME`; `match` (search) and the caller's list come with requests."""
+
 FOREVER_DAYS = 36_500.0
 SEEN_ON_HOME: Mapping[str, float] = MappingProxyType(
     {
@@ -50,7 +53,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         count: items when a request asks for no number.
         kinds: kinds of items that may stand here; empty allows all.
         filter: an expression of the rule language that every item must fulfil; empty allows all.
-        sources: where candidates come from (`candidates.SOURCES` names them all).
+        sources: where candidates come from, see `SOURCE_NAMES`.
         weights: signal -> weight, over the defaults. A name may end in `.*`.
         hide_seen: signal class -> days: items that the person touched in this class so recently are never shown.
         exclude_cart: whether items in the person's cart are left out.
@@ -160,9 +163,15 @@ def _placement(name: str, section: dict[str, Any]) -> Placement:
             raise ConfigError(f"there is no setting '{setting}'.", key=key, hint=f"Known: {', '.join(known)}, like.")
     if "weights" in section and isinstance(section["weights"], Mapping):
         section["weights"] = {**base.weights, **section["weights"]}
-    section.setdefault("sources", base.sources)
     try:
         own = msgspec.convert(msgspec.to_builtins(section), dict[str, Any])
-        return msgspec.convert({**msgspec.to_builtins(base), **own, "name": name}, Placement)
+        placement = msgspec.convert({**msgspec.to_builtins(base), **own, "name": name}, Placement)
     except (msgspec.ValidationError, TypeError) as error:
         raise ConfigError(f"{error}.", key=key, hint="See `bespeak init` for every setting with its unit.") from None
+    for source in placement.sources:
+        if source.name not in (*SOURCE_NAMES, "match") and not source.name.startswith("model."):
+            names = ", ".join(SOURCE_NAMES)
+            raise ConfigError(
+                f"there is no source '{source.name}'.", key=f"{key}.sources", hint=f"Known: {names}, model.NAME."
+            )
+    return placement

@@ -40,6 +40,9 @@ class World:
         purposes: the project's purposes.
         config_version: of the configuration.
         locale: language of titles where a request names none.
+
+    Raises:
+        ValueError: counters, text index or models were made for a catalogue of another size.
     """
 
     catalogue: CatalogueSnapshot
@@ -53,6 +56,14 @@ class World:
     purposes: Purposes = field(default_factory=Purposes)
     config_version: int = 0
     locale: str = ""
+
+    def __post_init__(self) -> None:
+        n_items = len(self.catalogue)
+        sizes = {"counters": len(self.counters.popularity), "text_index": self.text_index.n_items}
+        sizes |= {f"model {model.name}": len(model.from_catalogue) for model in self.models.models}
+        wrong = [f"{name} ({size})" for name, size in sizes.items() if size != n_items]
+        if wrong:
+            raise ValueError(f"made for another catalogue than this one of {n_items} items: {', '.join(wrong)}")
 
     def placement(self, name: str) -> Placement:
         """Returns the settings of a placement; raises `UnknownName` with the names there are."""

@@ -1,0 +1,100 @@
+"""Sentences behind the terms."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+
+from bespeak.decide.decide import decide
+from bespeak.decide.model_set import LoadedModel, ModelSet
+from bespeak.decide.person import PersonView
+from bespeak.decide.placements import placements_from
+from bespeak.decide.request import DecideRequest
+from bespeak.decide.world import World
+from bespeak.models.base import Interactions
+from bespeak.models.item_neighbours import ItemNeighbours
+from bespeak.signals.decisions import Reason
+
+People = Callable[..., PersonView]
+WEEKS_AGO = 24.0 * 21
+
+
+def reasons(world: World, person: PersonView | None, now_ms: int, placement: str = "home") -> dict[str, list[Reason]]:
+    """Item id -> all its reasons, for every eligible item."""
+    request = DecideRequest(placement=placement, count=100, explain=True)
+    return {shown.item_id: list(shown.reasons) for shown in decide(request, person, world, now_ms, "d").items}
+
+
+def said(found: dict[str, list[Reason]], signal: str) -> set[str]:
+    return {reason.text for terms in found.values() for reason in terms if reason.signal == signal}
+
+
+@pytest.fixture
+def everything(world: World) -> World:
+    """Nothing is hidden and groups may repeat, so that every item shows its terms."""
+    return dataclasses.replace(
+        world, placements=placements_from({"home": {"hide_seen": {}, "exclude_cart": False, "one_per_group": False}})
+    )
+
+
+def test_an_affinity_counts_distinct_items_by_what_was_done(everything: World, person: People, now_ms: int) -> None:
+    steps = [(f"war{i}", "view", WEEKS_AGO + i) for i in range(5)] + [
+        ("war1", "view", WEEKS_AGO),
+        ("war2", "purchase", WEEKS_AGO),
+    ]
+    found = reasons(everything, person(*steps), now_ms)
+    assert said(found, "affinity.genre=war") == {"you bought 1 and viewed 5 items in war"}
+
+
+def test_what_was_turned_away_from_is_said_and_lowers_the_score(everything: World, person: People, now_ms: int) -> None:
+    found = reasons(everything, person(("comedy1", "hide", WEEKS_AGO), ("comedy2", "hide", WEEKS_AGO)), now_ms)
+    assert said(found, "affinity.genre=comedy") == {"you hid 2 items in comedy"}
+    terms = [reason for reason in found["comedy5"] if reason.signal == "affinity.genre=comedy"]
+    assert terms[0].contribution < 0
+
+
+def test_a_brand_reads_as_from_and_prices_as_usual(everything: World, person: People, now_ms: int) -> None:
+    found = reasons(everything, person(("war1", "view", WEEKS_AGO)), now_ms)
+    brands = {text for texts in ("b0", "b1", "b2") for text in said(found, f"affinity.brand={texts}")}
+    assert len(brands) == 1
+    assert brands.pop().startswith("you viewed 1 item from b")
+    assert said(found, "fit.price") == {"near the prices you usually choose"}
+
+
+def test_repeats_tire_and_say_so(everything: World, person: People, now_ms: int) -> None:
+    found = reasons(everything, person(*(("war1", "view", WEEKS_AGO + i) for i in range(3))), now_ms)
+    terms = [reason for reason in found["war1"] if reason.signal == "repeat"]
+    assert [reason.text for reason in terms] == ["you came across this 3 times before"]
+    assert terms[0].contribution < 0
+
+
+def test_people_are_mentioned_only_where_five_of_them_stand_behind_a_pair(
+    everything: World, person: People, now_ms: int
+) -> None:
+    many = reasons(everything, person(("horror0", "view", WEEKS_AGO)), now_ms)
+    assert "people who viewed Horror film 0 also viewed this" in said(many, "just_viewed")
+    catalogue = everything.catalogue
+    rare = Interactions.from_events(
+        [f"u{i}" for i in range(4) for _ in range(2)], ["horror0", "war9"] * 4, item_ids=catalogue.item_ids
+    )
+    few = ModelSet.build([LoadedModel.of(ItemNeighbours(shrinkage=0.0).fit(rare), 1)], catalogue)
+    found = reasons(dataclasses.replace(everything, models=few), person(("horror0", "view", WEEKS_AGO)), now_ms)
+    assert not [text for terms in found.values() for text in terms if "people who" in text.text]
+    assert said(found, "model.item_neighbours") == {"because you viewed Horror film 0"}
+
+
+def test_new_items_say_how_new_they_are(everything: World, now_ms: int) -> None:
+    assert said(reasons(everything, None, now_ms), "fresh") == {"new this week", "new this month", "fairly new"}
+
+
+def test_an_unknown_verb_or_item_never_breaks_a_reason(everything: World, person: People, now_ms: int) -> None:
+    found = reasons(everything, person(("gone", "view", WEEKS_AGO), ("war1", "custom", 1.0)), now_ms)
+    assert len(found) == len(everything.catalogue)
+
+
+def test_similar_names_the_item_that_was_asked_about(world: World, now_ms: int) -> None:
+    request = DecideRequest(placement="similar", item="war9", explain=True)
+    texts = {reason.text for shown in decide(request, None, world, now_ms, "d").items for reason in shown.reasons}
+    assert {"similar to War film 9", "much in common with War film 9"} & texts

@@ -1,0 +1,90 @@
+"""Models seen from a catalogue."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bespeak.catalogue.snapshot import CatalogueSnapshot
+from bespeak.decide.model_set import LoadedModel, MappedModel, ModelSet, Neighbours
+from bespeak.models.base import History, Interactions
+from bespeak.models.ease import Ease
+from bespeak.models.item_neighbours import ItemNeighbours
+from bespeak.models.popularity import Popularity
+from bespeak.signals.items import Item
+
+DATA = Interactions.from_events(
+    [f"u{i}" for i in range(8) for _ in range(3)],
+    [item for i in range(8) for item in ("a", "b", "c" if i % 2 else "d")],
+)
+CATALOGUE = CatalogueSnapshot.build([Item(id=item_id) for item_id in ("new", "d", "b", "a")], ())
+
+
+def row(*ids: str) -> np.ndarray:
+    return np.array([CATALOGUE.index[item_id] for item_id in ids], np.int32)
+
+
+def scores(model: MappedModel, *ids: str) -> np.ndarray:
+    items = row(*ids)
+    return model.scores(items, np.ones(len(items), np.float32), np.arange(len(items), dtype=np.int64), 0)
+
+
+@pytest.fixture(scope="module")
+def ease() -> MappedModel:
+    return MappedModel.of(LoadedModel.of(Ease(l2=1.0).fit(DATA), 3, is_best=True), CATALOGUE)
+
+
+def test_scores_keep_the_models_order_and_its_zero(ease: MappedModel) -> None:
+    model = ease.loaded.model
+    raw = model.scores([History.of([DATA.positions["a"]])], 0)[0]
+    mapped = scores(ease, "a")
+    common = ["d", "b", "a"]
+    own = np.array([raw[DATA.positions[item_id]] for item_id in common])
+    seen = np.array([mapped[CATALOGUE.index[item_id]] for item_id in common])
+    factor = seen[np.abs(own).argmax()] / own[np.abs(own).argmax()]
+    assert factor > 0
+    assert seen == pytest.approx(own * factor, abs=1e-6)
+    assert mapped[CATALOGUE.index["new"]] == 0
+    assert np.abs(mapped).max() == pytest.approx(1 / 6)  # one item of history: h / (h + 5)
+
+
+def test_more_history_makes_a_model_louder(ease: MappedModel) -> None:
+    assert np.abs(scores(ease, "a", "b")).max() > np.abs(scores(ease, "a")).max()
+    assert np.abs(scores(ease, "a", "a")).max() == pytest.approx(np.abs(scores(ease, "a")).max())
+    assert not scores(ease).any()
+    assert not scores(ease, "new").any()
+
+
+def test_scores_that_are_the_same_for_everybody_are_kept_for_an_hour() -> None:
+    popular = MappedModel.of(LoadedModel.of(Popularity().fit(DATA)), CATALOGUE)
+    first = scores(popular)
+    assert first is scores(popular, "a")
+    assert first[CATALOGUE.index["a"]] == 1.0
+    assert first[CATALOGUE.index["d"]] == 0.5
+
+
+def test_neighbours_stand_in_catalogue_indices_and_strangers_have_none() -> None:
+    model = MappedModel.of(LoadedModel.of(ItemNeighbours().fit(DATA)), CATALOGUE)
+    table = model.neighbours
+    assert table is not None
+    own = table.index[CATALOGUE.index["a"]]
+    assert CATALOGUE.index["b"] in own
+    assert CATALOGUE.index["a"] not in own
+    assert (table.index[CATALOGUE.index["new"]] == -1).all()
+    assert not table.scores[table.index < 0].any()
+
+
+def test_pairs_with_fewer_than_five_people_are_no_neighbours() -> None:
+    table = Neighbours.of(ItemNeighbours().fit(DATA))  # four people have d, none of them is alone
+    assert (table.index[DATA.positions["d"]] == -1).all()
+    assert LoadedModel.of(ItemNeighbours().fit(DATA)).shows_people
+    assert not LoadedModel.of(ItemNeighbours(min_people=1).fit(DATA)).shows_people
+    assert not LoadedModel.of(Ease().fit(DATA)).shows_people
+
+
+def test_the_best_model_comes_first_and_versions_are_named(ease: MappedModel) -> None:
+    models = ModelSet.build([LoadedModel.of(Popularity().fit(DATA), 2), ease.loaded], CATALOGUE)
+    assert models.best == "ease"
+    assert models.versions() == {"ease": 3, "popularity": 2}
+    assert models.named("nothing") is None
+    assert ModelSet().best == ""
