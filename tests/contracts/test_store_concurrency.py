@@ -76,7 +76,8 @@ def test_of_writers_with_the_same_keys_one_finds_each_key_new(store: Store, open
             order.shuffle(keys)
             with stores[who].write() as tx:
                 tx.lock_keys([f"batch {batch}"])
-                found += zip(keys, tx.insert_new("message_ids", ("message_key", "day"), [(k, who) for k in keys]))
+                is_new = tx.insert_new("message_ids", ("message_key", "day"), [(key, who) for key in keys])
+            found += zip(keys, is_new, strict=True)
         return found
 
     found = [pair for pairs in in_threads(N_THREADS, write) for pair in pairs]

@@ -1,71 +1,157 @@
-"""Files by key: models and the lake.
+"""Files by key, in a folder: models and the lake.
 
-A key is a relative path of plain names. A file appears whole or not at all: it is written beside its place, synced, and
-renamed.
+A blob is there whole or not at all: it is written under another name, synced, renamed, and the rename is synced. Blobs
+do not change; a new version is a new key. Rows of the transactional store say which blobs count, so a blob without a
+row (a process was killed between the two) is an orphan that its owner sweeps.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
-from bespeak.errors import InvalidInput
-from bespeak.storage.files import part_of, publish
+from bespeak.errors import InvalidInput, StoreError, StoreUnavailable
+from bespeak.storage import files
 
-_NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.=-]*$")
-_PART = ".part"
+_PART = re.compile(r"[a-z0-9_=-][a-z0-9_=.-]{0,99}")
+"""One part of a key. Small letters only, as some file systems do not tell them from capitals."""
 
 
-class BlobStore:
-    """A folder of files by key.
+class Blobs:
+    """A folder of blobs.
 
     Args:
-        root: the folder; made when missing.
+        folder: made when it is missing.
+
+    Example:
+        >>> import tempfile
+        >>> blobs = Blobs(Path(tempfile.mkdtemp()))
+        >>> blobs.put("models/7/items.npy", b"...")
+        >>> blobs.path("models/7/items.npy").read_bytes(), blobs.list("models/")
+        (b'...', ['models/7/items.npy'])
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        root.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self._unique = count()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unavailable(error) from error
+
+    def put(self, key: str, content: bytes | Path) -> None:
+        """Stores bytes, or a copy of a file, under a key; durable when it returns. Replaces what was there."""
+        target = self._file(key)
+        try:
+            source = content.open("rb") if isinstance(content, Path) else io.BytesIO(content)
+            with source:
+                part = self._open_part(target)
+                try:
+                    with part.open("wb") as file:
+                        shutil.copyfileobj(source, file, 1 << 20)
+                    files.publish(part, target)
+                except BaseException:
+                    part.unlink(missing_ok=True)
+                    raise
+        except OSError as error:
+            raise _unavailable(error) from error
 
     def path(self, key: str) -> Path:
-        """Returns where a key's file or folder lies, whether it exists or not.
+        """Returns the file that holds a blob; raises `StoreError` when there is none."""
+        file = self._file(key)
+        if not file.is_file():
+            raise StoreError(f"There is no blob {key}.", hint="It may have just been replaced: look again.")
+        return file
 
-        Raises:
-            InvalidInput: a key that is no path of plain names.
-        """
-        if not key or not all(_NAME.match(part) for part in key.split("/")):
-            raise InvalidInput("A blob's key must be plain names joined by '/'.")
-        return self.root / key
-
-    def put(self, key: str, content: bytes | Path) -> int:
-        """Writes a file durably and returns its size; a file that is there already is replaced at once."""
-        target = self.path(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = part_of(target)
-        if isinstance(content, bytes):
-            part.write_bytes(content)
-        else:
-            shutil.copyfile(content, part)
-        publish(part, target)
-        return target.stat().st_size
-
-    def keys(self, prefix: str = "") -> list[str]:
-        """Returns the keys of all files under a prefix, sorted; unfinished files are not among them."""
-        folder = self.path(prefix) if prefix else self.root
-        found = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(_PART))
-        return sorted(path.relative_to(self.root).as_posix() for path in found)
+    def holds(self, key: str) -> bool:
+        """Returns whether there is a blob under the key."""
+        return self._file(key).is_file()
 
     def delete(self, keys: Iterable[str]) -> int:
-        """Deletes files and folders; returns how many were there."""
-        n = 0
-        for key in keys:
-            path = self.path(key)
-            if path.is_dir():
-                shutil.rmtree(path)
-                n += 1
-            elif path.exists():
-                path.unlink()
-                n += 1
-        return n
+        """Removes blobs, durably; returns how many were there. Folders that become empty go as well."""
+        n_removed = 0
+        folders = set()
+        try:
+            for key in keys:
+                file = self._file(key)
+                if file.is_file():
+                    file.unlink()
+                    n_removed += 1
+                    folders.add(file.parent)
+            for folder in folders:
+                files.sync_directory(folder)
+                self._remove_empty(folder)
+        except OSError as error:
+            raise _unavailable(error) from error
+        return n_removed
+
+    def list(self, prefix: str = "") -> list[str]:
+        """Returns the keys that start with a prefix, sorted."""
+        start = self.folder.joinpath(*prefix.split("/")[:-1])
+        if not start.is_dir():
+            return []
+        keys = (file.relative_to(self.folder).as_posix() for file in start.rglob("*") if file.is_file())
+        return sorted(key for key in keys if key.startswith(prefix) and not key.endswith(files.PART_SUFFIX))
+
+    def sweep(self) -> int:
+        """Removes what killed processes left half written; returns how many files.
+
+        Call it while nobody else writes blobs: it cannot tell a slow writer from a dead one.
+        """
+        left = [file for file in self.folder.rglob(f".*{files.PART_SUFFIX}") if file.is_file()]
+        for file in left:
+            file.unlink(missing_ok=True)
+        return len(left)
+
+    def size_bytes(self) -> int:
+        """Returns how many bytes all blobs take."""
+        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+
+    def _file(self, key: str) -> Path:
+        parts = key.split("/")
+        if not all(_PART.fullmatch(part) for part in parts) or len(key) > 400:
+            raise InvalidInput(
+                "A blob's key is made of parts of small letters, digits and _=.- that do not start with a dot.",
+                hint="Parts are divided by /.",
+            )
+        return self.folder.joinpath(*parts)
+
+    def _open_part(self, target: Path) -> Path:
+        """Makes the file that is written first; its folder may be swept away in between as an empty one."""
+        part = files.part_of(target.with_name(f"{target.name}.{next(self._unique)}"))
+        for attempt in range(5):
+            self._make_folder(target.parent)
+            try:
+                part.touch(exist_ok=False)
+            except FileNotFoundError:
+                if attempt == 4:
+                    raise
+            else:
+                break
+        return part
+
+    def _make_folder(self, folder: Path) -> None:
+        missing = []
+        while not folder.is_dir():
+            missing.append(folder)
+            folder = folder.parent
+        for one in reversed(missing):
+            one.mkdir(exist_ok=True)
+            files.sync_directory(one.parent)
+
+    def _remove_empty(self, folder: Path) -> None:
+        with suppress(OSError):  # somebody has just put something there
+            while folder != self.folder and not any(folder.iterdir()):
+                folder.rmdir()
+                folder = folder.parent
+
+
+def _unavailable(error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"The folder of blobs cannot be used ({error.strerror}).", hint="Check the disk and the rights on the folder."
+    )

@@ -205,7 +205,7 @@ def _create(store: Migratable, schema: Schema) -> None:
             return  # another process was faster
         for table in (*INTERNAL, *schema.tables):
             AddTable(table).apply(tx, store.dialect)
-        _record(tx, [(number, phase) for number in range(1, schema.version + 1) for phase in PHASES])
+        _record(tx, [(schema.version, phase) for phase in PHASES])
 
 
 def _run_phase(store: Migratable, step: Step, phase: Phase) -> None:

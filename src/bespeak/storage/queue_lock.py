@@ -17,7 +17,7 @@ if sys.platform != "win32":
     import fcntl
 
 FIRST_WAIT_SECONDS = 0.0001
-LONGEST_WAIT_SECONDS = 0.002
+LONGEST_WAIT_SECONDS = 0.0005
 
 
 class Waiter:
@@ -39,6 +39,9 @@ class Waiter:
         self._slept += self._step
         self._step = min(self._step * 1.25, LONGEST_WAIT_SECONDS)
         return True
+
+
+NO_PATIENCE = Waiter(0.0)
 
 
 class QueueLock:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -25,13 +25,18 @@ from bespeak.errors import StoreError, StoreUnavailable
 from bespeak.storage import files
 from bespeak.storage.base import Session, Transaction
 from bespeak.storage.dialect import SQLITE
-from bespeak.storage.queue_lock import QueueLock, Waiter
+from bespeak.storage.queue_lock import NO_PATIENCE, QueueLock, Waiter
 from bespeak.storage.sqlite_errors import FAILURES, explained
+from bespeak.storage.sqlite_scrub import zero_unused
 from bespeak.storage.sqlite_sessions import SqliteSession, SqliteTransaction
 
 OLDEST_SQLITE = (3, 51, 3)
 APPLICATION_ID = 0x42737065  # "Bspe", in the header of every store file
+PAGE_SIZE = 8192
 PATIENCE_SECONDS = 30.0
+TRANSACTIONS_A_TURN = 16
+CHANGES_A_TURN = 500  # changed rows; a turn ends at whichever comes first
+SCRUBBED_AT_ONCE = 16_384  # pages; writers have a turn in between
 MAX_IDLE_READERS = 32
 
 _ALL_TIMES = (
@@ -57,6 +62,7 @@ class SqliteStore:
     def __init__(self, path: Path, *, read_only: bool = False, patience_seconds: float = PATIENCE_SECONDS) -> None:
         _check_library()
         self._path = path
+        self._log_path = path.with_name(f"{path.name}-wal")
         self._read_only = read_only
         self._patience = patience_seconds
         self._waiter = Waiter(patience_seconds)
@@ -65,6 +71,8 @@ class SqliteStore:
         self._writer_thread = 0
         self._readers: deque[Any] = deque()
         self._generation = 0
+        self._transactions_left = 0
+        self._turn_ends_at = 0
         self._pid = os.getpid()
         self._is_closed = False
         self._writer: Any = None
@@ -100,7 +108,9 @@ class SqliteStore:
 
     # -- care ----------------------------------------------------------------------------------------------------------
     def scrub(self) -> None:
-        """Empties the write-ahead log into the file and gives free pages back to the system.
+        """Empties the write-ahead log into the file, then overwrites what pages keep of moved and deleted rows.
+
+        Reads the whole file, in pieces between which writers have their turns; free space stays with the file.
 
         Raises:
             StoreUnavailable: a reader has kept an old snapshot for longer than the patience; the copies in the log
@@ -108,13 +118,11 @@ class SqliteStore:
         """
         with self._held_writer() as writer:
             try:
-                writer.execute("PRAGMA incremental_vacuum").fetchall()
-                writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            except apsw.BusyError as error:
-                raise StoreUnavailable(
-                    f"{self._path.name}: a long reading transaction keeps deleted content in the write-ahead log.",
-                    hint="Retry when it has ended.",
-                ) from error
+                (n_pages,) = writer.execute("PRAGMA page_count").fetchone()
+                for first_page in range(0, n_pages, SCRUBBED_AT_ONCE):
+                    while not self._scrub_pages(writer, first_page):
+                        pass  # another process wrote in between: empty the log again
+                _empty_log(writer, self._path)
             except FAILURES as error:
                 raise explained(error, self._path) from error
 
@@ -156,21 +164,26 @@ class SqliteStore:
 
     def size_bytes(self) -> int:
         """Returns the bytes of the file and of its write-ahead log."""
-        log = self._path.with_name(f"{self._path.name}-wal")
-        return sum(file.stat().st_size for file in (self._path, log) if file.exists())
+        return sum(file.stat().st_size for file in (self._path, self._log_path) if file.exists())
 
     def close(self) -> None:
         """Closes every connection; one that is reading closes when its block ends."""
         if self._is_closed:
             return
-        if self._writer is not None:
-            self._lock_writer()
+        if self._writer is None:
             self._is_closed = True
+            self._close_readers()
+            return
+        self._lock_writer()
+        try:
+            self._is_closed = True
+            self._close_readers()  # first: the last connection moves the write-ahead log into the file, if it may write
             self._writer.close()
             self._queue.close()
+        except FAILURES as error:
+            raise explained(error, self._path) from error
+        finally:
             self._unlock_writer()
-        self._is_closed = True
-        self._close_readers()
 
     # -- reading connections -------------------------------------------------------------------------------------------
     def _take_reader(self) -> Any:
@@ -202,8 +215,10 @@ class SqliteStore:
     # -- the writing connection ----------------------------------------------------------------------------------------
     def _open_queue(self) -> QueueLock:
         try:
-            # The file's rights are inherited by the write-ahead log: what it holds is nobody else's business.
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            with suppress(FileExistsError):
+                # The file's rights are inherited by the write-ahead log: what it holds is nobody else's business.
+                # A file that is there is not opened: closing it would drop the locks of this process's other stores.
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             return QueueLock(self._path.with_name(f"{self._path.name}-queue"))
         except OSError as error:
             raise StoreUnavailable(
@@ -219,7 +234,7 @@ class SqliteStore:
             writer.set_busy_handler(lambda _: self._waiter.wait())
             is_new = writer.execute("PRAGMA page_count").fetchone() == (0,)
             if is_new:
-                for pragma in ("page_size=8192", "auto_vacuum=INCREMENTAL", f"application_id={APPLICATION_ID}"):
+                for pragma in (f"page_size={PAGE_SIZE}", f"application_id={APPLICATION_ID}"):
                     writer.execute(f"PRAGMA {pragma}").fetchall()
             _check_is_ours(writer, self._path)
             writer.execute("PRAGMA journal_mode=WAL").fetchall()
@@ -264,12 +279,8 @@ class SqliteStore:
         self._lock_writer()
         try:
             self._check_in_place()
-            self._waiter = Waiter(self._patience)
-            self._take_queue()
-            try:
-                self._writer.execute("BEGIN IMMEDIATE")
-            finally:
-                self._queue.leave()
+            if not self._begin_in_same_turn():
+                self._begin_in_new_turn()
         except FAILURES as error:
             self._unlock_writer()
             raise explained(error, self._path) from error
@@ -277,6 +288,28 @@ class SqliteStore:
             self._unlock_writer()
             raise
         return self._writer
+
+    def _begin_in_same_turn(self) -> bool:
+        """Goes on without queueing while the turn lasts: handing over after each tiny transaction costs."""
+        if self._transactions_left <= 0 or self._writer.total_changes() > self._turn_ends_at:
+            return False
+        self._transactions_left -= 1
+        self._waiter = NO_PATIENCE
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except apsw.BusyError:
+            return False
+        return True
+
+    def _begin_in_new_turn(self) -> None:
+        self._waiter = Waiter(self._patience)
+        self._take_queue()
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        finally:
+            self._queue.leave()
+        self._transactions_left = TRANSACTIONS_A_TURN - 1
+        self._turn_ends_at = self._writer.total_changes() + CHANGES_A_TURN
 
     def _finish(self, *, is_commit: bool) -> None:
         self._waiter = Waiter(self._patience)
@@ -291,6 +324,23 @@ class SqliteStore:
                     self._writer.execute("ROLLBACK")
             finally:
                 self._unlock_writer()
+
+    def _scrub_pages(self, writer: Any, first_page: int) -> bool:
+        """Scrubs some pages; returns False when another process wrote before the write lock was ours."""
+        _empty_log(writer, self._path)
+        writer.execute("PRAGMA shrink_memory").fetchall()  # pages kept in memory would be written back as they were
+        self._begin_in_new_turn()
+        try:
+            if self._log_path.stat().st_size:
+                return False
+            zero_unused(self._path, PAGE_SIZE, first_page, SCRUBBED_AT_ONCE)
+            # A commit makes the other processes drop what they keep in memory.
+            writer.execute("INSERT INTO drawn_ids VALUES ('scrub', 1) ON CONFLICT (name) DO UPDATE SET last = last + 1")
+            writer.execute("COMMIT")
+        finally:
+            if writer.in_transaction:
+                writer.execute("ROLLBACK")
+        return True
 
     def _check_in_place(self) -> None:
         """Refuses to write into a file that was deleted or moved: SQLite would go on, and everything would be lost."""
@@ -389,6 +439,17 @@ def _copy(reader: Any, part: Path) -> None:
         copy.execute("PRAGMA journal_mode=DELETE").fetchall()
     finally:
         copy.close()
+
+
+def _empty_log(writer: Any, path: Path) -> None:
+    """Moves everything from the write-ahead log into the file and cuts the log to nothing."""
+    try:
+        writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except apsw.BusyError as error:
+        raise StoreUnavailable(
+            f"{path.name}: a long reading transaction keeps deleted content in the write-ahead log.",
+            hint="Retry when it has ended.",
+        ) from error
 
 
 def _leave_wal(writer: Any, path: Path) -> None:
