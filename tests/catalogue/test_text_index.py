@@ -69,3 +69,14 @@ def test_at_most_k_items_come_back_and_ties_go_to_the_lower_index() -> None:
 
 def test_an_empty_catalogue_can_be_searched() -> None:
     assert TextIndex.build([]).search("lamp", 5)[0].tolist() == []
+
+
+def test_an_index_that_follows_a_change_answers_as_one_that_is_built_anew(index: TextIndex) -> None:
+    changed = [ITEMS[1], Item(id="f", title="Sofa lamp"), *ITEMS[3:]]
+    followed, anew = TextIndex.build(changed, index), TextIndex.build(changed)
+    for query in ("lamp", "sofa", "sof", "lampp", "laptop", "desk", "creme"):
+        rows, scores = followed.search(query, 9)
+        assert rows.tolist() == anew.search(query, 9)[0].tolist()
+        assert scores == pytest.approx(anew.search(query, 9)[1])
+    assert found(index, "laptop") == ["c"]  # the earlier snapshot is as it was
+    assert found(index, "sofa") == []

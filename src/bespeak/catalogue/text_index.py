@@ -20,9 +20,8 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -65,59 +64,111 @@ def words(text: str) -> list[str]:
     return [word[:MAX_WORD] for word in _WORD.findall(folded)]
 
 
+class Lexicon:
+    """All words that were ever indexed, each with a code that never changes. It only grows, so snapshots share one.
+
+    Attributes:
+        words: code -> word.
+        code_of: word -> code.
+    """
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.code_of: dict[str, int] = {}
+        self._forms: dict[str, list[int]] = defaultdict(list)
+        self._n_formed = 0
+
+    def code(self, word: str) -> int:
+        """The code of a word, a new one for a new word."""
+        found = self.code_of.get(word)
+        if found is None:
+            self.words.append(word)
+            found = self.code_of[word] = len(self.words) - 1
+        return found
+
+    def near(self, word: str) -> list[int]:
+        """The codes of the words that are one typo away. The look-up table grows when it is first asked."""
+        while self._n_formed < len(self.words):
+            code, self._n_formed = self._n_formed, self._n_formed + 1
+            if len(self.words[code]) >= MIN_TYPO_LENGTH - 1:
+                for form in _deletions(self.words[code]):
+                    self._forms[form].append(code)
+        near: set[int] = set()
+        for form in (word, *_deletions(word)):
+            near.update(self._forms.get(form, ()))
+            code_of_form = self.code_of.get(form)
+            if code_of_form is not None:
+                near.add(code_of_form)
+        return sorted(code for code in near if is_one_typo(word, self.words[code]))
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    """The words of one item: codes int32 and their frequencies weighted by field, float32."""
+
+    item: Item
+    codes: Int32s
+    counts: Float32s
+
+
 @dataclass(frozen=True, eq=False)
 class TextIndex:
     """An inverted index of one catalogue snapshot.
 
     Attributes:
-        n_items: how many items it covers.
-        vocabulary: all words, sorted.
-        starts: int64[len(vocabulary) + 1]: the postings of word w are `starts[w]` to `starts[w + 1]`.
+        documents: the words of every item, in catalogue order; items that stay are not read again.
+        lexicon: the words.
+        starts: int64[len(lexicon.words) at that time + 1]: the postings of word w are `starts[w]` to `starts[w + 1]`.
         rows: int32, the items of each posting, ascending within a word.
         impacts: float32, idf times saturated frequency of each posting.
+        ordered: the words in use, sorted, for prefixes.
     """
 
-    n_items: int
-    vocabulary: Sequence[str]
+    documents: Sequence[Document]
+    lexicon: Lexicon
     starts: npt.NDArray[np.int64]
     rows: Int32s
     impacts: Float32s
-    _word_of: Mapping[str, int]
+    ordered: Sequence[str]
 
     @classmethod
-    def build(cls, items: Sequence[Item]) -> TextIndex:
-        """Indexes title, description, texts in every locale, and all text attributes."""
-        postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        lengths = np.zeros(len(items))
-        cache: dict[str, tuple[str, ...]] = {}
-        for row, item in enumerate(items):
-            frequency: dict[str, float] = {}
-            for text, weight in _fields(item):
-                found = cache.get(text)
-                if found is None:
-                    found = cache[text] = tuple(words(text))
-                for word in found:
-                    frequency[word] = frequency.get(word, 0.0) + weight
-            lengths[row] = sum(frequency.values())
-            for word, count in frequency.items():
-                postings[word].append((row, count))
-        vocabulary = sorted(postings)
-        sizes = np.array([len(postings[word]) for word in vocabulary], np.int64)
-        flat = [entry for word in vocabulary for entry in postings[word]]
-        rows = np.fromiter((row for row, _ in flat), np.int32, len(flat))
-        counts = np.fromiter((count for _, count in flat), np.float64, len(flat))
+    def build(cls, items: Sequence[Item], previous: TextIndex | None = None) -> TextIndex:
+        """Indexes title, description, texts in every locale, and all text attributes.
+
+        Args:
+            items: in catalogue order.
+            previous: an index whose words are taken over for the items that are the same records there.
+        """
+        lexicon = previous.lexicon if previous is not None else Lexicon()
+        held = {id(document.item): document for document in (previous.documents if previous is not None else ())}
+        cache: dict[str, list[int]] = {}
+        documents = [held.get(id(item)) or _read(item, lexicon, cache) for item in items]
+        sizes = np.array([len(document.codes) for document in documents], np.int64)
+        codes = np.concatenate([document.codes for document in documents]) if documents else np.zeros(0, np.int32)
+        counts = np.concatenate([document.counts for document in documents]) if documents else np.zeros(0, np.float32)
+        rows = np.repeat(np.arange(len(items), dtype=np.int32), sizes)
+        lengths = np.bincount(rows, counts, minlength=len(items))
         typical = float(lengths.mean()) if len(items) else 1.0
+        order = np.argsort(codes, kind="stable")
+        codes, counts, rows = codes[order], counts[order], rows[order]
+        n_words = len(lexicon.words)
+        n_items_of = np.bincount(codes, minlength=n_words)
         norm = K1 * (1 - B + B * lengths[rows] / (typical or 1.0))
-        idf = np.log1p((len(items) - sizes + 0.5) / (sizes + 0.5))
-        impacts = np.repeat(idf, sizes) * counts * (K1 + 1) / (counts + norm)
+        idf = np.log1p((len(items) - n_items_of + 0.5) / (n_items_of + 0.5))
+        impacts = idf[codes] * counts * (K1 + 1) / (counts + norm)
         return cls(
-            n_items=len(items),
-            vocabulary=vocabulary,
-            starts=np.r_[0, np.cumsum(sizes)].astype(np.int64),
+            documents=documents,
+            lexicon=lexicon,
+            starts=np.r_[0, np.cumsum(n_items_of)].astype(np.int64),
             rows=rows,
             impacts=impacts.astype(np.float32),
-            _word_of={word: code for code, word in enumerate(vocabulary)},
+            ordered=sorted(lexicon.words[code] for code in np.flatnonzero(n_items_of).tolist()),
         )
+
+    @property
+    def n_items(self) -> int:
+        """How many items it covers."""
+        return len(self.documents)
 
     def search(self, query: str, k: int) -> tuple[Int32s, Float32s]:
         """The k best items for a query: (index int32[m], score float32[m]), best first, m <= k; ties by lower index."""
@@ -154,37 +205,26 @@ class TextIndex:
 
     def _matches(self, word: str, *, may_go_on: bool) -> list[tuple[int, float]]:
         """(word code, likeness) of all the words that a query word stands for."""
-        exact = self._word_of.get(word)
-        found = [] if exact is None else [(exact, 1.0)]
+        exact = self._code(word)
+        found = [] if exact < 0 else [(exact, 1.0)]
         if may_go_on and len(word) >= MIN_PREFIX:
-            start = bisect_left(self.vocabulary, word)
-            end = bisect_left(self.vocabulary, word + "\U0010ffff", lo=start)
-            longer = [code for code in range(start, end) if code != exact]
+            start = bisect_left(self.ordered, word)
+            end = bisect_left(self.ordered, word + "\U0010ffff", lo=start)
+            longer = [code for text in self.ordered[start:end] if (code := self._code(text)) not in (exact, -1)]
             if len(longer) > MAX_PREFIX_WORDS:  # the words with most items; the rest adds little to what is shown
                 longer = sorted(longer, key=lambda code: int(self.starts[code] - self.starts[code + 1]))
             found += [(code, PREFIX_LIKENESS) for code in longer[:MAX_PREFIX_WORDS]]
         if not found and len(word) >= MIN_TYPO_LENGTH:
-            found = [(code, TYPO_LIKENESS) for code in self._one_typo_away(word)]
+            found = [(code, TYPO_LIKENESS) for code in self.lexicon.near(word) if self._is_used(code)]
         return found
 
-    def _one_typo_away(self, word: str) -> list[int]:
-        near: set[int] = set()
-        for form in {word, *_deletions(word)}:
-            near.update(self._deleted_forms.get(form, ()))
-            code = self._word_of.get(form)
-            if code is not None:
-                near.add(code)
-        return sorted(code for code in near if is_one_typo(word, self.vocabulary[code]))
+    def _code(self, word: str) -> int:
+        code = self.lexicon.code_of.get(word, -1)
+        return code if code >= 0 and self._is_used(code) else -1
 
-    @cached_property
-    def _deleted_forms(self) -> Mapping[str, Sequence[int]]:
-        """Word with one letter left out -> the words it comes from; made when the first misspelt word is asked for."""
-        forms: dict[str, list[int]] = defaultdict(list)
-        for code, word in enumerate(self.vocabulary):
-            if len(word) >= MIN_TYPO_LENGTH - 1:
-                for form in _deletions(word):
-                    forms[form].append(code)
-        return forms
+    def _is_used(self, code: int) -> bool:
+        """Whether an item of this snapshot has the word; the lexicon also knows words of earlier and later ones."""
+        return code + 1 < len(self.starts) and bool(self.starts[code + 1] > self.starts[code])
 
 
 def is_one_typo(first: str, second: str) -> bool:
@@ -207,6 +247,17 @@ def is_one_typo(first: str, second: str) -> bool:
         return first[start:] == second[start + 1 :]
     is_swap = first[start : start + 2] == second[start : start + 2][::-1] and first[start + 2 :] == second[start + 2 :]
     return is_swap or first[start + 1 :] == second[start + 1 :]
+
+
+def _read(item: Item, lexicon: Lexicon, cache: dict[str, list[int]]) -> Document:
+    frequency: dict[int, float] = {}
+    for text, weight in _fields(item):
+        codes = cache.get(text)
+        if codes is None:
+            codes = cache[text] = [lexicon.code(word) for word in words(text)]
+        for code in codes:
+            frequency[code] = frequency.get(code, 0.0) + weight
+    return Document(item, np.array(list(frequency), np.int32), np.array(list(frequency.values()), np.float32))
 
 
 def _deletions(word: str) -> set[str]:
