@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from bespeak.decide.request import DecideRequest
 from bespeak.engine.core import Core
 from bespeak.engine.people_view import granted_purposes, person_view, profile_view
 from bespeak.engine.slates import Slate
+from bespeak.intake.context import read_context
 from bespeak.profiles.codec import decode
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.readable import readable
@@ -158,6 +159,12 @@ class Queries:
                 and wanted in event.name.casefold()
             ][:limit]
             return self._event_rows(session, found)
+
+    def event(self, log_id: int) -> EventRow | None:
+        """Returns one event of the log, or None."""
+        with self._core.store.read() as session:
+            entries = [entry for entry in log.follow(session, log_id - 1, 1) if entry.log_id == log_id]
+            return next(iter(self._event_rows(session, entries)), None)
 
     def events_of(self, person: int, limit: int) -> list[EventRow]:
         """Returns a person's newest events, the newest first."""
@@ -324,8 +331,23 @@ class Queries:
         return None if row is None else decode(row.body)
 
     # -- decisions -----------------------------------------------------------------------------------------------------
-    def preview(self, request: DecideRequest, person: int | None = None) -> Slate:
-        """Decides as a server would now, and logs nothing.
+    def preview(
+        self,
+        placement: str,
+        person: int | None = None,
+        *,
+        count: int | None = None,
+        context: Mapping[str, Any] | None = None,
+        item: str = "",
+        query: str = "",
+        filter: str = "",  # noqa: A002 - the word of the API
+    ) -> Slate:
+        """Decides as a server would now, with every term of each score, and logs nothing.
+
+        Args:
+            placement: name of the placement.
+            person: who it is for; None is somebody unknown.
+            count, context, item, query, filter: as in `Engine.decide`.
 
         Raises:
             UnknownName, RuleError, InvalidInput: as `Engine.decide`.
@@ -334,10 +356,19 @@ class Queries:
         core.refresh_when_due()
         world = core.world
         now_ms = core.now_ms()
-        decision = decide(request.checked(), self._view(person, request.context, now_ms), world, now_ms, _PREVIEW)
-        placement = world.placement(request.placement)
+        declared = core.config.settings.context.declared
+        request = DecideRequest(
+            placement=placement,
+            count=count,
+            context=read_context(context or {}, time_ms=now_ms, declared_keys=declared),
+            item=item,
+            query=query,
+            filter=filter,
+            explain=True,
+        ).checked()
+        decision = decide(request, self._view(person, request.context, now_ms), world, now_ms, _PREVIEW)
         return Slate(
-            decision, world.catalogue, request.context.locale or world.locale, request.market or placement.market
+            decision, world.catalogue, request.context.locale or world.locale, world.placement(placement).market
         )
 
     def _view(self, person: int | None, context: Context, now_ms: int) -> PersonView | None:

@@ -1,0 +1,69 @@
+"""What every page works with, and what a request to a page carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from bespeak.console.rendering import Pages
+from bespeak.engine.engine import Engine
+from bespeak.engine.queries import Queries
+from bespeak.engine.training_run import TrainingRun
+from bespeak.web.session import ConsoleLogin, ConsoleSession
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """One request of somebody who is signed in.
+
+    Attributes:
+        query: the address's parameters.
+        form: the fields of a posted form.
+        path: the values in the path.
+        is_fragment: htmx asks for a part of a page.
+    """
+
+    session: ConsoleSession
+    query: Mapping[str, str] = {}
+    form: Mapping[str, str] = {}
+    path: Mapping[str, Any] = {}
+    is_fragment: bool = False
+
+
+class Desk:
+    """The open project, as pages see it.
+
+    Attributes:
+        engine: the project.
+        queries: reads for screens.
+        training: the training that the models page starts.
+        login: who may come in.
+        root: where the console is mounted.
+    """
+
+    def __init__(self, engine: Engine, login: ConsoleLogin, root: str = "/console") -> None:
+        self.engine = engine
+        self.queries = Queries(engine.core)
+        self.training = TrainingRun(engine.core, engine.models)
+        self.login = login
+        self.root = root
+        self._pages = Pages()
+
+    def now_ms(self) -> int:
+        """Returns the time on the clock."""
+        return self.engine.core.clock.now_ms()
+
+    def render(self, template: str, visit: Visit | None = None, **values: Any) -> str:
+        """Returns a template with what every page shows around it."""
+        return self._pages.render(
+            template,
+            {
+                "root": self.root,
+                "project": self.engine.core.config.settings.project.name,
+                "csrf": visit.session.csrf if visit is not None else "",
+                "is_signed_in": visit is not None,
+                "now_ms": self.now_ms(),
+                **values,
+            },
+        )
