@@ -187,8 +187,12 @@ def count(session: Session) -> int:
 
 
 def time_range(session: Session) -> tuple[int, int] | None:
-    """Returns the earliest and latest event time, or None for an empty log."""
-    row = session.row("SELECT min(time_ms), max(time_ms) FROM events WHERE kind = 'event'")
+    """Returns the earliest and latest time at which somebody did something, or None when nobody did.
+
+    Identify events do not count: a file of users without a time column stands at the moment of its import, which would
+    make old data look new.
+    """
+    row = session.row("SELECT min(time_ms), max(time_ms) FROM events WHERE kind = 'event' AND name <> 'identify'")
     if row is None or row[0] is None:
         return None
     return as_int(row[0]), as_int(row[1])
