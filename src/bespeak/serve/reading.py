@@ -5,6 +5,7 @@ Handlers are plain functions from a `Call` to a value; the route table names the
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -73,9 +74,10 @@ class ItemPage(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """`ok`, or what is wrong."""
+    """`ok`, or what is wrong; `worker` names the process that answers."""
 
     status: str
+    worker: str = ""
     store: str = "ok"
     models_version: int = 0
     items: int = 0
@@ -159,7 +161,7 @@ def get_decision(call: Call) -> dict[str, Any]:
 def live(call: Call) -> Health:
     """The process runs."""
     del call
-    return Health("ok")
+    return Health("ok", multiprocessing.current_process().name)
 
 
 def ready(call: Call) -> Health:
@@ -171,6 +173,7 @@ def ready(call: Call) -> Health:
         raise Failure(503, "not_ready", "The store cannot be reached.", hint="See the server's log.") from error
     return Health(
         status="ok",
+        worker=multiprocessing.current_process().name,
         models_version=engine.core.runtime.keeper.models_version,
         items=engine.items.count(),
         waiting=engine.core.n_waiting(),
