@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bespeak.errors import EventRejected
@@ -18,6 +18,9 @@ from bespeak.signals.ids import ANONYMOUS_ID, PROFILE_ID, USER_ID, IdKey
 
 LIMITS = IdentityLimits(n_user_ids=3, n_others=4, n_claims=3)
 MAIL = "email"
+
+
+thorough = settings(max_examples=400)
 
 
 @dataclass
@@ -113,6 +116,7 @@ def is_household(event: Event) -> bool:
     return event.profile_id not in ("", "null")
 
 
+@thorough
 @given(sequences)
 def test_every_event_stays_with_a_person_who_was_not_absorbed(sequence: list[Event]) -> None:
     world = World()
@@ -128,6 +132,7 @@ def test_every_event_stays_with_a_person_who_was_not_absorbed(sequence: list[Eve
     assert not world.absorbed & set(world.links.values())
 
 
+@thorough
 @given(sequences)
 def test_without_an_alias_no_person_has_two_users(sequence: list[Event]) -> None:
     world = run([event for event in sequence if event.type != "alias"])
@@ -138,6 +143,7 @@ def test_without_an_alias_no_person_has_two_users(sequence: list[Event]) -> None
         assert len(confirmed) <= 1, person
 
 
+@thorough
 @given(sequences)
 def test_a_user_s_confirmed_events_are_all_with_one_person(sequence: list[Event]) -> None:
     world = run(sequence)
@@ -153,12 +159,14 @@ def test_a_user_s_confirmed_events_are_all_with_one_person(sequence: list[Event]
             assert holders == {world.links[IdKey(USER_ID, user)]}
 
 
+@thorough
 @given(sequences)
 def test_households_and_accounts_never_share_a_person(sequence: list[Event]) -> None:
     for held in run(sequence).events.values():
         assert len({is_household(e) for e in held}) == 1
 
 
+@thorough
 @given(sequences)
 def test_a_browser_never_reaches_a_person_through_a_name(sequence: list[Event]) -> None:
     world = World()
@@ -198,6 +206,7 @@ def test_a_device_claims_no_more_than_its_share(names: list[str]) -> None:
     assert [len(held) for held in world.events.values()] == ([len(names)] if names else [])
 
 
+@thorough
 @given(sequences)
 def test_a_shared_id_leads_to_a_person_without_a_name_and_stays_there(sequence: list[Event]) -> None:
     world = World()
@@ -213,6 +222,7 @@ def test_a_shared_id_leads_to_a_person_without_a_name_and_stays_there(sequence: 
             assert world.group(world.links[key]).counts == {key.kind: 1}
 
 
+@thorough
 @given(sequences)
 def test_groups_and_claims_stay_within_their_limits(sequence: list[Event]) -> None:
     world = run(sequence)
