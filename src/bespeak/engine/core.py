@@ -19,11 +19,12 @@ from bespeak.errors import StoreUnavailable
 from bespeak.privacy.ledger import ErasureLedger
 from bespeak.storage import log, records
 from bespeak.storage.base import Store, Transaction
-from bespeak.storage.blobs import BlobStore
+from bespeak.storage.blobs import Blobs
 from bespeak.storage.lake import Lake
 
 MESSAGE_SECRET = "message_secret"  # noqa: S105 - the name of a setting
 REFRESH_EVERY_MS = 200
+YOUNG_MODEL_MS = 6 * 3_600_000
 
 
 class Core:
@@ -41,7 +42,7 @@ class Core:
         self.folder = folder
         self.store = store
         self.clock = clock
-        self.blobs = BlobStore(folder.blobs)
+        self.blobs = Blobs(folder.blobs)
         self.ledger = ErasureLedger(folder.ledger, folder.keys)
         self._file_digest = config.digest()
         self.message_secret = self._secret(MESSAGE_SECRET)
@@ -140,8 +141,20 @@ class Core:
         self.submit(WriteRequest()).result()
 
     def sweep_blobs(self) -> None:
-        """Deletes files that no row lists any more: erased or replaced lake files and models."""
+        """Deletes files that no row lists any more: erased or replaced lake files, models that were dropped.
+
+        A folder of models that was begun within the last hours may belong to a training that is still storing.
+        """
         self.lake.sweep()
+        young_ms = self.clock.now_ms() - YOUNG_MODEL_MS
+        with self.store.write() as tx:
+            listed = {version.blob_key for version in records.models(tx)}
+            orphans = [
+                key
+                for key in self.blobs.list("models/")
+                if (folder := "/".join(key.split("/")[:2])) not in listed and _begun_ms(folder) < young_ms
+            ]
+            self.blobs.delete(orphans)
 
     def _activate_first(self, config: Configuration) -> Runtime:
         """A fresh project applies by itself; any other uses what is active."""
@@ -179,3 +192,9 @@ class Core:
         """Writes what waits and releases the store."""
         self._writer.close()
         self.store.close()
+
+
+def _begun_ms(folder: str) -> int:
+    """Returns when a folder of models was begun, as its name says; 0 for another name."""
+    begun = folder.partition("/")[2].partition("-")[0]
+    return int(begun) if begun.isdigit() else 0

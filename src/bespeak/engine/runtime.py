@@ -16,7 +16,7 @@ from bespeak.intake.context import GeoIP
 from bespeak.profiles.settings import FoldSettings
 from bespeak.storage import records
 from bespeak.storage.base import Session, Store, Transaction
-from bespeak.storage.blobs import BlobStore
+from bespeak.storage.blobs import Blobs
 
 POLICIES = "policies"
 
@@ -42,7 +42,7 @@ class Runtime:
 
 def build(
     store: Store,
-    blobs: BlobStore,
+    blobs: Blobs,
     config: Configuration,
     config_version: int,
     *,

@@ -15,7 +15,7 @@ from bespeak.models.families import model_class
 from bespeak.signals.subjects import ReceiptLine, Subject
 from bespeak.storage import records
 from bespeak.storage.base import Transaction
-from bespeak.storage.blobs import BlobStore
+from bespeak.storage.blobs import Blobs
 
 
 class ModelHolder:
@@ -23,7 +23,7 @@ class ModelHolder:
 
     name = "models"
 
-    def __init__(self, tx: Transaction, blobs: BlobStore) -> None:
+    def __init__(self, tx: Transaction, blobs: Blobs) -> None:
         self._tx = tx
         self._blobs = blobs
 
@@ -33,7 +33,7 @@ class ModelHolder:
             stored.blob_key
             for version in records.models(self._tx, name=MODEL_SET)
             for stored in msgspec.json.decode(version.header, type=SetHeader).models
-            if model_class(read_header(self._blobs.path(stored.blob_key)).model).holds_people
+            if model_class(read_header(self._blobs.place(stored.blob_key)).model).holds_people
         ]
 
     def holds(self, subject: Subject) -> int:

@@ -139,7 +139,7 @@ class Models:
         stored = []
         for name, model in members.items():
             key = f"{folder}/{name}"
-            path = core.blobs.path(key)
+            path = core.blobs.place(key)
             path.parent.mkdir(parents=True, exist_ok=True)
             save(model, path, trained_ms=window, created_ms=now_ms, metrics=trained.metrics(), purposes=purposes)
             stored.append(StoredModel(name=name, blob_key=key, is_best=name == trained.model.name))
@@ -174,11 +174,13 @@ class Models:
         core = self._core
         keeps = core.config.settings.train.keep_versions
         with core.store.write() as tx:
-            found = records.models(tx, name=MODEL_SET)
-            for version in found[keeps:]:
+            dropped = records.models(tx, name=MODEL_SET)[keeps:]
+            for version in dropped:
                 records.drop_model(tx, version.version)
+        for version in dropped:
+            core.blobs.delete(core.blobs.list(f"{version.blob_key}/"))
         core.sweep_blobs()
-        return len(found[keeps:])
+        return len(dropped)
 
 
 def item_content(items: Sequence[Item], facets: Sequence[str]) -> ItemContent:

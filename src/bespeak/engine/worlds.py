@@ -24,7 +24,7 @@ from bespeak.models.artefact import load
 from bespeak.storage import items as item_rows
 from bespeak.storage import records
 from bespeak.storage.base import Session, Store
-from bespeak.storage.blobs import BlobStore
+from bespeak.storage.blobs import Blobs
 
 COUNTER_DAYS = 60
 COUNTERS_EVERY_MS = 60_000
@@ -77,7 +77,7 @@ class WorldKeeper:
     """
 
     def __init__(
-        self, store: Store, blobs: BlobStore, config: Configuration, config_version: int, policies: Mapping[str, int]
+        self, store: Store, blobs: Blobs, config: Configuration, config_version: int, policies: Mapping[str, int]
     ) -> None:
         self._store = store
         self._blobs = blobs
@@ -167,7 +167,7 @@ class WorldKeeper:
         header = msgspec.json.decode(current[0].header, type=SetHeader)
         try:
             self._loaded = tuple(
-                LoadedModel.of(load(self._blobs.path(m.blob_key)).model, current[0].version, is_best=m.is_best)
+                LoadedModel.of(load(self._blobs.place(m.blob_key)).model, current[0].version, is_best=m.is_best)
                 for m in header.models
             )
         except (BespeakError, OSError):

@@ -68,6 +68,10 @@ class Blobs:
             raise StoreError(f"There is no blob {key}.", hint="It may have just been replaced: look again.")
         return file
 
+    def place(self, key: str) -> Path:
+        """Returns where a key lies, a file or a folder, whether it is there or not."""
+        return self._file(key)
+
     def holds(self, key: str) -> bool:
         """Returns whether there is a blob under the key."""
         return self._file(key).is_file()

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from bespeak.errors import StoreError, UnknownName
 from bespeak.storage.base import Session, Store, Transaction
-from bespeak.storage.blobs import BlobStore
+from bespeak.storage.blobs import Blobs
 from bespeak.storage.files import part_of, publish
 from bespeak.storage.lake.datasets import DATASETS
 from bespeak.storage.rows import as_int
@@ -50,7 +50,7 @@ class Lake:
         blobs: holds them.
     """
 
-    def __init__(self, store: Store, blobs: BlobStore) -> None:
+    def __init__(self, store: Store, blobs: Blobs) -> None:
         self._store = store
         self._blobs = blobs
 
@@ -98,7 +98,7 @@ class Lake:
         raise AssertionError
 
     def _query(self, files: Sequence[LakeFile], columns: Sequence[str], where: str) -> pa.Table:
-        paths = [str(self._blobs.path(file.blob_key)) for file in files]
+        paths = [str(self._blobs.place(file.blob_key)) for file in files]
         condition = f"WHERE {where}" if where else ""
         with duckdb.connect(config={"threads": 2}) as connection:
             sql = f"SELECT {', '.join(columns)} FROM read_parquet(?) {condition} ORDER BY log_id"  # noqa: S608 - ours
@@ -130,7 +130,7 @@ class Lake:
         tx.lock_keys([_LOCK])
         n_files = 0
         for file in self._touched(tx, people):
-            table = pq.read_table(self._blobs.path(file.blob_key))
+            table = pq.read_table(self._blobs.place(file.blob_key))
             mine = pc.is_in(table.column("person_id"), pa.array(sorted(people), pa.int64()))
             if not pc.any(mine).as_py():
                 continue
@@ -147,7 +147,7 @@ class Lake:
         with self._store.write() as tx:
             tx.lock_keys([_LOCK])
             listed = {file.blob_key for file in self.files(tx)}
-            orphans = [key for key in self._blobs.keys(ROOT) if key not in listed]
+            orphans = [key for key in self._blobs.list(f"{ROOT}/") if key not in listed]
             return self._blobs.delete(orphans)
 
     def _touched(self, session: Session, people: Collection[int]) -> list[LakeFile]:
@@ -155,14 +155,14 @@ class Lake:
         return [file for file in self.files(session) if file.bucket in buckets]
 
     def _count(self, file: LakeFile, people: Collection[int]) -> int:
-        column = pq.read_table(self._blobs.path(file.blob_key), columns=["person_id"]).column("person_id")
+        column = pq.read_table(self._blobs.place(file.blob_key), columns=["person_id"]).column("person_id")
         return int(pc.sum(pc.is_in(column, pa.array(sorted(people), pa.int64()))).as_py() or 0)
 
     def _write(
         self, tx: Transaction, dataset: str, day: int, bucket: int, table: pa.Table, window: tuple[int, int]
     ) -> None:
         key = f"{ROOT}/{dataset}/{day}/{secrets.token_hex(8)}.parquet"
-        path = self._blobs.path(key)
+        path = self._blobs.place(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         n_bytes = _write_parquet(table, path)
         file_id = tx.reserve("lake_files", 1)[0]

@@ -1,0 +1,83 @@
+"""Checks of the installation and of what runs: SQLite, configuration, models, lake."""
+
+from __future__ import annotations
+
+from bespeak.engine.checks.finding import FAIL, WARN, Finding, passed
+from bespeak.engine.core import Core
+from bespeak.engine.lake_feed import CURSOR
+from bespeak.engine.worlds import MODEL_SET
+from bespeak.storage import log, records
+from bespeak.storage.log import DAY_MS
+from bespeak.storage.sqlite import MIN_LIBRARY, library_version
+
+MODEL_AGE_DAYS = 30
+LAKE_LAG = 10_000
+
+
+def sqlite_version(core: Core) -> Finding:
+    """SQLite is new enough for several processes: older ones can lose commits in a WAL reset race."""
+    name = "sqlite version"
+    if core.store.kind != "sqlite":
+        return passed(name, f"the store is {core.store.kind}")
+    found = library_version()
+    text = ".".join(map(str, found))
+    if found >= MIN_LIBRARY:
+        return passed(name, text)
+    needed = ".".join(map(str, MIN_LIBRARY))
+    return Finding(
+        name=name, status=FAIL, message=f"{text}, {needed} is needed", n=1, advice="Upgrade the package apsw."
+    )
+
+
+def configuration(core: Core) -> Finding:
+    """The file is what is active."""
+    name = "configuration"
+    if not core.is_file_different():
+        return passed(name, f"version {core.runtime.config_version} is active and equals the file")
+    return Finding(
+        name=name,
+        status=WARN,
+        message="bespeak.toml differs from what is active",
+        n=1,
+        advice="Show and activate it with `bespeak apply`, or write back what is active with `bespeak config pull`.",
+    )
+
+
+def model_age(core: Core) -> Finding:
+    """There is a trained model, and it is not old."""
+    name = "model age"
+    with core.store.read() as session:
+        current = records.models(session, name=MODEL_SET, state="current")
+        n_events = log.count(session)
+    if not current:
+        if not n_events:
+            return passed(name, "nothing to train on yet")
+        return Finding(name=name, status=WARN, message="no model is trained", n=1, advice="Run `bespeak train`.")
+    days = (core.clock.now_ms() - current[0].created_ms) / DAY_MS
+    if days <= MODEL_AGE_DAYS:
+        return passed(name, f"set {current[0].version} is {days:.1f} days old")
+    return Finding(
+        name=name,
+        status=WARN,
+        message=f"set {current[0].version} is {days:.0f} days old",
+        n=round(days),
+        advice='Run `bespeak train`, or let the job do it: every = "1d" under [train].',
+    )
+
+
+def lake_lag(core: Core) -> Finding:
+    """The lake, which training and reports read, follows the log."""
+    name = "lake lag"
+    with core.store.read() as session:
+        position = records.cursor(session, CURSOR)
+        row = session.row("SELECT count(*) FROM events WHERE log_id > ?", (position,))
+    n_behind = int(str(row[0])) if row else 0
+    if n_behind <= LAKE_LAG:
+        return passed(name, f"{n_behind:,} log rows behind")
+    return Finding(
+        name=name,
+        status=WARN,
+        message=f"{n_behind:,} log rows behind",
+        n=n_behind,
+        advice="`bespeak serve` or `bespeak work` feeds it; so does `bespeak train`.",
+    )
