@@ -7,6 +7,7 @@ from typing import Any
 
 from bespeak.engine.core import Core
 from bespeak.engine.people_view import granted_purposes, profile_view
+from bespeak.engine.retention import baselines
 from bespeak.profiles.codec import decode, encode
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.readable import readable
@@ -72,10 +73,12 @@ class Profiles:
             after = rows[-1].person_id
 
     def rebuilt(self, person: int) -> Profile:
-        """Returns the profile that a replay of the log gives; it equals the live one, byte for byte."""
+        """Returns the profile that baseline and log give; it equals the live one, byte for byte."""
         with self._core.store.read() as session:
-            entries = list(log.entries_of(session, people.members(session, person)))
-        states = dict(self._core.runtime.observer.replay(entries))
+            members = people.members(session, person)
+            entries = list(log.entries_of(session, members))
+            held = baselines(session, members)
+        states = dict(self._core.runtime.observer.replay(entries, held))
         return states.get(person, Profile())
 
     def differing(self) -> list[int]:

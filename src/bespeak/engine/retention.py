@@ -1,12 +1,21 @@
 """Retention: what is older than the project keeps goes, and what was derived from it goes with it.
 
-Days count from receipt.
+Days count from receipt. A profile may stay longer than the log, so what the log's oldest part made of it first becomes
+a baseline: a rebuild is the baseline and the rest of the log.
 """
 
 from __future__ import annotations
 
 from bespeak.engine.core import Core
+from bespeak.engine.worlds import COUNTER_DAYS
+from bespeak.profiles.codec import decode, encode
+from bespeak.profiles.profile import Profile
+from bespeak.storage import items as item_rows
+from bespeak.storage import log, people
+from bespeak.storage.base import Session
 from bespeak.storage.log import DAY_MS
+
+_PEOPLE_AT_ONCE = 200
 
 
 def sweep_retention(core: Core) -> str:
@@ -20,9 +29,52 @@ def sweep_retention(core: Core) -> str:
         done.append(f"{n} bodies of rejects")
         n = tx.run("DELETE FROM message_ids WHERE day < ?", ((now_ms - keeps.message_ids_days * DAY_MS) // DAY_MS,))
         done.append(f"{n} message ids")
+        item_rows.drop_counts(tx, now_ms // DAY_MS - COUNTER_DAYS)
         if keeps.decisions_days:
             before_ms = now_ms - keeps.decisions_days * DAY_MS
             n = tx.run("DELETE FROM decisions WHERE time_ms < ?", (before_ms,))
             tx.run("DELETE FROM exposures WHERE time_ms < ?", (before_ms,))
             done.append(f"{n} decisions")
+    if keeps.log_days:
+        done.append(f"{_sweep_log(core, now_ms - keeps.log_days * DAY_MS)} events")
     return "removed " + ", ".join(done)
+
+
+def _sweep_log(core: Core, before_ms: int) -> int:
+    """Turns the log's part received before a time into baselines, and removes it; also from the lake."""
+    with core.store.read() as session:
+        row = session.row("SELECT min(log_id) FROM events WHERE received_ms >= ?", (before_ms,))
+        first_kept = row[0] if row is not None and row[0] is not None else session.log_ceiling() + 1
+        assert isinstance(first_kept, int)
+        rows = session.rows("SELECT DISTINCT person_id FROM events WHERE log_id < ?", (first_kept,))
+        absorbed = people.roots(session)
+    roots = sorted({absorbed.get(person, person) for (person,) in rows if isinstance(person, int)})
+    n_events = 0
+    for start in range(0, len(roots), _PEOPLE_AT_ONCE):
+        with core.people_write() as tx:
+            for root in roots[start : start + _PEOPLE_AT_ONCE]:
+                tx.lock_keys([f"person:{root}"])
+                members = people.members(tx, root)
+                entries = [entry for entry in log.entries_of(tx, members) if entry.log_id < first_kept]
+                held = baselines(tx, members)
+                states = dict(core.runtime.observer.replay(entries, held))
+                for person in members:
+                    tx.run("DELETE FROM profile_baselines WHERE person_id = ?", (person,))
+                tx.insert(
+                    "profile_baselines",
+                    ("person_id", "log_id", "body"),
+                    [(person, first_kept - 1, encode(profile)) for person, profile in states.items()],
+                )
+                for person in members:
+                    n_events += tx.run("DELETE FROM events WHERE person_id = ? AND log_id < ?", (person, first_kept))
+    if n_events:
+        with core.store.write() as tx:
+            core.lake.drop_before(tx, before_ms)
+        core.sweep_blobs()
+    return n_events
+
+
+def baselines(session: Session, members: tuple[int, ...]) -> dict[int, Profile]:
+    """Returns person -> what the removed part of the log made of the profile."""
+    rows = session.lookup("profile_baselines", ("person_id", "body"), ("person_id",), [(p,) for p in members])
+    return {person: decode(body) for person, body in rows if isinstance(person, int) and isinstance(body, bytes)}

@@ -142,6 +142,11 @@ class Lake:
             n_files += 1
         return n_files
 
+    def drop_before(self, tx: Transaction, before_ms: int) -> int:
+        """Drops the files of days wholly received before a time; returns how many."""
+        tx.lock_keys([_LOCK])
+        return tx.run("DELETE FROM lake_files WHERE day < ?", (before_ms // DAY_MS,))
+
     def sweep(self) -> int:
         """Deletes files that no row lists; returns how many. Nobody appends meanwhile."""
         with self._store.write() as tx:

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bespeak.engine import Engine
+from bespeak.engine.clock import VirtualClock
+from bespeak.engine.lake_feed import feed
+from bespeak.engine.project import create
+from bespeak.engine.retention import sweep_retention
+from bespeak.profiles.codec import encode
+from bespeak.storage import log
+from bespeak.web.tokens import make_token_key
+
+DAY_MS = 86_400_000
+START_MS = 20_000 * DAY_MS
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    create(tmp_path / "p", token_key=make_token_key(), settings={"retention": {"log_days": 30}})
+    return tmp_path / "p"
+
+
+def view(user: str, item: str, **more: str) -> dict[str, object]:
+    return {"type": "track", "event": "Product Viewed", "userId": user, "properties": {"product_id": item}, **more}
+
+
+def test_a_profile_outlives_the_log_and_still_equals_its_rebuild(project: Path) -> None:
+    clock = VirtualClock(START_MS)
+    with Engine.open(project, clock=clock) as engine:
+        engine.track([view("u1", "p1"), view("u1", "p2", anonymousId="a1"), {**view("", "p9"), "anonymousId": "a2"}])
+        feed(engine.core)
+        clock.advance(40 * DAY_MS)
+        engine.track([view("u1", "p3"), view("u1", "p4", anonymousId="a2")])
+        person = engine.profiles.find("u1")
+        assert person is not None
+        before = encode(engine.profiles.of(person))
+        assert "3 events" in sweep_retention(engine.core)
+        with engine.core.store.read() as session:
+            assert log.count(session) == 2
+        assert encode(engine.profiles.of(person)) == before
+        assert engine.profiles.differing() == []
+        assert engine.core.lake.read("signals", ("item_id",)).num_rows == 0
+        engine.track([view("u1", "p5")])
+        assert engine.profiles.differing() == []
+
+
+def test_a_second_sweep_builds_on_the_first_baseline(project: Path) -> None:
+    clock = VirtualClock(START_MS)
+    with Engine.open(project, clock=clock) as engine:
+        for _ in range(3):
+            engine.track([view("u1", f"p{clock.now_ms() % 7}"), view("u2", "p1")])
+            clock.advance(31 * DAY_MS)
+            sweep_retention(engine.core)
+            assert engine.profiles.differing() == []
+        with engine.core.store.read() as session:
+            assert log.count(session) == 0
+        assert engine.privacy.erase("u1").n_removed() > 0
+        assert engine.profiles.get("u1") is None
