@@ -18,7 +18,6 @@ from bespeak.decide.features import FeatureMatrix
 from bespeak.decide.model_set import MappedModel
 from bespeak.decide.score import Scored
 from bespeak.decide.situation import Situation
-from bespeak.models.base import History
 from bespeak.signals.decisions import Reason
 
 NEW_DAYS = 7
@@ -147,20 +146,8 @@ class Explainer:
         return signal, f"like {title}, which you {did}" if name == "content" else f"because you {did} {title}"
 
     def _cause(self, model: MappedModel, index: int) -> int:
-        """The item of the history that adds most to the model's score, -1 when the model cannot tell."""
         known = self._situation.known
-        items, target = model.from_catalogue[known.touched], int(model.from_catalogue[index])
-        inside = items >= 0
-        if target < 0 or not model.loaded.model.explains or not inside.any():
-            return -1
-        history = History(items[inside], known.weights[inside], known.times_ms[inside])
-        explanation = model.loaded.model.explain(history, target)
-        if not len(explanation.items):
-            return -1
-        strongest = int(np.argmax(explanation.contributions))
-        if explanation.contributions[strongest] <= 0:
-            return -1
-        return int(model.to_catalogue[explanation.items[strongest]])
+        return model.cause(known.touched, known.weights, known.times_ms, index)
 
     def _pull(self, name: str, index: int) -> str:
         pull = self._matrix.pulls[name]

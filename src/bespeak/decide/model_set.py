@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
+from bespeak.decide.serving import Serving, serving_of
 from bespeak.models.base import History, Model
 
 Float32s: TypeAlias = npt.NDArray[np.float32]
@@ -82,6 +83,11 @@ class LoadedModel:
         """The model's name."""
         return self.model.name
 
+    @cached_property
+    def serving(self) -> Serving:
+        """The model in the form that one decision needs."""
+        return serving_of(self.model)
+
     @property
     def shows_people(self) -> bool:
         """Whether "people who viewed X" may be said: at least `MIN_PEOPLE` distinct people stand behind every pair."""
@@ -133,7 +139,7 @@ class MappedModel:
         if n_known == 0:
             return np.zeros(len(self.from_catalogue), np.float32)
         history = History(items[known], weights[known], times_ms[known])
-        return self._scaled(self.loaded.model.scores([history], now_ms)[0], n_known / (n_known + 5.0))
+        return self._scaled(self.loaded.serving.scores(history, now_ms), n_known / (n_known + 5.0))
 
     def _constant_scores(self, now_ms: int) -> Float32s:
         """Scores that are the same for everybody, as of the start of the hour; those of one hour are kept."""
@@ -152,9 +158,19 @@ class MappedModel:
         largest = float(np.abs(result).max()) if len(result) else 0.0
         return result * np.float32(factor / largest) if largest > 0 else result
 
-    def history_items(self, touched: Int32s) -> Int32s:
-        """int32: catalogue indices -> this model's, -1 for unknown ones."""
-        return self.from_catalogue[touched]
+    def cause(self, touched: Int32s, weights: Float32s, times_ms: npt.NDArray[np.int64], index: int) -> int:
+        """The item of a history that adds most to the score of an item, -1 when none adds or the model cannot tell.
+
+        All in catalogue indices; the history as in `scores`.
+        """
+        items, target = self.from_catalogue[touched], int(self.from_catalogue[index])
+        inside = items >= 0
+        if target < 0 or not inside.any():
+            return -1
+        history = History(items[inside], weights[inside], times_ms[inside])
+        behind, added = self.loaded.serving.terms(history, target)
+        strongest = int(np.argmax(added)) if len(added) else -1
+        return int(self.to_catalogue[behind[strongest]]) if strongest >= 0 and added[strongest] > 0 else -1
 
     @cached_property
     def neighbours(self) -> Neighbours | None:
@@ -187,7 +203,7 @@ class ModelSet:
         ordered = sorted(loaded, key=lambda entry: (not entry.is_best, entry.name))
         mapped = tuple(MappedModel.of(entry, catalogue) for entry in ordered)
         for model in mapped:
-            model.neighbours  # noqa: B018 - made now, so that no decision pays for it
+            _ = model.neighbours, model.loaded.serving  # made now, so that no decision pays for it
         return cls(mapped)
 
     @property
