@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+
 from server_fixtures import Project, Serve, Server
 
 
