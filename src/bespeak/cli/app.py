@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from bespeak.cli import data, decisions, people, start, training
+from bespeak.cli import data, decisions, demo, people, running, start, training
 from bespeak.cli.output import fail, note, say
 from bespeak.errors import BespeakError
 
@@ -30,14 +30,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.command()(demo.demo)
 app.command()(start.init)
 app.command("import")(data.import_)
 app.command()(training.train)
 app.command()(decisions.decide)
 app.command()(people.profile)
+app.command()(running.serve)
 app.command()(training.report)
 app.command()(start.apply)
 app.command("export")(data.export_)
+app.command()(running.doctor)
+app.command()(running.work)
 app.add_typer(data.rejects, name="rejects")
 app.add_typer(people.segment, name="segment")
 app.add_typer(people.privacy, name="privacy")

@@ -64,7 +64,7 @@ def show_slate(slate: Slate, *, explain: bool = False) -> None:
         say("No item could be shown: the filter, the seen-item rule or an empty catalogue left none.")
         return
     rows = [
-        [shown.position, shown.item_id, _title(slate, shown), shown.score, "; ".join(r.text for r in shown.reasons)]
+        [shown.position, shown.item_id, _title(slate, shown), shown.score, "\n".join(r.text for r in shown.reasons)]
         for shown in slate
     ]
     table(("", "item", "title", "score", "because"), rows, right=(0, 3))

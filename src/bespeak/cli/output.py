@@ -6,6 +6,7 @@ for people. Progress, notes and errors always go to stderr, so that a pipe carri
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,13 +21,17 @@ from rich.table import Table
 
 from bespeak.errors import BespeakError
 
+WIDTH_OF_PIPES = 200
+
 Told = Callable[[str, float], None]
 """Told (stage, share that is done)."""
 
 
 def out() -> Console:
     """The console on stdout; made anew, because tests and pipes change the stream."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    # A file or a pipe has no width: lines are long enough there that no table breaks a word.
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH_OF_PIPES
+    return Console(file=sys.stdout, highlight=False, width=width)
 
 
 def err() -> Console:
@@ -36,7 +41,7 @@ def err() -> Console:
 
 def say(text: str = "", *, style: str = "") -> None:
     """Writes a line for people on stdout; brackets are text, not markup."""
-    out().print(escape(text), style=style or None)
+    out().print(escape(text), style=style or None, soft_wrap=True)
 
 
 def note(text: str) -> None:

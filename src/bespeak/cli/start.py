@@ -11,17 +11,13 @@ from rich.markup import escape
 
 from bespeak.cli.output import emit, is_agreed, note, out, say
 from bespeak.cli.project import JsonOption, ProjectOption, YesOption, opened
+from bespeak.cli.running import script_tag
 from bespeak.engine.config import FILE_NAME, parse_config, read_file
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import create
 from bespeak.engine.settings import ServeSettings
 from bespeak.errors import InvalidInput
 from bespeak.web.tokens import make_token_key
-
-
-def script_tag(write_key: str, host: str, port: int) -> str:
-    """Returns the tag that a page loads the browser script with."""
-    return f'<script async src="http://{host}:{port}/bespeak.js" data-key="{write_key}"></script>'
 
 
 def init(
@@ -34,7 +30,7 @@ def init(
     with Engine.open(directory):
         pass
     defaults = ServeSettings()
-    tag = script_tag(keys.write_key, defaults.host, defaults.port)
+    tag = script_tag(f"http://{defaults.host}:{defaults.port}", keys.write_key)
     if as_json:
         emit({"project": str(directory), "keys": keys, "scriptTag": tag})
         return

@@ -8,7 +8,7 @@ from bespeak.engine.lake_feed import CURSOR
 from bespeak.engine.worlds import MODEL_SET
 from bespeak.storage import log, records
 from bespeak.storage.log import DAY_MS
-from bespeak.storage.sqlite import MIN_LIBRARY, library_version
+from bespeak.storage.sqlite import OLDEST_SQLITE
 
 MODEL_AGE_DAYS = 30
 LAKE_LAG = 10_000
@@ -19,11 +19,12 @@ def sqlite_version(core: Core) -> Finding:
     name = "sqlite version"
     if core.store.kind != "sqlite":
         return passed(name, f"the store is {core.store.kind}")
-    found = library_version()
-    text = ".".join(map(str, found))
-    if found >= MIN_LIBRARY:
+    with core.store.read() as session:
+        row = session.row("SELECT sqlite_version()")
+    text = str(row[0]) if row else "unknown"
+    if row and tuple(int(part) for part in text.split(".")) >= OLDEST_SQLITE:
         return passed(name, text)
-    needed = ".".join(map(str, MIN_LIBRARY))
+    needed = ".".join(map(str, OLDEST_SQLITE))
     return Finding(
         name=name, status=FAIL, message=f"{text}, {needed} is needed", n=1, advice="Upgrade the package apsw."
     )

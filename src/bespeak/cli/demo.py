@@ -1,0 +1,192 @@
+"""`demo`: a simulated shop through the real write path, trained, and served, or one person's slate before and after."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bespeak.cli.decisions import show_slate
+from bespeak.cli.output import bar, emit, err, note, say
+from bespeak.cli.project import JsonOption
+from bespeak.cli.storefront import serve_shop
+from bespeak.engine.clock import SystemClock
+from bespeak.engine.engine import Engine
+from bespeak.engine.project import EVERY_PURPOSE, FILE_NAME, NewKeys, create
+from bespeak.engine.slates import Slate
+from bespeak.errors import InvalidInput
+from bespeak.simulate import ShopWorld
+from bespeak.web.tokens import make_token_key
+
+FOLDER = Path("bespeak-demo")
+HISTORY = "backend"
+SEED = 7
+DAYS = 60
+BATCH = 1_000
+COUNT = 6
+USUAL_EVENTS = 40
+MARKER = 'name = "demo shop"'
+FACETS = ["category", "brand", "type", "colour", "tags"]
+
+
+def demo(
+    no_serve: Annotated[
+        bool, typer.Option("--no-serve", help="Serve nothing: show one person's slate before and after three events.")
+    ] = False,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 picks a free one.")] = 8787,
+    n_people: Annotated[int, typer.Option("--people", min=20, max=100_000, help="How many people the shop has.")] = 400,
+    project: Annotated[
+        Path | None, typer.Option("--project", metavar="DIR", help="Where to make it; else ./bespeak-demo.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Makes a simulated shop, trains, and serves its storefront and the console; a second run goes on with it."""
+    folder = project if project is not None else FOLDER
+    keys = _make(folder)
+    with Engine.open(folder) as engine:
+        world = ShopWorld(SEED, n_people=n_people, days=DAYS, end_ms=SystemClock().now_ms())
+        if keys is not None:
+            fill(engine, world)
+        else:
+            note(f"Going on with the shop in {folder}. Remove the folder for a new one.")
+        if no_serve:
+            before, after, events = three_events(engine)
+            if as_json:
+                emit({"before": before.to_json(), "events": events, "after": after.to_json()})
+            else:
+                _tell(before, after, events)
+            return
+    serve_shop(folder, port)
+
+
+def fill(engine: Engine, world: ShopWorld) -> None:
+    """Loads a world's catalogue and history through the write path and trains on it.
+
+    The history arrives as a site's backend would send it, with the consent that each person gave or withheld.
+    """
+    engine.items.put(world.items())
+    with bar("people visit the shop") as told:
+        span = max(world.end_ms - world.start_ms, 1)
+        n_events = 0
+        for batch in _batches(world.events(), BATCH):
+            engine.track(batch, source=HISTORY)
+            n_events += len(batch)
+            told(f"{n_events:,} events", n_events / max(n_events, span // 200_000))
+    note(f"{n_events:,} events of {len(world.people()):,} people about {len(world.items()):,} items came in.")
+    with bar("training") as told:
+        report = engine.models.train(progress=told)
+    for sentence in report.header.sentences:
+        note(sentence)
+
+
+def three_events(engine: Engine) -> tuple[Slate, Slate, list[dict[str, Any]]]:
+    """Decides for one person, lets them view three items of one category, and decides again."""
+    person = _somebody(engine)
+    before = engine.decide("home", user_id=person, count=COUNT)
+    shown = {item.item_id for item in before}
+    category, items = _category_unlike(engine, shown)
+    now_ms = engine.core.now_ms()
+    events: list[dict[str, Any]] = [
+        {
+            "type": "track",
+            "event": "Product Viewed",
+            "messageId": f"demo-{now_ms}-{item_id}",
+            "userId": person,
+            "properties": {"product_id": item_id, "category": category},
+        }
+        for item_id in items
+    ]
+    engine.track(events, source=HISTORY)
+    return before, engine.decide("home", user_id=person, count=COUNT), events
+
+
+def _make(folder: Path) -> NewKeys | None:
+    """Makes the demo's project; None when it is there already."""
+    config = folder / FILE_NAME
+    if config.exists():
+        if MARKER not in config.read_text(encoding="utf-8"):
+            raise InvalidInput(
+                f"{folder} holds a project that is not a demo.", hint="Choose another folder with --project DIR."
+            )
+        return None
+    write_key = "wk_" + secrets.token_urlsafe(18)
+    keys = create(
+        folder,
+        token_key=make_token_key(),
+        settings={
+            "project": {"name": "demo shop"},
+            # A demo has nobody to ask. A real project's browser source starts with `essential` only.
+            "sources": {"web": {"kind": "browser", "key": write_key, "consent": EVERY_PURPOSE}},
+            "profiles": {"facets": FACETS},
+            "segments": {
+                "buyers": "orders >= 1",
+                "regulars": "orders_90d >= 3",
+                "audio_fans": "affinity('category', 'audio') > 0.3",
+            },
+        },
+    )
+    err().print(
+        "[yellow]This demo's source starts with consent granted, because it has nobody to ask; a real project's "
+        "browser source starts denied.[/]"
+    )
+    return NewKeys(
+        write_key=write_key,
+        server_key=keys.server_key,
+        secret_key=keys.secret_key,
+        token_private_key=keys.token_private_key,
+    )
+
+
+def _batches(events: Iterator[dict[str, Any]], size: int) -> Iterator[Sequence[Mapping[str, Any]]]:
+    while batch := list(islice(events, size)):
+        yield batch
+
+
+def _somebody(engine: Engine) -> str:
+    """Returns a person with consent and a middling history: enough to know them, not so much that three views vanish."""
+    found = min(
+        (
+            (abs(profile.n_events - USUAL_EVENTS), person, user_id)
+            for person, profile in engine.profiles.all()
+            for user_id in sorted(profile.identities.get("user_id", ()))[:1]
+            if all(word.is_granted for word in profile.consent.values())
+        ),
+        default=None,
+    )
+    if found is None:
+        raise InvalidInput("Nobody in this shop may be profiled.", hint="Make a larger one with --people.")
+    return found[2]
+
+
+def _category_unlike(engine: Engine, shown: set[str]) -> tuple[str, list[str]]:
+    """Returns the category that the slate has least of, and three different products of it outside the slate."""
+    outside: dict[str, dict[str, str]] = {}
+    in_slate: Counter[str] = Counter()
+    for item in engine.core.world.catalogue.items:
+        category = item.attributes.get("category")
+        if isinstance(category, str):
+            in_slate[category] += item.id in shown
+            if item.id not in shown:
+                outside.setdefault(category, {}).setdefault(item.group or item.id, item.id)
+    usable = [(in_slate[name], -len(groups), name) for name, groups in outside.items() if len(groups) >= COUNT]
+    if not usable:
+        raise InvalidInput("The catalogue has no category with enough items.", hint="Remove the folder and start anew.")
+    name = min(usable)[2]
+    return name, list(outside[name].values())[:3]
+
+
+def _tell(before: Slate, after: Slate, events: list[dict[str, Any]]) -> None:
+    say("\nBefore", style="bold")
+    show_slate(before)
+    properties = [event["properties"] for event in events]
+    viewed = ", ".join(str(after.properties(p["product_id"]).get("title") or p["product_id"]) for p in properties)
+    say(f"\nThey view three items in {properties[0]['category']}: {viewed}.", style="bold")
+    say("\nAfter", style="bold")
+    show_slate(after)
+    new = [item for item in after.item_ids if item not in before.item_ids]
+    say(f"\n{len(new)} of {len(after)} are new.")

@@ -1,0 +1,113 @@
+"""Checks of the catalogue and of what can be shown from it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bespeak.decide.request import DecideRequest
+from bespeak.decide.situation import Situation
+from bespeak.engine.checks.finding import FAIL, WARN, Finding, named, passed
+from bespeak.engine.core import Core
+
+_CODES = """
+AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY COP
+CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD
+IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR
+MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP
+SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XOF
+XPF YER ZAR ZMW ZWG
+"""
+ISO_4217 = frozenset(_CODES.split())
+STUBS_WARN_SHARE = 0.2
+
+
+def titles(core: Core) -> Finding:
+    """Items have a title: without one a person cannot be told what is shown, nor why."""
+    return _share(core, "item titles", [i.id for i in core.world.catalogue.items if not i.title], "without a title")
+
+
+def prices(core: Core) -> Finding:
+    """Products have a price, so that filters and the price habit of people work."""
+    bare = [
+        item.id
+        for item in core.world.catalogue.items
+        if item.kind == "product" and not any(market.price is not None for market in item.markets.values())
+    ]
+    if len(bare) == len(core.world.catalogue):
+        return passed("item prices", "no item has one: prices are not used")
+    return _share(core, "item prices", bare, "without a price")
+
+
+def stubs(core: Core) -> Finding:
+    """Most items were imported, not only seen in events."""
+    name = "stubs"
+    known = core.world.catalogue.items
+    bare = [item.id for item in known if item.is_stub]
+    if len(bare) <= STUBS_WARN_SHARE * len(known):
+        return passed(name, f"{len(bare):,} of {len(known):,} items are known only from events")
+    return Finding(
+        name=name,
+        status=WARN,
+        message=f"{len(bare):,} of {len(known):,} items are known only from events",
+        n=len(bare),
+        advice="Import the catalogue: bespeak import items FILE.",
+    )
+
+
+def currencies(core: Core) -> Finding:
+    """Every currency is one of ISO 4217."""
+    name = "currencies"
+    found = {market.currency for item in core.world.catalogue.items for market in item.markets.values()}
+    table = core.lake.read("signals", ("currency",), where="currency IS NOT NULL")
+    found |= set(table.column("currency").unique().to_pylist())
+    unknown = sorted(code for code in found if code and code not in ISO_4217)
+    if not unknown:
+        return passed(name, named(sorted(code for code in found if code)) or "none used")
+    return Finding(
+        name=name,
+        status=WARN,
+        message=f"unknown, kept and left out of sums: {named(unknown)}",
+        n=len(unknown),
+        advice="Send ISO 4217 codes, for example EUR.",
+    )
+
+
+def placements(core: Core) -> Finding:
+    """Every placement has something to show to somebody who is not known."""
+    name = "placements"
+    world, now_ms = core.world, core.now_ms()
+    if not len(world.catalogue):
+        return Finding(
+            name=name,
+            status=WARN,
+            message="there are no items yet",
+            n=1,
+            advice="Import some: bespeak import items FILE, or let events name them.",
+        )
+    empty = []
+    for label, placement in world.placements.items():
+        situation = Situation.of(DecideRequest(placement=label), placement, None, world, now_ms, "anonymous")
+        if not np.any(situation.eligible):
+            empty.append(label)
+    if not empty:
+        return passed(name, f"all {len(world.placements)} have eligible items")
+    return Finding(
+        name=name,
+        status=FAIL,
+        message=f"nothing may be shown at: {named(empty)}",
+        n=len(empty),
+        advice="Look at their kinds, filter and market, and at availability: `bespeak decide PLACEMENT --explain`.",
+    )
+
+
+def _share(core: Core, name: str, bare: list[str], what: str) -> Finding:
+    n_all = len(core.world.catalogue)
+    if not bare:
+        return passed(name, f"none of {n_all:,} items is {what}")
+    return Finding(
+        name=name,
+        status=WARN,
+        message=f"{len(bare):,} of {n_all:,} items are {what}: {named(bare)}",
+        n=len(bare),
+        advice="Complete them: bespeak import items FILE, or PATCH /api/items.",
+    )
