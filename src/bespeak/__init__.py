@@ -1,1 +1,76 @@
-"""Bespeak turns what people do into what they see next."""
+"""Bespeak turns what people do into what they see next.
+
+The packages, each importing only those below it (`|` stands between siblings that never import each other):
+
+cli                          the commands: the same verbs as the engine
+console | serve              the dashboard and the demo's storefront | the HTTP API and the server
+web                          what those two share: keys, person tokens, the console's log-in
+simulate                     worlds with known truth
+engine                       the facade: configuration, clock, write path, read path, jobs
+learn                        which model to use, and what the comparison says
+decide                       placements, candidates, features, score, slate, reasons
+segments | models            membership by rules, live | one file per algorithm, arrays in and arrays out
+profiles                     who is who, and what is known: decayed, joined, replayed
+catalogue                    items as records, as columns, as a text index
+privacy                      consent, the holders of personal data, the erasure ledger
+storage                      the log and every table, blobs, the lake
+rules | intake               the rule language | wire shapes and files to typed events
+signals                      typed events, the signal catalogue, purposes
+errors                       one exception tree
+
+What is named here is all that embedded use needs; everything else is imported from its package:
+
+    >>> from bespeak import Engine, errors
+    >>> Engine.__name__, errors.BespeakError.__name__
+    ('Engine', 'BespeakError')
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from bespeak import errors
+from bespeak.errors import BespeakError
+
+if TYPE_CHECKING:
+    from bespeak.engine.clock import Clock, SystemClock, VirtualClock
+    from bespeak.engine.engine import Engine, Tracked
+    from bespeak.engine.slates import Slate
+    from bespeak.signals.events import Event
+
+_HOME = {
+    "Clock": "bespeak.engine.clock",
+    "Engine": "bespeak.engine.engine",
+    "Event": "bespeak.signals.events",
+    "Slate": "bespeak.engine.slates",
+    "SystemClock": "bespeak.engine.clock",
+    "Tracked": "bespeak.engine.engine",
+    "VirtualClock": "bespeak.engine.clock",
+}
+"""Public name -> its module, imported at first use: the engine brings NumPy, SciPy and the store along."""
+
+__all__ = [
+    "BespeakError",
+    "Clock",
+    "Engine",
+    "Event",
+    "Slate",
+    "SystemClock",
+    "Tracked",
+    "VirtualClock",
+    "errors",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'bespeak' has no attribute '{name}'")
+    found = getattr(import_module(home), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
