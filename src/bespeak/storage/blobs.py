@@ -22,6 +22,10 @@ _PART = re.compile(r"[a-z0-9_=-][a-z0-9_=.-]{0,99}")
 """One part of a key. Small letters only, as some file systems do not tell them from capitals."""
 
 
+class BlobMissing(StoreError):
+    """There is nothing under a key; a list that named it may have changed meanwhile."""
+
+
 class Blobs:
     """A folder of blobs.
 
@@ -62,10 +66,10 @@ class Blobs:
             raise _unavailable(error) from error
 
     def path(self, key: str) -> Path:
-        """Returns the file that holds a blob; raises `StoreError` when there is none."""
+        """Returns the file that holds a blob; raises `BlobMissing` when there is none."""
         file = self._file(key)
         if not file.is_file():
-            raise StoreError(f"There is no blob {key}.", hint="It may have just been replaced: look again.")
+            raise BlobMissing(f"There is no blob {key}.", hint="It may have just been replaced: look again.")
         return file
 
     def place(self, key: str) -> Path:
@@ -102,12 +106,13 @@ class Blobs:
         keys = (file.relative_to(self.folder).as_posix() for file in start.rglob("*") if file.is_file())
         return sorted(key for key in keys if key.startswith(prefix) and not key.endswith(files.PART_SUFFIX))
 
-    def sweep(self) -> int:
-        """Removes what killed processes left half written; returns how many files.
+    def sweep(self, folder: str = "") -> int:
+        """Removes what killed processes left half written, in a folder or everywhere; returns how many files.
 
-        Call it while nobody else writes blobs: it cannot tell a slow writer from a dead one.
+        Call it while nobody else writes there: it cannot tell a slow writer from a dead one.
         """
-        left = [file for file in self.folder.rglob(f".*{files.PART_SUFFIX}") if file.is_file()]
+        start = self._file(folder) if folder else self.folder
+        left = [file for file in start.rglob(f".*{files.PART_SUFFIX}") if file.is_file()]
         for file in left:
             file.unlink(missing_ok=True)
         return len(left)

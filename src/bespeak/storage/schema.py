@@ -258,6 +258,7 @@ TABLES: tuple[Table, ...] = (
             "file_id": "id",
             "dataset": "text",
             "day": "int",
+            "last_day": "int",
             "bucket": "int",
             "blob_key": "text",
             "n_rows": "int",

@@ -1,9 +1,11 @@
-"""The lake: what training and reports read, in Parquet files by day of receipt and person bucket.
+"""The lake: signals, decisions and profile snapshots as Parquet files that DuckDB reads.
 
-`lake_files` rows are the truth: a file counts while a row lists it. Files are written and synced before the transaction
-that lists them, and deleted after the transaction that drops them, so a kill at any moment leaves at most a file that
-nobody lists, which `sweep` removes. DuckDB reads the files; its SQL is written here directly, since one engine needs no
-expression layer. Ibis comes with the second one (Spark).
+datasets   the columns of each dataset
+parquet    how a table becomes files: split by day and person, sorted, compressed
+lake       append, read, erase, compact; the live files are rows of the table `lake_files`
+
+Queries are DuckDB's SQL for now. Portable expressions (Ibis) come with the second engine that would run them, Spark:
+one more layer over one engine would only add a dependency and its limits.
 """
 
 from bespeak.storage.lake.lake import Lake

@@ -1,11 +1,16 @@
-"""Writing, reading and erasing the lake's files."""
+"""The lake: append, read, erase, compact.
+
+The rows of `lake_files` say which files count. A file is written and synced before the transaction that lists it
+commits, and removed only after the transaction that drops its row: a process killed anywhere leaves files that nothing
+lists, and `sweep` removes them. All changes hold one lock by name, so sweeping never takes a file that is about to be
+listed.
+"""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Collection, Sequence
-from pathlib import Path
-from typing import Any
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar, cast
 
 import duckdb
 import msgspec
@@ -16,188 +21,290 @@ import pyarrow.parquet as pq
 
 from bespeak.errors import StoreError, UnknownName
 from bespeak.storage.base import Session, Store, Transaction
-from bespeak.storage.blobs import Blobs
-from bespeak.storage.files import part_of, publish
-from bespeak.storage.lake.datasets import DATASETS
-from bespeak.storage.rows import as_int
+from bespeak.storage.blobs import BlobMissing, Blobs
+from bespeak.storage.lake import parquet
+from bespeak.storage.lake.datasets import DATASETS, Dataset, dataset_named
+from bespeak.storage.lake.parquet import ANY_BUCKET, DAY_MS, N_BUCKETS
 
-DAY_MS = 86_400_000
-N_BUCKETS = 16
-ROWS_PER_BUCKET = 50_000
-ROOT = "lake"
-_TRIES = 3
+FOLDER = "lake"
+ATTEMPTS = 5
 _LOCK = "lake"
+_COLUMNS = (
+    "file_id",
+    "dataset",
+    "day",
+    "last_day",
+    "bucket",
+    "blob_key",
+    "n_rows",
+    "n_bytes",
+    "first_log_id",
+    "last_log_id",
+    "state",
+    "created_ms",
+)
+_LIVE = f"SELECT {', '.join(_COLUMNS)} FROM lake_files WHERE state = 'live'"  # noqa: S608  our own names
+Result = TypeVar("Result")
 
 
 class LakeFile(msgspec.Struct, frozen=True):
-    """One live file."""
+    """One row of `lake_files`; `created_ms` is the newest time of its rows."""
 
     file_id: int
     dataset: str
     day: int
+    last_day: int
     bucket: int
     blob_key: str
     n_rows: int
+    n_bytes: int
     first_log_id: int
     last_log_id: int
+    state: str
+    created_ms: int
 
 
 class Lake:
     """The lake of one project.
 
     Args:
-        store: lists the files.
-        blobs: holds them.
+        store: lists the live files.
+        blobs: holds the files.
     """
 
     def __init__(self, store: Store, blobs: Blobs) -> None:
         self._store = store
         self._blobs = blobs
+        self._lock = threading.Lock()
+        self._engine: Any = None
 
+    # -- writing -------------------------------------------------------------------------------------------------------
     def append(self, tx: Transaction, dataset: str, table: pa.Table, first_log_id: int, last_log_id: int) -> int:
-        """Writes rows as new files and lists them with `tx`; returns the number of files.
-
-        Few rows of a day make one file; many are split by person, so that an erasure rewrites little.
-        """
-        schema = _schema(dataset)
-        tx.lock_keys([_LOCK])
-        days = (table.column("received_ms").to_numpy() // DAY_MS).astype(np.int64)
-        persons = table.column("person_id").to_numpy()
-        n_files = 0
-        for day in np.unique(days).tolist():
-            rows = np.flatnonzero(days == day)
-            n_buckets = 1 if len(rows) < ROWS_PER_BUCKET else N_BUCKETS
-            for bucket in range(n_buckets):
-                chosen = rows if n_buckets == 1 else rows[persons[rows] % N_BUCKETS == bucket]
-                if len(chosen):
-                    part = table.take(pa.array(chosen)).cast(schema)
-                    self._write(
-                        tx, dataset, int(day), bucket if n_buckets > 1 else -1, part, (first_log_id, last_log_id)
-                    )
-                    n_files += 1
-        return n_files
-
-    def read(self, dataset: str, columns: Sequence[str], where: str = "") -> pa.Table:
-        """Returns columns of all live rows, in log order; an empty lake gives an empty table of the same columns.
+        """Adds rows; they count when the transaction commits. Returns how many files were written.
 
         Args:
-            where: a condition in SQL over the dataset's columns, written by us and never taken from outside.
+            table: the dataset's columns; columns that may be NULL can be left out.
+            first_log_id: with `last_log_id` the range of the log that the rows come from.
         """
-        schema = _schema(dataset)
-        for attempt in range(_TRIES):
-            with self._store.read() as session:
-                files = self.files(session, dataset)
-            if not files:
-                return pa.schema([schema.field(name) for name in columns]).empty_table()
-            try:
-                return self._query(files, columns, where)
-            except (duckdb.IOException, FileNotFoundError):
-                # An erasure replaced a file after the list was read: read the list again.
-                if attempt == _TRIES - 1:
-                    raise StoreError("A file of the lake is missing.", hint="Run bespeak doctor.") from None
-        raise AssertionError
+        kind = dataset_named(dataset)
+        rows = parquet.conform(kind, table)
+        tx.lock_keys([_LOCK])
+        return self._write(tx, kind, rows, first_log_id, last_log_id)
 
-    def _query(self, files: Sequence[LakeFile], columns: Sequence[str], where: str) -> pa.Table:
-        paths = [str(self._blobs.place(file.blob_key)) for file in files]
-        condition = f"WHERE {where}" if where else ""
-        with duckdb.connect(config={"threads": 2}) as connection:
-            sql = f"SELECT {', '.join(columns)} FROM read_parquet(?) {condition} ORDER BY log_id"  # noqa: S608 - ours
-            return connection.sql(sql, params=[paths]).to_arrow_table()
+    def erase(self, tx: Transaction, people: Iterable[int]) -> int:
+        """Takes the rows of people out of every file; returns how many files were rewritten or dropped.
 
-    def files(self, session: Session, dataset: str | None = None) -> list[LakeFile]:
-        """Returns the live files, in the order in which they were written."""
-        rows = session.rows(
-            "SELECT file_id, dataset, day, bucket, blob_key, n_rows, first_log_id, last_log_id FROM lake_files"
-            " WHERE state = 'live' ORDER BY file_id"
-        )
-        found = [
-            LakeFile(
-                as_int(r[0]), str(r[1]), as_int(r[2]), as_int(r[3]), str(r[4]), as_int(r[5]), as_int(r[6]), as_int(r[7])
-            )
-            for r in rows
-        ]
-        return [file for file in found if dataset in (None, file.dataset)]
-
-    def holds(self, session: Session, people: Collection[int]) -> int:
-        """Returns how many live rows belong to these persons."""
-        return sum(self._count(file, people) for file in self._touched(session, people))
-
-    def erase(self, tx: Transaction, people: Collection[int]) -> int:
-        """Rewrites the files that hold these persons without them; returns how many files.
-
-        The old files are dropped from the list with `tx`; `sweep` deletes them once it has committed.
+        The old files do not count any more when the transaction commits; `sweep` then removes them.
         """
+        gone = np.array(sorted(set(people)), np.int64)
         tx.lock_keys([_LOCK])
         n_files = 0
-        for file in self._touched(tx, people):
-            table = pq.read_table(self._blobs.place(file.blob_key))
-            mine = pc.is_in(table.column("person_id"), pa.array(sorted(people), pa.int64()))
-            if not pc.any(mine).as_py():
+        for file in self._files(tx, None):
+            if not self._count(file, gone):
                 continue
-            kept = table.filter(pc.invert(mine))
-            tx.run("DELETE FROM lake_files WHERE file_id = ?", (file.file_id,))
-            if kept.num_rows:
-                window = (file.first_log_id, file.last_log_id)
-                self._write(tx, file.dataset, file.day, file.bucket, kept, window)
+            kind = dataset_named(file.dataset)
+            table = self._table(file)
+            keep = pc.invert(pc.fill_null(pc.is_in(table.column("person_id"), pa.array(gone)), False))
+            left = parquet.conform(kind, table.filter(keep))
+            self._drop(tx, [file])
+            self._write(tx, kind, left, file.first_log_id, file.last_log_id)
             n_files += 1
         return n_files
 
-    def drop_before(self, tx: Transaction, before_ms: int) -> int:
-        """Drops the files of days wholly received before a time; returns how many."""
+    def compact(self, tx: Transaction) -> int:
+        """Puts small files together; returns how many files went into larger ones."""
         tx.lock_keys([_LOCK])
-        return tx.run("DELETE FROM lake_files WHERE day < ?", (before_ms // DAY_MS,))
+        n_merged = 0
+        for kind in DATASETS.values():
+            for group in _groups([file for file in self._files(tx, kind.name) if _is_small(file)]):
+                table = pa.concat_tables([parquet.conform(kind, self._table(file)) for file in group])
+                self._drop(tx, group)
+                first, last = min(f.first_log_id for f in group), max(f.last_log_id for f in group)
+                self._write(tx, kind, table, first, last)
+                n_merged += len(group)
+        return n_merged
 
     def sweep(self) -> int:
-        """Deletes files that no row lists; returns how many. Nobody appends meanwhile."""
+        """Removes the files that no row lists: erased, compacted, or left by a killed process; returns how many."""
         with self._store.write() as tx:
             tx.lock_keys([_LOCK])
-            listed = {file.blob_key for file in self.files(tx)}
-            orphans = [key for key in self._blobs.list(f"{ROOT}/") if key not in listed]
-            return self._blobs.delete(orphans)
+            live = {file.blob_key for file in self._files(tx, None)}
+            orphans = [key for key in self._blobs.list(f"{FOLDER}/") if key not in live]
+            return self._blobs.delete(orphans) + self._blobs.sweep(FOLDER)
 
-    def _touched(self, session: Session, people: Collection[int]) -> list[LakeFile]:
-        buckets = {person % N_BUCKETS for person in people} | {-1}
-        return [file for file in self.files(session) if file.bucket in buckets]
+    # -- reading -------------------------------------------------------------------------------------------------------
+    def read(
+        self,
+        dataset: str,
+        columns: Sequence[str] | None = None,
+        where: str = "",
+        *,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+    ) -> pa.Table:
+        """Returns rows as an Arrow table, in no promised order; an empty lake gives an empty table with the same
+        columns.
 
-    def _count(self, file: LakeFile, people: Collection[int]) -> int:
-        column = pq.read_table(self._blobs.place(file.blob_key), columns=["person_id"]).column("person_id")
-        return int(pc.sum(pc.is_in(column, pa.array(sorted(people), pa.int64()))).as_py() or 0)
+        Args:
+            columns: which ones, all when left out.
+            where: a condition in DuckDB's SQL over all columns. It is part of the query's text: never put a value from
+                outside into it.
+            start_ms: rows at or after this time; files of other days are not opened.
+            end_ms: rows before this time.
+        """
+        kind = dataset_named(dataset)
+        names = list(kind.schema.names if columns is None else columns)
+        for name in names:
+            if name not in kind.schema.names:
+                raise UnknownName(f"column of {dataset}", name, kind.schema.names)
+        conditions = [f"({where})"] if where else []
+        if start_ms is not None:
+            conditions.append(f"time_ms >= {int(start_ms)}")
+        if end_ms is not None:
+            conditions.append(f"time_ms < {int(end_ms)}")
+        filters = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        sql = f"SELECT {', '.join(names)} FROM {dataset}{filters}"  # noqa: S608  names are checked above
+        wanted = pa.schema([kind.schema.field(name) for name in names])
+        return self.query(sql, start_ms=start_ms, end_ms=end_ms).cast(wanted)
 
-    def _write(
-        self, tx: Transaction, dataset: str, day: int, bucket: int, table: pa.Table, window: tuple[int, int]
-    ) -> None:
-        key = f"{ROOT}/{dataset}/{day}/{secrets.token_hex(8)}.parquet"
-        path = self._blobs.place(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        n_bytes = _write_parquet(table, path)
-        file_id = tx.reserve("lake_files", 1)[0]
-        columns = (
-            "file_id", "dataset", "day", "bucket", "blob_key", "n_rows", "n_bytes", "first_log_id", "last_log_id",
-            "state", "created_ms",
-        )  # fmt: skip
-        row: tuple[Any, ...] = (
-            file_id,
-            dataset,
-            day,
-            bucket,
-            key,
-            table.num_rows,
-            n_bytes,
-            *window,
-            "live",
-            day * DAY_MS,
-        )
-        tx.insert("lake_files", columns, [row])
+    def query(
+        self, sql: str, params: Sequence[Any] = (), *, start_ms: int | None = None, end_ms: int | None = None
+    ) -> pa.Table:
+        """Returns the answer to a DuckDB query over the datasets, which are views under their names.
+
+        Args:
+            params: values for `?` in the query.
+            start_ms: with `end_ms` limits which days' files are opened; the rows are not filtered.
+        """
+
+        def run() -> pa.Table:
+            with self._store.read() as session:
+                files = [file for file in self._files(session, None) if _is_within(file, start_ms, end_ms)]
+            cursor = self._cursor()
+            try:
+                for kind in DATASETS.values():
+                    self._define(cursor, kind, [file for file in files if file.dataset == kind.name])
+                return cursor.sql(sql, params=list(params)).to_arrow_table()
+            finally:
+                cursor.close()
+
+        return self._with_present_files(run)
+
+    def holds(self, session: Session, people: Iterable[int]) -> int:
+        """Returns how many rows of these people the live files hold."""
+        wanted = np.array(sorted(set(people)), np.int64)
+        return sum(self._count(file, wanted) for file in self._files(session, None))
+
+    def files(self, session: Session, dataset: str | None = None) -> list[LakeFile]:
+        """Returns the live files of a dataset, or of all, in order of dataset, day and place in the log."""
+        return self._files(session, dataset)
+
+    # -- one file ------------------------------------------------------------------------------------------------------
+    def _write(self, tx: Transaction, kind: Dataset, table: pa.Table, first_log_id: int, last_log_id: int) -> int:
+        rows = []
+        pieces = list(parquet.split(kind, table))
+        for file_id, piece in zip(tx.reserve("lake_files", len(pieces)), pieces, strict=True):
+            content = parquet.encode(kind, piece.table)
+            key = parquet.blob_key(kind, piece, first_log_id, content)
+            self._blobs.put(key, content)
+            newest_ms = pc.max(piece.table.column("time_ms")).as_py()
+            place = (file_id, kind.name, piece.day, piece.last_day, piece.bucket, key)
+            size = (piece.table.num_rows, len(content))
+            rows.append((*place, *size, first_log_id, last_log_id, "live", newest_ms))
+        tx.insert("lake_files", _COLUMNS, rows)
+        return len(rows)
+
+    def _drop(self, tx: Transaction, dropped: Sequence[LakeFile]) -> None:
+        for file in dropped:
+            tx.run("DELETE FROM lake_files WHERE file_id = ?", (file.file_id,))
+
+    def _files(self, session: Session, dataset: str | None) -> list[LakeFile]:
+        of_one = "" if dataset is None else " AND dataset = ?"
+        sql = f"{_LIVE}{of_one} ORDER BY dataset, day, first_log_id, file_id"
+        rows = session.rows(sql, () if dataset is None else (dataset,))
+        return [LakeFile(*cast("tuple[Any, ...]", row)) for row in rows]
+
+    def _table(self, file: LakeFile) -> pa.Table:
+        return pq.ParquetFile(self._blobs.path(file.blob_key)).read()
+
+    def _count(self, file: LakeFile, people: np.ndarray[Any, np.dtype[np.int64]]) -> int:
+        """Returns how many rows of the people a file holds; opens it only when it may hold any."""
+        if file.bucket != ANY_BUCKET:
+            people = people[people % N_BUCKETS == file.bucket]
+        if not len(people):
+            return 0
+        with pq.ParquetFile(self._blobs.path(file.blob_key)) as opened:
+            column = opened.schema_arrow.get_field_index("person_id")
+            groups = [
+                number
+                for number in range(opened.num_row_groups)
+                if _may_hold(opened.metadata.row_group(number).column(column).statistics, people)
+            ]
+            if not groups:
+                return 0
+            found = opened.read_row_groups(groups, columns=["person_id"]).column("person_id")
+        return int(pc.sum(pc.is_in(found, pa.array(people))).as_py() or 0)
+
+    # -- DuckDB --------------------------------------------------------------------------------------------------------
+    def _cursor(self) -> Any:
+        with self._lock:
+            if self._engine is None:
+                # Extensions are neither fetched nor loaded by themselves, and rows are never spilled to a file, where
+                # nobody would look for a person to erase.
+                settings: dict[str, Any] = {
+                    "autoinstall_known_extensions": "false",
+                    "autoload_known_extensions": "false",
+                    "temp_directory": "",
+                }
+                self._engine = duckdb.connect(":memory:", config=settings)
+            return self._engine.cursor()
+
+    def _define(self, cursor: Any, kind: Dataset, files: Sequence[LakeFile]) -> None:
+        """Makes the dataset a view of this cursor alone: an empty table of its columns, and the files below it."""
+        empty = f"{kind.name}_empty"
+        cursor.register(empty, kind.schema.empty_table())
+        parts = f"SELECT * FROM {empty}"  # noqa: S608  our own names
+        if files:
+            paths = ", ".join("'" + str(self._blobs.path(file.blob_key)).replace("'", "''") + "'" for file in files)
+            parts += f" UNION ALL BY NAME SELECT * FROM read_parquet([{paths}], union_by_name = true)"  # noqa: S608  quoted
+        cursor.execute(f"CREATE OR REPLACE TEMP VIEW {kind.name} AS {parts}")
+
+    def _with_present_files(self, run: Callable[[], Result]) -> Result:
+        """Runs again with the new list when files went away between listing and reading."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return run()
+            except (BlobMissing, duckdb.IOException):
+                continue
+            except duckdb.Error as error:
+                raise StoreError(f"The lake refused a query: {str(error).splitlines()[0]}") from error
+        try:
+            return run()
+        except (BlobMissing, duckdb.Error) as error:
+            raise StoreError(
+                "A file of the lake is missing or damaged.", hint="Build the lake again from the log."
+            ) from error
 
 
-def _write_parquet(table: pa.Table, path: Path) -> int:
-    part = part_of(path)
-    pq.write_table(table, part, compression="zstd")
-    publish(part, path)
-    return path.stat().st_size
+def _may_hold(statistics: Any, people: np.ndarray[Any, np.dtype[np.int64]]) -> bool:
+    if statistics is None or not statistics.has_min_max:
+        return True
+    return bool(((people >= statistics.min) & (people <= statistics.max)).any())
 
 
-def _schema(dataset: str) -> pa.Schema:
-    if dataset not in DATASETS:
-        raise UnknownName("dataset", dataset, list(DATASETS))
-    return DATASETS[dataset]
+def _is_within(file: LakeFile, start_ms: int | None, end_ms: int | None) -> bool:
+    return (start_ms is None or file.last_day >= start_ms // DAY_MS) and (end_ms is None or file.day * DAY_MS < end_ms)
+
+
+def _is_small(file: LakeFile) -> bool:
+    return file.bucket == ANY_BUCKET and file.n_rows < parquet.FEWEST_ROWS
+
+
+def _groups(files: Sequence[LakeFile]) -> list[list[LakeFile]]:
+    """Returns runs of small files, each worth one larger file; a file alone stays as it is."""
+    groups: list[list[LakeFile]] = [[]]
+    for file in files:
+        if sum(one.n_rows for one in groups[-1]) >= parquet.FEWEST_ROWS:
+            groups.append([])
+        groups[-1].append(file)
+    return [group for group in groups if len(group) > 1]
