@@ -55,8 +55,8 @@ def event_page(desk: Desk, visit: Visit) -> Response:
 
 def rejects_page(desk: Desk, visit: Visit) -> Response:
     """Shows rejects by reason, and what consent kept out."""
-    chosen = {"reason": visit.query.get("reason", ""), "source": visit.query.get("source", "")}
-    found = desk.queries.rejects(SHOWN, **chosen)
+    reason, source = visit.query.get("reason", ""), visit.query.get("source", "")
+    found = desk.queries.rejects(SHOWN, reason=reason, source=source)
     return html(
         desk.render(
             "console/rejects.html",
@@ -68,7 +68,8 @@ def rejects_page(desk: Desk, visit: Visit) -> Response:
             sources=sorted(desk.engine.core.config.settings.sources),
             rejects=[(number, reject, _body(reject.body)) for number, reject in found],
             keeps_days=desk.engine.core.config.settings.retention.rejects_days,
-            **chosen,
+            reason=reason,
+            source=source,
         )
     )
 

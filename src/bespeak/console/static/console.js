@@ -26,6 +26,8 @@
   // -- events per minute
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+  const hour = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 16);
+
   function plotOptions(width) {
     const grid = { stroke: colour("--line"), width: 1 };
     const line = (label, name, fill, show) => ({
@@ -36,9 +38,9 @@
     return {
       width, height: 180,
       scales: { y: { range: (_, low, high) => [0, Math.max(4, high * 1.1 || 4)] } },
-      axes: [axis, { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6] }],
+      axes: [{ ...axis, values: (_, ticks) => ticks.map(hour) }, { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6] }],
       series: [
-        { value: (_, at) => (at ? new Date(at * 1000).toISOString().slice(11, 16) : "–") },
+        { label: "minute (UTC)", value: (_, at) => (at ? hour(at) : "–") },
         line("live", "--accent", "--accent-wash", true), line("rejected", "--minus", null, true), line("imported", "--gold", null, false),
       ],
       tzDate: (at) => window.uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
