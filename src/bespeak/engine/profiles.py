@@ -23,9 +23,14 @@ class Profiles:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    def find(self, user_id: str) -> int | None:
-        """Returns the person a user id (else an anonymous id) leads to, or None."""
-        keys = [IdKey(USER_ID, user_id), IdKey(ANONYMOUS_ID, user_id)]
+    def find(self, user_id: str, *, or_anonymous: bool = True) -> int | None:
+        """Returns the person a user id (else an anonymous id) leads to, or None.
+
+        Args:
+            or_anonymous: False where the user id was proven: a proof says nothing about an anonymous id that looks
+                alike.
+        """
+        keys = [IdKey(USER_ID, user_id), *([IdKey(ANONYMOUS_ID, user_id)] if or_anonymous else [])]
         with self._core.store.read() as session:
             links = people.resolve(session, keys).links
         return next((links[key] for key in keys if key in links), None)
@@ -41,9 +46,9 @@ class Profiles:
             row = people.profiles(session, [person]).get(person)
         return None if row is None else decode(row.body)
 
-    def readable(self, user_id: str) -> dict[str, Any] | None:
+    def readable(self, user_id: str, *, or_anonymous: bool = True) -> dict[str, Any] | None:
         """Returns what is known of a person in a form that they can read, or None for somebody unknown."""
-        person = self.find(user_id)
+        person = self.find(user_id, or_anonymous=or_anonymous)
         profile = None if person is None else self.of(person)
         if person is None or profile is None:
             return None

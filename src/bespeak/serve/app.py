@@ -53,7 +53,7 @@ class App:
         self._decider = Decider(site)
         self._starlette = Starlette(
             routes=[*self._plain_routes(), *extra],
-            exception_handlers={BespeakError: _failed, HTTPException: _not_served},
+            exception_handlers={BespeakError: _failed, HTTPException: _not_served, Exception: _broken},
         )
         self._script = (_STATIC / "bespeak.js").read_bytes()
 
@@ -71,8 +71,15 @@ class App:
         request_id = headers.get("x-request-id", "")[:64] or secrets.token_hex(8)
         scope["bespeak.request_id"] = request_id
         path: str = scope["path"]
+        is_answered = False
+
+        async def noting(message: Mapping[str, Any]) -> None:
+            nonlocal is_answered
+            is_answered = True
+            await send(message)
+
         try:
-            status = await self._dispatch(scope, receive, send, path, headers)
+            status = await self._dispatch(scope, receive, noting, path, headers)
         except BespeakError as error:
             status = status_of(error)
             extra = [*cors(headers), *error_headers(error), (b"x-request-id", request_id.encode("latin-1", "replace"))]
@@ -82,8 +89,8 @@ class App:
         except Exception:
             status = 500
             log.exception("request %s failed", request_id)
-            failure = Failure(500, "internal_error", "Something went wrong on our side.", hint=f"Request {request_id}.")
-            await send_json(send, 500, error_body(failure), cors(headers))
+            if not is_answered:
+                await send_json(send, 500, error_body(_our_fault(request_id)), cors(headers))
         REQUESTS.labels(_label(path), str(status)).inc()
 
     async def _dispatch(
@@ -190,6 +197,17 @@ async def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, BespeakError)
     headers = _plain([*cors(request.scope["bespeak.headers"]), *error_headers(error)])
     return Response(error_body(error), status_of(error), headers, "application/json")
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    """Answers before the framework would, in its own shape; the error itself goes on to `App`, which logs it."""
+    del error
+    failure = _our_fault(request.scope["bespeak.request_id"])
+    return Response(error_body(failure), 500, _plain(cors(request.scope["bespeak.headers"])), "application/json")
+
+
+def _our_fault(request_id: str) -> Failure:
+    return Failure(500, "internal_error", "Something went wrong on our side.", hint=f"Request {request_id}.")
 
 
 async def _not_served(request: Request, error: Exception) -> Response:

@@ -15,6 +15,10 @@ from prometheus_client import (
 )
 
 EVENTS = Counter("bespeak_events_total", "Events received, by what became of them", ["outcome"])
+CLOCKS_OFF = Counter(
+    "bespeak_clocks_off_total",
+    "Events whose client's clock was off by over an hour; their times are corrected",
+)
 REQUESTS = Counter("bespeak_requests_total", "HTTP requests", ["route", "status"])
 DECISIONS = Counter("bespeak_decisions_total", "Decisions, by placement and mode", ["placement", "mode"])
 DECIDE_SECONDS = Histogram(

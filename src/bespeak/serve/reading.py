@@ -110,7 +110,7 @@ def list_items(call: Call) -> ItemPage:
     """Lists items in id order."""
     require_secret(call.caller())
     text = call.query.get("limit", "100")
-    if not text.isdigit() or not 1 <= int(text) <= 1000:
+    if not (text.isascii() and text.isdigit() and len(text) <= 4) or not 1 <= int(text) <= 1000:
         raise InvalidInput("limit must be a number from 1 to 1000.")
     limit = int(text)
     items = call.site.engine.items.page(call.query.get("after", ""), limit)
@@ -136,7 +136,7 @@ def get_profile(call: Call) -> dict[str, Any]:
         raise Failure(
             403, "not_yours", "A profile is shown to a secret key or to the person.", hint="Send X-Person-Token."
         )
-    found = call.site.engine.profiles.readable(user_id)
+    found = call.site.engine.profiles.readable(user_id, or_anonymous=caller.is_secret)
     if found is None:
         raise Failure(404, "unknown_person", "Nothing is known of this person.")
     return found
@@ -150,7 +150,8 @@ def get_decision(call: Call) -> dict[str, Any]:
     if found is None:
         raise unknown
     if not caller.is_secret:
-        person = call.site.engine.profiles.find(caller.user_id) if caller.user_id else None
+        profiles = call.site.engine.profiles
+        person = profiles.find(caller.user_id, or_anonymous=False) if caller.user_id else None
         if person is None or found.person != person:
             raise unknown
     plain: dict[str, Any] = msgspec.to_builtins(found)

@@ -54,7 +54,7 @@ async def read_body(receive: Receive, headers: Mapping[str, str], max_bytes: int
         Failure: 413 when it is larger than `max_bytes`; no more than that is ever read. 400 when the client went away.
     """
     announced = headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > max_bytes:
+    if announced.isascii() and announced.isdigit() and int(announced) > max_bytes:
         raise too_large(max_bytes)
     parts: list[bytes] = []
     n_bytes = 0
