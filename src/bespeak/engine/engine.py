@@ -130,10 +130,8 @@ class Engine:
     def _decode(self, events: Sequence[Any], info: SourceInfo) -> Decoded:
         if not events:
             return Decoded([], [])
-        try:
-            body = msgspec.json.encode({"batch": events})
-        except (TypeError, ValueError, RecursionError) as error:
-            raise InvalidInput(f"The events cannot be written as JSON: {error}.") from None
+        lines = [_encoded(event) for event in events]
+        body = b'{"batch":[' + b",".join(lines) + b"]}"
         return decode_batch(
             body,
             route="batch",
@@ -270,3 +268,11 @@ class Engine:
             return [IdKey(PROFILE_ID, f"{user_id}\x1f{profile_id}")]
         ids = [IdKey(USER_ID, user_id)] if user_id else []
         return [*ids, IdKey(ANONYMOUS_ID, anonymous_id)] if anonymous_id else ids
+
+
+def _encoded(event: Any) -> bytes:
+    """Returns an event as JSON; one that JSON cannot carry becomes `null`, which is rejected alone."""
+    try:
+        return msgspec.json.encode(event)
+    except (TypeError, ValueError, RecursionError):
+        return b"null"

@@ -169,10 +169,14 @@ class _Batch:
         for absorbed in placed.absorbed:
             self._merge(placed.person, absorbed, event)
         profile = self._book.open(placed.person)
-        recorded = {purpose: word.is_granted for purpose, word in profile.consent.items()}
         context = event.context
-        changes = self._consent.changes(event.source, recorded, context.consent, context.is_gpc)
-        granted = self._consent.granted(event.source, {**recorded, **changes}, context.is_gpc)
+        changes: dict[str, bool] = {}
+        if not profile.consent and context.consent is None and not context.is_gpc:
+            granted = self._consent.default(event.source)
+        else:
+            recorded = {purpose: word.is_granted for purpose, word in profile.consent.items()}
+            changes = self._consent.changes(event.source, recorded, context.consent, context.is_gpc)
+            granted = self._consent.granted(event.source, {**recorded, **changes}, context.is_gpc)
         is_usable = bool(granted & ~self._purposes.essential)
         if not is_usable and not changes:
             self._count_gated(event)
@@ -184,7 +188,7 @@ class _Batch:
     def _gate_before_placing(self, event: Event) -> str | None:
         """An event of somebody unknown that nothing may use must not make a person."""
         context = event.context
-        if self._consent.granted(event.source, {}, context.is_gpc) & ~self._purposes.essential:
+        if self._consent.default(event.source) & ~(self._purposes.essential | self._purposes.share):
             return None
         if self._directory.is_known(event):
             return None

@@ -88,7 +88,12 @@ class Profiles:
 
     def differing(self) -> list[int]:
         """Returns the persons whose live profile is not, byte for byte, what a replay of the log gives."""
-        return [person for person, live in self.all() if encode(live) != encode(self.rebuilt(person))]
+        return [person for person, _ in self.all() if self.is_differing(person)]
+
+    def is_differing(self, person: int) -> bool:
+        """True when the live profile is not, byte for byte, what a replay of the log gives."""
+        live = self.of(person)
+        return live is not None and encode(live) != encode(self.rebuilt(person))
 
     def rebuild(self, persons: Iterable[int]) -> int:
         """Replaces live profiles by what a replay of the log gives; returns how many were written."""

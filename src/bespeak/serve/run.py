@@ -27,6 +27,7 @@ import uvicorn
 from starlette.routing import BaseRoute
 
 from bespeak.engine import Engine
+from bespeak.engine.collector import calm_collector
 from bespeak.engine.jobs import work
 from bespeak.errors import InvalidInput
 from bespeak.serve.app import App
@@ -193,6 +194,7 @@ def _worker(project: str, listener: socket.socket, extra: ExtraRoutes | None) ->
     _end_with_parent()
     with Engine.open(project) as engine:
         app = make_app(engine, extra)
+        calm_collector()
         stop = threading.Event()
         refresher = threading.Thread(target=_refresh, args=(engine, stop), name="refresh", daemon=True)
         refresher.start()
