@@ -26,7 +26,7 @@ from bespeak.engine.project import ProjectFolder
 from bespeak.engine.slates import Slate
 from bespeak.engine.training import Models
 from bespeak.engine.writer import WriteRequest, Written
-from bespeak.errors import BespeakError, InvalidInput, StoreUnavailable, UnknownName
+from bespeak.errors import BespeakError, StoreUnavailable, UnknownName
 from bespeak.intake.context import read_context
 from bespeak.intake.segment import Decoded, decode_batch
 from bespeak.intake.wire import SourceInfo

@@ -69,7 +69,7 @@ def _sweep_log(core: Core, before_ms: int) -> int:
                     n_events += tx.run("DELETE FROM events WHERE person_id = ? AND log_id < ?", (person, first_kept))
     if n_events:
         with core.store.write() as tx:
-            core.lake.drop_before(tx, before_ms)
+            core.lake.drop_log(tx, first_kept)
         core.sweep_blobs()
     return n_events
 

@@ -102,12 +102,23 @@ class Lake:
         for file in self._files(tx, None):
             if not self._count(file, gone):
                 continue
-            kind = dataset_named(file.dataset)
             table = self._table(file)
-            keep = pc.invert(pc.fill_null(pc.is_in(table.column("person_id"), pa.array(gone)), False))
-            left = parquet.conform(kind, table.filter(keep))
-            self._drop(tx, [file])
-            self._write(tx, kind, left, file.first_log_id, file.last_log_id)
+            self._rewrite(tx, file, table, pc.fill_null(pc.is_in(table.column("person_id"), pa.array(gone)), False))
+            n_files += 1
+        return n_files
+
+    def drop_log(self, tx: Transaction, before_log_id: int) -> int:
+        """Takes the rows of the log's part before a position out of every file that follows the log.
+
+        Returns how many files were rewritten or dropped; `sweep` then removes the old ones.
+        """
+        tx.lock_keys([_LOCK])
+        n_files = 0
+        for file in self._files(tx, None):
+            if "log_id" not in dataset_named(file.dataset).schema.names or file.first_log_id >= before_log_id:
+                continue
+            table = self._table(file)
+            self._rewrite(tx, file, table, pc.less(table.column("log_id"), before_log_id))
             n_files += 1
         return n_files
 
@@ -213,6 +224,12 @@ class Lake:
             rows.append((*place, *size, first_log_id, last_log_id, "live", newest_ms))
         tx.insert("lake_files", _COLUMNS, rows)
         return len(rows)
+
+    def _rewrite(self, tx: Transaction, file: LakeFile, table: pa.Table, gone: pa.ChunkedArray) -> None:
+        kind = dataset_named(file.dataset)
+        left = parquet.conform(kind, table.filter(pc.invert(gone)))
+        self._drop(tx, [file])
+        self._write(tx, kind, left, file.first_log_id, file.last_log_id)
 
     def _drop(self, tx: Transaction, dropped: Sequence[LakeFile]) -> None:
         for file in dropped:
