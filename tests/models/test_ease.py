@@ -29,7 +29,7 @@ def test_weights_are_those_of_the_plain_formula(precision, monkeypatch: pytest.M
 
 def test_a_catalogue_too_large_for_memory_is_refused_with_a_way_out() -> None:
     data = Interactions.from_events([], [], item_ids=[str(i) for i in range(20_000)])
-    with pytest.raises(InvalidInput, match=r"20,000 items needs 4\.8 GB, allowed are 1 GB.*implicit_mf"):
+    with pytest.raises(InvalidInput, match=r"20,000 items needs 3\.2 GB, allowed are 1 GB.*implicit_mf"):
         Ease(max_gb=1).fit(data)
 
 

@@ -23,8 +23,8 @@ from bespeak.models.topk import top_k
 
 _POOL_DEPTH = 100
 _MOST_MEMBERS = 3
-_BEYOND_NOISE = 1.645
-"""One-sided 95 %."""
+_BEYOND_NOISE = 1.0
+"""The one-standard-error rule: an addition that gains less is not worth its place."""
 _PARTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Weights tried for an added member, relative to the whole that stands already."""
 
@@ -42,6 +42,13 @@ class FoundBlend:
     positions: tuple[int, ...]
     weights: tuple[float, ...]
     ndcg: float
+
+
+def _sure_gain(gains: Float64s) -> float:
+    """The mean gain less the standard errors that could be noise; of two additions the surer one is taken."""
+    if len(gains) < 2:
+        return 0.0
+    return float(gains.mean() - _BEYOND_NOISE * gains.std(ddof=1) / np.sqrt(len(gains)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,9 +99,9 @@ def find_blend(models: Sequence[Sequence[Model]], cuts: Sequence[Split], k: int)
         figures = [pool.ndcg(trial, k) for trial, _ in trials]
         if not figures:
             break
-        best = int(np.argmax([figure.mean() for figure in figures]))
-        gain = figures[best] - current
-        if len(gain) < 2 or gain.mean() <= _BEYOND_NOISE * gain.std(ddof=1) / np.sqrt(len(gain)):
+        sure_gains = [_sure_gain(figure - current) for figure in figures]
+        best = int(np.argmax(sure_gains))
+        if sure_gains[best] <= 0:
             break
         weights, current = trials[best][0], figures[best]
     used = np.flatnonzero(weights)

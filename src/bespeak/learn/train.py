@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from bespeak.learn.blending import find_blend
 from bespeak.learn.candidates import default_candidates
@@ -40,6 +41,7 @@ _REPORTING_PEOPLE = 10_000
 _MANY_PEOPLE = 500
 """A small log is cut at several dates for choosing until so many people are asked."""
 _SMALL_LOG = 1_000_000
+_SMALL_CATALOGUE = 4_000
 _ENOUGH_PEOPLE = 30
 """A cut that asks fewer people chooses nothing when another asks more."""
 
@@ -132,6 +134,21 @@ def train(
         stopwatch: for the seconds in the report.
     """
     log = interactions if now_ms is None else interactions.select(interactions.times_ms <= now_ms)
+    # On small matrices the threads of BLAS mostly wait for one another, and on a busy machine they wait long.
+    with threadpool_limits(limits=1 if log.n_items <= _SMALL_CATALOGUE else None, user_api="blas"):
+        return _trained(log, content, candidates, seed, relevant, k, progress, stopwatch)
+
+
+def _trained(
+    log: Interactions,
+    content: ItemContent | None,
+    candidates: Sequence[Model] | None,
+    seed: int,
+    relevant: Relevant,
+    k: int,
+    progress: Progress | None,
+    stopwatch: Stopwatch,
+) -> Trained:
     if content is not None:
         log = log.with_items(content.item_ids)
     tried = list(candidates) if candidates is not None else default_candidates(log, content, seed=seed)

@@ -86,7 +86,11 @@ class ItemNeighbours(LinearModel):
         together.data = together.data / (lengths[rows] * lengths[columns] + np.float32(self.shrinkage))
         together.data[rows == columns] = 0
         kept = largest_per_row(together, self.neighbours)
-        return kept_entries(together, kept), people[kept].astype(np.int32)
+        nearest, behind = kept_entries(together, kept), kept_entries(together, kept)
+        behind.data = people[kept].astype(np.int32)
+        nearest.sort_indices()
+        behind.sort_indices()
+        return nearest, behind.data
 
     def _pull(self, strengths: Csr) -> Float32s:
         return dense_product(strengths, self._nearest_items)
@@ -99,10 +103,8 @@ class ItemNeighbours(LinearModel):
 
 
 def _products(matrix: Csr, block: slice) -> Csr:
-    """X'X for one block of items, indices sorted; as strengths are positive, its pattern is that of shared people."""
-    products = matrix[:, block].T.tocsr() @ matrix
-    products.sort_indices()
-    return products
+    """X'X for one block of items. The order of entries in a row hangs on the pattern of X alone, not on its numbers."""
+    return matrix[:, block].T.tocsr() @ matrix
 
 
 def _blocks(strengths: Csr) -> list[slice]:

@@ -64,17 +64,23 @@ def _exact_members(ranked: Float32s, width: int) -> npt.NDArray[np.int64]:
 def largest_per_row(matrix: Csr, k: int) -> Int64s:
     """Where in `matrix.data` the k largest positive entries of each row stand, ascending; ties go to the lower column.
 
-    The indices of the matrix must be sorted.
+    With sorted indices, that is: of equals the entries that are stored first are kept.
 
     Example:
         >>> from scipy.sparse import csr_array
         >>> largest_per_row(csr_array(np.array([[1.0, 3.0, 2.0, 2.0]])), 2).tolist()
         [1, 2]
     """
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    order = np.lexsort((-matrix.data, rows))  # stable: equals keep their order, which is that of the columns
-    place = np.arange(len(order)) - matrix.indptr[rows]
-    return np.sort(order[(place < k) & (matrix.data[order] > 0)])
+    keep = matrix.data > 0
+    longer = np.flatnonzero(np.diff(matrix.indptr) > k)
+    for start, stop in zip(matrix.indptr[longer].tolist(), matrix.indptr[longer + 1].tolist(), strict=True):
+        values = matrix.data[start:stop]
+        edge = np.partition(values, stop - start - k)[stop - start - k] if k else np.inf
+        above = values > edge
+        equals = np.flatnonzero(values == edge)[: k - int(above.sum())]  # the lowest columns among equals
+        above[equals] = True
+        keep[start:stop] &= above
+    return np.flatnonzero(keep)
 
 
 def kept_entries(matrix: Csr, kept: Int64s) -> Csr:
