@@ -14,6 +14,7 @@ from bespeak.console import events, models, overview, people, signing, tryout
 from bespeak.console.desk import Desk
 from bespeak.console.guard import View, guarded
 from bespeak.engine.engine import Engine
+from bespeak.engine.vault import Vault
 from bespeak.web.session import ConsoleLogin
 
 ROOT = "/console"
@@ -43,14 +44,20 @@ def static_folder() -> Path:
     return Path(str(files("bespeak.console") / "static"))
 
 
-def console_routes(engine: Engine, login: ConsoleLogin) -> list[BaseRoute]:
+def login_of(engine: Engine) -> ConsoleLogin:
+    """Returns the log-in of a project's console; every process of the project has the same one."""
+    core = engine.core
+    return ConsoleLogin(Vault(core), lambda: core.config.settings, core.clock)
+
+
+def console_routes(engine: Engine, login: ConsoleLogin | None = None) -> list[BaseRoute]:
     """Returns the console's routes.
 
     Args:
         engine: the open project.
-        login: who may come in.
+        login: who may come in; whoever has a secret key of the project when left out.
     """
-    desk = Desk(engine, login, ROOT)
+    desk = Desk(engine, login or login_of(engine), ROOT)
     routes: list[BaseRoute] = [
         Mount("/static", StaticFiles(directory=static_folder()), name="console-static"),
         Route("/login", signing.login_page(desk), methods=["GET"]),

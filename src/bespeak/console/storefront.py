@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from bespeak.console.answers import HEADERS, data, html
-from bespeak.console.app import static_folder
+from bespeak.console.app import console_routes, static_folder
 from bespeak.console.guard import Endpoint, form_of
 from bespeak.console.rendering import Pages
 from bespeak.engine.engine import Engine
@@ -120,14 +120,15 @@ class Storefront:
 
 def home(shop: Storefront, request: Request) -> Response:
     """The first page: rows that follow what is clicked."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"slot": "home", "count": N_ROW, "title": "Picked for you", "filter": "", "slate": None},
         {"slot": "similar", "count": N_ROW, "title": "Goes with what you looked at", "filter": "", "slate": None},
         {"slot": "home", "count": N_ROW, "title": "Small finds under €50", "filter": "price < 50", "slate": None},
     ]
     for row in rows:
-        if row["slot"] != "similar":
-            row["slate"] = shop.row(request, str(row["slot"]), count=N_ROW, filter=str(row["filter"]))
+        row["needs_look"] = row["slot"] == "similar"
+        if not row["needs_look"]:
+            row["slate"] = shop.row(request, row["slot"], count=N_ROW, filter=row["filter"])
     return shop.page(request, "demo/home.html", title="Home", rows=rows)
 
 
@@ -141,6 +142,7 @@ def product(shop: Storefront, request: Request) -> Response:
         "count": N_ROW,
         "title": "Similar things",
         "filter": "",
+        "needs_look": False,
         "slate": shop.row(request, "similar", count=N_ROW, item=record["id"]),
     }
     return shop.page(
@@ -196,6 +198,11 @@ def fresh_token(shop: Storefront, request: Request) -> Response:
 def tracked(record: dict[str, Any]) -> str:
     """Returns what the page's script sends about a product, as JSON."""
     return msgspec.json.encode(event_properties(record)).decode()
+
+
+def demo_routes(engine: Engine, *, world: ShopWorld, token_key: str = "") -> list[BaseRoute]:
+    """Returns the console's and the demo shop's routes: what the demo's server adds to the API."""
+    return [*console_routes(engine), *storefront_routes(engine, world, token_key=token_key)]
 
 
 def storefront_routes(engine: Engine, world: ShopWorld, *, token_key: str = "") -> list[BaseRoute]:

@@ -21,6 +21,7 @@
   if (remembered("demo_user", "") !== user) {
     bespeak.reset();
     remember("demo_cart", []);
+    remember("demo_looked", false);
     remember("demo_user", user);
   }
   bespeak.consent({ personalize: true, measure: true, improve: true, share: false });
@@ -36,13 +37,20 @@
   chooser.addEventListener("change", () => chooser.form.requestSubmit());
 
   // -- what the page is about
+  function viewed(line) {
+    remember("demo_looked", true);
+    bespeak.track("Product Viewed", line);
+  }
+
   const product = (element) => JSON.parse(element.closest("[data-product]").dataset.product);
-  if (page === "product") bespeak.track("Product Viewed", product(document.querySelector(".product")));
+  if (page === "product") viewed(product(document.querySelector(".product")));
   if (page === "search" && query) bespeak.track("Products Searched", { query });
   if (page === "category") bespeak.track("Product List Viewed", { list_id: category, category });
 
   // -- rows: mark what came, and say it
   const held = new WeakMap(); // row -> ids it showed
+  let actedAt = 0;
+  document.addEventListener("click", () => (actedAt = Date.now()), true);
 
   document.addEventListener("bespeak:filled", ({ target, detail }) => {
     const before = held.get(target);
@@ -50,7 +58,7 @@
     held.set(target, ids);
     const row = target.closest(".row");
     if (!row) return;
-    row.hidden = false;
+    row.hidden = "needsLook" in row.dataset && !user && !remembered("demo_looked", false);
     const counts = new Map();
     for (const { properties } of detail.items) {
       const name = properties.attributes && properties.attributes.category;
@@ -58,7 +66,7 @@
     }
     const mix = [...counts].sort((a, b) => b[1] - a[1]);
     row.querySelector("[data-mix]").textContent = mix.map(([name, n]) => `${name} ${n}`).join(" · ");
-    if (!before) return;
+    if (!before || Date.now() - actedAt > 5000) return; // a page that just opened has not moved
     const came = ids.filter((id) => !before.includes(id));
     if (!came.length) return;
     setTimeout(() => came.forEach((id) => {
@@ -81,7 +89,7 @@
         panel.replaceChildren(...new DOMParser().parseFromString(markup, "text/html").body.children);
         panel.hidden = false;
         panel.focus({ preventScroll: true });
-        bespeak.track("Product Viewed", product(panel.firstElementChild));
+        viewed(product(panel.firstElementChild));
       })
       .catch(() => (location.href = link.href));
   });
