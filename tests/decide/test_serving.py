@@ -65,11 +65,12 @@ def test_scores_and_terms_are_those_of_the_model(model: Model, history: History)
     expected = fitted.scores([history], 2_000)[0]
     assert serving.scores(history, 2_000) == pytest.approx(expected, abs=1e-5, rel=1e-4)
     if fitted.explains:
-        for item in (0, 3, 7, 50):
+        targets = np.array([0, 3, 7, 50], np.int32)
+        items, added = serving.terms(history, targets)
+        for position, item in enumerate(targets.tolist()):
             explanation = fitted.explain(history, item)
-            items, added = serving.terms(history, item)
             mine, theirs = np.zeros(N_ITEMS), np.zeros(N_ITEMS)
-            mine[items] = added
+            mine[items] = added[:, position]
             theirs[explanation.items] = explanation.contributions
             assert mine == pytest.approx(theirs, abs=1e-5, rel=1e-4)
 

@@ -79,12 +79,11 @@ def _facet_values(situation: Situation) -> FacetValues:
         facet = situation.world.catalogue.facets[name]
         liked = person.affinities.get(name)
         if liked:
-            largest = max(abs(affinity.strength) for affinity in liked.values())
-            table = np.zeros(len(facet.vocabulary) + 1)
-            for value, affinity in liked.items():
-                code = facet.code_of.get(value)
-                if code is not None:
-                    table[code] = affinity.strength / (largest + AFFINITY_PRIOR)
+            strengths = np.array([affinity.strength for affinity in liked.values()])
+            largest = float(np.abs(strengths).max())
+            table, find, strange = np.zeros(len(facet.vocabulary) + 1), facet.code_of.get, len(facet.vocabulary)
+            table[[find(value, strange) for value in liked]] = strengths / (largest + AFFINITY_PRIOR)
+            table[strange] = 0.0
             if table.any():
                 affinities[name] = table
         if len(known.session):

@@ -71,7 +71,8 @@ def decide(
     scored = linear(matrix.values, world.weights.of(matrix.names, world.models.best, placement.weights))
     constraints = constraints_of(placement, world, candidates.rows)
     slate = build(scored.scores, situation.count, constraints, choose)
-    explainer = Explainer(situation, candidates.rows, matrix, scored)
+    chosen = [choice.candidate for choice in slate.chosen]
+    explainer = Explainer(situation, candidates.rows, matrix, scored, chosen)
     limit = None if request.explain else placement.n_reasons
     shown = tuple(
         _shown(choice, position, candidates, scored, explainer, limit, world)
@@ -105,11 +106,11 @@ def fallback(
         )
         for position, choice in enumerate(slate.chosen, 1)
     )
-    empty = Candidates(np.zeros(0, np.int32), np.zeros(0, np.int64), ())
-    nothing = linear(np.zeros((0, 0)), np.zeros(0))
-    decision = _record(situation, decision_id, shown, None, empty, nothing, slate)
+    candidates = Candidates(rows, np.ones(len(rows), np.int64), ("popular",))
+    scored = linear(popularity[:, None], np.ones(1))
+    decision = _record(situation, decision_id, shown, None, candidates, scored, slate)
     notes = (*decision.notes, note) if note else decision.notes
-    return msgspec.structs.replace(decision, person=person, n_candidates=len(rows), notes=notes)
+    return msgspec.structs.replace(decision, person=person, notes=notes)
 
 
 def mode_of(person: PersonView | None) -> Mode:
@@ -210,11 +211,13 @@ def _recorded_person(person: PersonView | None, situation: Situation) -> int | N
 
 def _others(candidates: Candidates, scored: Scored, slate: Slate, world: World) -> tuple[tuple[str, float], ...]:
     """(id, score) of the best candidates that are not shown, up to the cap."""
-    order = np.argsort(-scored.scores, kind="stable")[: MAX_KEPT_CANDIDATES + len(slate.chosen)].tolist()
-    placed = {choice.candidate for choice in slate.chosen}
-    ids, scores = world.catalogue.item_ids, scored.scores
-    kept = [place for place in order if place not in placed][:MAX_KEPT_CANDIDATES]
-    return tuple((ids[candidates.rows[place]], float(scores[place])) for place in kept)
+    remaining = scored.scores.copy()
+    remaining[[choice.candidate for choice in slate.chosen]] = -np.inf
+    kept = np.argsort(-remaining, kind="stable")[: min(MAX_KEPT_CANDIDATES, len(remaining) - len(slate.chosen))]
+    ids = world.catalogue.item_ids
+    return tuple(
+        (ids[row], score) for row, score in zip(candidates.rows[kept].tolist(), remaining[kept].tolist(), strict=True)
+    )
 
 
 def _notes(situation: Situation, n_shown: int) -> tuple[str, ...]:

@@ -6,10 +6,12 @@ is said only of pairs behind which at least five distinct people stand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from bespeak.catalogue.counters import DAY_MS
 from bespeak.decide.affinity import facet_values
@@ -19,6 +21,8 @@ from bespeak.decide.model_set import MappedModel
 from bespeak.decide.score import Scored
 from bespeak.decide.situation import Situation
 from bespeak.signals.decisions import Reason
+
+Int32s: TypeAlias = npt.NDArray[np.int32]
 
 NEW_DAYS = 7
 _BEFORE_VALUE: Mapping[str, str] = MappingProxyType(
@@ -58,11 +62,22 @@ _PLAIN: Mapping[str, str] = MappingProxyType(
 
 
 class Explainer:
-    """Gives the reasons of single candidates of one decision."""
+    """Gives the reasons of the chosen candidates of one decision.
 
-    def __init__(self, situation: Situation, rows: np.ndarray, matrix: FeatureMatrix, scored: Scored) -> None:
+    Args:
+        situation: what was asked.
+        rows: int32[c], the catalogue indices of all candidates.
+        matrix, scored: their features and scores.
+        chosen: the candidates that reasons will be asked for.
+    """
+
+    def __init__(
+        self, situation: Situation, rows: Int32s, matrix: FeatureMatrix, scored: Scored, chosen: Sequence[int]
+    ) -> None:
         self._situation = situation
         self._rows = rows
+        self._shown = rows[list(chosen)]
+        self._causes: dict[str, dict[int, int]] = {}
         self._matrix = matrix
         self._scored = scored
         self._evidence = Evidence(situation)
@@ -146,8 +161,13 @@ class Explainer:
         return signal, f"like {title}, which you {did}" if name == "content" else f"because you {did} {title}"
 
     def _cause(self, model: MappedModel, index: int) -> int:
-        known = self._situation.known
-        return model.cause(known.touched, known.weights, known.times_ms, index)
+        """The item of the history that adds most to the model's score; asked once for all items that are shown."""
+        causes = self._causes.get(model.name)
+        if causes is None:
+            known = self._situation.known
+            causes = model.causes(known.touched, known.weights, known.times_ms, self._shown)
+            self._causes[model.name] = causes
+        return causes.get(index, -1)
 
     def _pull(self, name: str, index: int) -> str:
         pull = self._matrix.pulls[name]

@@ -158,19 +158,24 @@ class MappedModel:
         largest = float(np.abs(result).max()) if len(result) else 0.0
         return result * np.float32(factor / largest) if largest > 0 else result
 
-    def cause(self, touched: Int32s, weights: Float32s, times_ms: npt.NDArray[np.int64], index: int) -> int:
-        """The item of a history that adds most to the score of an item, -1 when none adds or the model cannot tell.
+    def causes(
+        self, touched: Int32s, weights: Float32s, times_ms: npt.NDArray[np.int64], rows: Int32s
+    ) -> dict[int, int]:
+        """For each of some items the item of the history that adds most to its score; none where nothing adds.
 
-        All in catalogue indices; the history as in `scores`.
+        All in catalogue indices; the history as in `scores`. Empty for a model that cannot tell.
         """
-        items, target = self.from_catalogue[touched], int(self.from_catalogue[index])
+        items = self.from_catalogue[touched]
         inside = items >= 0
-        if target < 0 or not inside.any():
-            return -1
+        rows = rows[self.from_catalogue[rows] >= 0]
         history = History(items[inside], weights[inside], times_ms[inside])
-        behind, added = self.loaded.serving.terms(history, target)
-        strongest = int(np.argmax(added)) if len(added) else -1
-        return int(self.to_catalogue[behind[strongest]]) if strongest >= 0 and added[strongest] > 0 else -1
+        behind, added = self.loaded.serving.terms(history, self.from_catalogue[rows])
+        if not added.size:
+            return {}
+        strongest = added.argmax(axis=0)
+        adds = added[strongest, np.arange(len(rows))] > 0
+        causes = self.to_catalogue[behind[strongest]]
+        return dict(zip(rows[adds].tolist(), causes[adds].tolist(), strict=True))
 
     @cached_property
     def neighbours(self) -> Neighbours | None:

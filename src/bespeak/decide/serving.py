@@ -34,9 +34,12 @@ class Serving(ABC):
     def scores(self, history: History, now_ms: int) -> Float32s:
         """float32[n_items]; as `Model.scores` for this one history."""
 
-    def terms(self, history: History, item: int) -> tuple[Int32s, Float32s]:
-        """(items, what each adds to the score of `item`); empty for a model that cannot tell."""
-        return np.zeros(0, np.int32), np.zeros(0, np.float32)
+    def terms(self, history: History, targets: Int32s) -> tuple[Int32s, Float32s]:
+        """(items int32[h], float32[h, t]: what each adds to the score of every target).
+
+        No items for a model that cannot tell.
+        """
+        return np.zeros(0, np.int32), np.zeros((0, len(targets)), np.float32)
 
 
 def serving_of(model: Model) -> Serving:
@@ -65,11 +68,10 @@ class _Asked(Serving):
         row: Float32s = self._model.scores([history], now_ms)[0]
         return row
 
-    def terms(self, history: History, item: int) -> tuple[Int32s, Float32s]:
+    def terms(self, history: History, targets: Int32s) -> tuple[Int32s, Float32s]:
         if not self._model.explains:
-            return super().terms(history, item)
-        explanation = self._model.explain(history, item)
-        return explanation.items, explanation.contributions
+            return super().terms(history, targets)
+        return _joined([_column(self._model, history, target) for target in targets.tolist()])
 
 
 class _Linear(Serving):
@@ -96,18 +98,23 @@ class _Linear(Serving):
                 total[disliked] -= sizes
         return total
 
-    def terms(self, history: History, item: int) -> tuple[Int32s, Float32s]:
+    def terms(self, history: History, targets: Int32s) -> tuple[Int32s, Float32s]:
         items, strengths = self.strengths(history)
-        links = self.links(items, item)
-        itself = 0.0 if self.is_self_similar else (items == item).astype(np.float32)
-        return items, strengths * np.where(strengths > 0, links, np.maximum(links, 0) + itself).astype(np.float32)
+        links = self.links(items, targets)
+        disliked = strengths < 0
+        if disliked.any():
+            lowered = np.maximum(links, 0)
+            if not self.is_self_similar:
+                lowered += items[:, None] == targets
+            links = np.where(disliked[:, None], lowered, links)
+        return items, strengths[:, None] * links
 
     def pulled(self, items: Int32s, sizes: Float32s, *, only_positive: bool = False) -> Float32s:
         """float32[n_items], writable: sizes @ W[items], of the positive part of W when asked."""
         raise NotImplementedError
 
-    def links(self, items: Int32s, item: int) -> Float32s:
-        """W[items, item]."""
+    def links(self, items: Int32s, targets: Int32s) -> Float32s:
+        """float32[h, t]: W[items, targets]."""
         raise NotImplementedError
 
     def _summed(self, items: Int32s, weights: Float32s) -> tuple[Int32s, Float32s]:
@@ -131,8 +138,8 @@ class _Dense(_Linear):
         total: Float32s = sizes @ (np.maximum(rows, 0) if only_positive else rows)
         return total
 
-    def links(self, items: Int32s, item: int) -> Float32s:
-        return np.asarray(self._weights[items, item], np.float32)
+    def links(self, items: Int32s, targets: Int32s) -> Float32s:
+        return np.asarray(self._weights[items[:, None], targets], np.float32)
 
 
 class _Sparse(_Linear):
@@ -151,13 +158,13 @@ class _Sparse(_Linear):
             total[self._columns[part]] += np.float32(size) * (np.maximum(values, 0) if only_positive else values)
         return total
 
-    def links(self, items: Int32s, item: int) -> Float32s:
-        found = np.zeros(len(items), np.float32)
-        for place, row in enumerate(items.tolist()):
-            part = slice(self._starts[row], self._starts[row + 1])
-            hit = np.flatnonzero(self._columns[part] == item)
-            if len(hit):
-                found[place] = self._values[part][hit[0]]
+    def links(self, items: Int32s, targets: Int32s) -> Float32s:
+        found = np.zeros((len(items), len(targets)), np.float32)
+        entries, places = rows_of(self._starts, items)
+        columns, values = self._columns[entries], self._values[entries]
+        for position, target in enumerate(targets.tolist()):
+            hit = np.flatnonzero(columns == target)
+            found[places[hit], position] = values[hit]
         return found
 
 
@@ -190,25 +197,19 @@ class _Vectors(_Linear):
     def pulled(self, items: Int32s, sizes: Float32s, *, only_positive: bool = False) -> Float32s:
         return np.asarray(self._vectors @ self._profile(items, sizes), np.float32)  # likeness is never negative
 
-    def links(self, items: Int32s, item: int) -> Float32s:
-        target = self._profile(np.array([item], np.int32), np.ones(1, np.float32))
-        return np.array([self._values(row) @ target[self._terms(row)] for row in items.tolist()], np.float32)
+    def links(self, items: Int32s, targets: Int32s) -> Float32s:
+        found = np.zeros((len(items), len(targets)), np.float32)
+        entries, places = rows_of(self._vectors.indptr, items)
+        terms, values = self._vectors.indices[entries], self._vectors.data[entries]
+        for position, target in enumerate(targets.tolist()):
+            profile = self._profile(np.array([target], np.int32), np.ones(1, np.float32))
+            found[:, position] = np.bincount(places, values * profile[terms], minlength=len(items))
+        return found
 
     def _profile(self, items: Int32s, sizes: Float32s) -> Float32s:
-        profile = np.zeros(self._vectors.shape[1], np.float32)
-        for item, size in zip(items.tolist(), sizes.tolist(), strict=True):
-            profile[self._terms(item)] += np.float32(size) * self._values(item)
-        return profile
-
-    def _terms(self, item: int) -> Int32s:
-        starts = self._vectors.indptr
-        terms: Int32s = self._vectors.indices[starts[item] : starts[item + 1]]
-        return terms
-
-    def _values(self, item: int) -> Float32s:
-        starts = self._vectors.indptr
-        values: Float32s = self._vectors.data[starts[item] : starts[item + 1]]
-        return values
+        entries, places = rows_of(self._vectors.indptr, items)
+        weights = self._vectors.data[entries] * sizes[places]
+        return np.bincount(self._vectors.indices[entries], weights, self._vectors.shape[1]).astype(np.float32)
 
 
 class _Sum(Serving):
@@ -222,9 +223,36 @@ class _Sum(Serving):
         total: Float32s = np.sum(parts, axis=0, dtype=np.float32)
         return total
 
-    def terms(self, history: History, item: int) -> tuple[Int32s, Float32s]:
-        parts = [(member.terms(history, item), factor) for member, factor in self._members]
-        items = np.concatenate([found for (found, _), _ in parts])
-        added = np.concatenate([np.float32(factor) * values for (_, values), factor in parts])
-        unique, inverse = np.unique(items, return_inverse=True)
-        return unique, np.bincount(inverse, added, minlength=len(unique)).astype(np.float32)
+    def terms(self, history: History, targets: Int32s) -> tuple[Int32s, Float32s]:
+        parts = [(member.terms(history, targets), factor) for member, factor in self._members]
+        items = np.unique(np.concatenate([found for (found, _), _ in parts]))
+        total = np.zeros((len(items), len(targets)), np.float32)
+        for (found, added), factor in parts:
+            total[np.searchsorted(items, found)] += np.float32(factor) * added
+        return items, total
+
+
+def rows_of(starts: npt.NDArray[Any], rows: Int32s) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The entries of some rows of compressed rows: (int64[e] positions, int64[e] which of `rows` each belongs to).
+
+    Example:
+        >>> entries, places = rows_of(np.array([0, 2, 2, 5]), np.array([2, 0], np.int32))
+        >>> entries.tolist(), places.tolist()
+        ([2, 3, 4, 0, 1], [0, 0, 0, 1, 1])
+    """
+    first = np.asarray(starts[rows], np.int64)
+    sizes = np.asarray(starts[rows + 1], np.int64) - first
+    places = np.repeat(np.arange(len(rows)), sizes)
+    before = np.cumsum(sizes) - sizes
+    return np.arange(int(sizes.sum())) + (first - before)[places], places
+
+
+def _column(model: Model, history: History, target: int) -> dict[int, float]:
+    explanation = model.explain(history, target)
+    return dict(zip(explanation.items.tolist(), explanation.contributions.tolist(), strict=True))
+
+
+def _joined(columns: Sequence[dict[int, float]]) -> tuple[Int32s, Float32s]:
+    items = sorted({item for column in columns for item in column})
+    table = [[column.get(item, 0.0) for column in columns] for item in items]
+    return np.array(items, np.int32), np.array(table, np.float32).reshape(len(items), len(columns))
