@@ -1,4 +1,4 @@
-"""Serves one project folder as `bespeak serve` does, console included: `serve_project.py FOLDER WORKERS JOBS`.
+"""Serves one project folder as `bespeak serve` does, console included: `serve_project.py FOLDER PORT WORKERS JOBS`.
 
 A program of its own, because the workers of a server are new processes that import the program again.
 """
@@ -25,11 +25,11 @@ def console(engine: Engine) -> Sequence[BaseRoute]:
 
 
 def main() -> None:
-    folder, workers, jobs = sys.argv[1:]
+    folder, port, workers, jobs = sys.argv[1:]
     serve(
         Path(folder),
         host="127.0.0.1",
-        port=0,
+        port=int(port),
         workers=int(workers),
         with_jobs=jobs == "jobs",
         announce=lambda url: print(url, flush=True),

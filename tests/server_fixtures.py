@@ -127,12 +127,12 @@ def make_project(
     return Project(root, keys, world)
 
 
-def start(project: Project, *, workers: int = 1, jobs: bool = False) -> Server:
+def start(project: Project, *, workers: int = 1, jobs: bool = False, port: int = 0) -> Server:
     """Starts a server and returns when it is ready."""
     log_path = project.root.with_name(f"{project.root.name}-{time.monotonic_ns()}.log")
     with log_path.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(project.root), str(workers), "jobs" if jobs else "no-jobs"],
+            [sys.executable, str(PROGRAM), str(project.root), str(port), str(workers), "jobs" if jobs else "no-jobs"],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
