@@ -26,6 +26,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         table_options: text after a table's closing bracket.
         clustered_options: the same for tables kept in key order.
         has_table: query with one parameter (a table's name) that returns a row when the table exists.
+        extra: statements that make what this store alone keeps.
         id_source: statement that makes what `reserve` draws a table's ids from, `{table}` being its name.
     """
 
@@ -34,6 +35,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     clustered_options: str
     has_table: str
     id_source: str = ""
+    extra: tuple[str, ...] = ()
 
     def column(self, declared: str) -> str:
         """Returns the store's type of a declared column type, NULL rule included.
@@ -83,6 +85,8 @@ POSTGRES = Dialect(
     clustered_options="",
     has_table="SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?",
     id_source="CREATE SEQUENCE {table}_ids",
+    # A transaction that drew log positions: the last one, and a transaction id above those of all that drew before.
+    extra=("CREATE TABLE log_allocations (last_log_id bigint PRIMARY KEY, bound xid8 NOT NULL)",),
 )
 
 

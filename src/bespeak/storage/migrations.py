@@ -205,6 +205,8 @@ def _create(store: Migratable, schema: Schema) -> None:
             return  # another process was faster
         for table in (*INTERNAL, *schema.tables):
             AddTable(table).apply(tx, store.dialect)
+        for statement in store.dialect.extra:
+            tx.run(statement)
         _record(tx, [(schema.version, phase) for phase in PHASES])
 
 

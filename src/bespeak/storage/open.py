@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bespeak.errors import InvalidInput, MissingExtra, StoreError
 from bespeak.storage.base import Store
 from bespeak.storage.migrations import check_version
 from bespeak.storage.migrations import migrate as run_migrations
 from bespeak.storage.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from bespeak.storage.postgres import PostgresStore
 
 
 def open_store(url: str | Path, *, read_only: bool = False, migrate: bool = False) -> Store:
@@ -41,12 +45,14 @@ def open_store(url: str | Path, *, read_only: bool = False, migrate: bool = Fals
     return store
 
 
-def _connect(url: str, *, read_only: bool, create: bool) -> SqliteStore:
+def _connect(url: str, *, read_only: bool, create: bool) -> SqliteStore | PostgresStore:
     scheme, separator, rest = url.partition("://")
     if separator and scheme in ("postgresql", "postgres"):
         if find_spec("psycopg") is None:
             raise MissingExtra("postgres", "a PostgreSQL store")
-        raise InvalidInput("PostgreSQL is not built yet.")
+        from bespeak.storage.postgres import PostgresStore  # noqa: PLC0415  needs the extra
+
+        return PostgresStore(url, read_only=read_only)
     if separator and scheme != "sqlite":
         raise InvalidInput(
             f"'{scheme}' is no kind of store.", hint="Allowed: a path, sqlite:///path, postgresql://user@host/database."

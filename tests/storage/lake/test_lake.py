@@ -26,7 +26,6 @@ from bespeak.storage.lake.datasets import DATASETS, SIGNALS
 from bespeak.storage.lake.parquet import DAY_MS
 from bespeak.storage.open import open_store
 
-
 FEATURES = DATASETS["decisions"].schema.field("features").type
 
 
