@@ -122,6 +122,9 @@ def test_the_stage_follows_the_journey_and_says_when_it_may_change(settings, saw
     twice = [saw(0, "view", "p1"), saw(DAY, "view", "p1")]
     assert _stage(settings, twice, DAY) == ("considering", 14 * DAY)
     assert _stage(settings, twice, 14 * DAY) == ("browsing", 61 * DAY)
+    five = [saw(n, "view", f"p{n}") for n in range(5)]
+    assert _stage(settings, five, 9) == ("considering", 14 * DAY)
+    assert _stage(settings, five[1:], 9)[0] == "browsing"
     cart = [saw(0, "cart", "p1")]
     assert _stage(settings, cart, 1) == ("cart", 14 * DAY)
     assert _stage(settings, cart, 14 * DAY)[0] == "new"

@@ -58,12 +58,22 @@ def stage_of(
     cart_ends_ms = max(changed, default=-(1 << 62)) + rules.cart_days * DAY_MS
     if now_ms < cart_ends_ms:
         return "cart", min(lapses_ms, cart_ends_ms)
-    window_ms = rules.considering_days * DAY_MS
-    touched = [
-        step for step in profile.recent if classes.get(step.signal_class, 0.0) > 0 and step.time_ms + window_ms > now_ms
-    ]
-    items = {step.item_id for step in touched}
-    if len(items) < len({(step.item_id, step.time_ms) for step in touched}) or len(items) >= rules.considering_items:
-        return "considering", min(lapses_ms, min(step.time_ms for step in touched) + window_ms)
+    considers_ms = _considers_until(profile, classes, now_ms, rules)
+    if considers_ms is not None:
+        return "considering", min(lapses_ms, considers_ms)
     is_back = len(profile.sessions) + profile.n_older_sessions > 1
     return ("browsing" if is_back or profile.n_events >= rules.browsing_events else "new"), lapses_ms
+
+
+def _considers_until(profile: Profile, classes: Mapping[str, float], now_ms: int, rules: StageRules) -> int | None:
+    """Returns until when the latest steps show that a person considers something, None when they do not."""
+    window_ms = rules.considering_days * DAY_MS
+    touched: dict[str, int] = {}
+    for step in reversed(profile.recent):
+        if step.time_ms + window_ms <= now_ms:
+            return None
+        if classes.get(step.signal_class, 0.0) > 0:
+            came_back = touched.setdefault(step.item_id, step.time_ms) != step.time_ms
+            if came_back or len(touched) >= rules.considering_items:
+                return step.time_ms + window_ms
+    return None

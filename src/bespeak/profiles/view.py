@@ -191,11 +191,12 @@ class ProfileView:
         """Returns the items with a signal of one of the classes at or after a time (None: ever)."""
         wanted = {name for name in classes if name in self._classes}
         since = since_ms if since_ms is not None else -(1 << 62)
-        seen = {
-            item_id
-            for item_id, held in self.profile.items.items()
-            if any(name in wanted and decayed.last_ms >= since for name, decayed in held.items())
-        }
+        seen = set()
+        for item_id, held in self.profile.items.items():
+            for name, decayed in held.items():
+                if name in wanted and decayed.last_ms >= since:
+                    seen.add(item_id)
+                    break
         seen.update(s.item_id for s in self.profile.recent if s.signal_class in wanted and s.time_ms >= since)
         return seen
 
