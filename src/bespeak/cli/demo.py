@@ -148,7 +148,7 @@ def _batches(events: Iterator[dict[str, Any]], size: int) -> Iterator[Sequence[M
 
 
 def _somebody(engine: Engine) -> str:
-    """Returns a person with consent and a middling history: enough to know them, not so much that three views vanish."""
+    """Returns a person with consent and a middling history, beside which three views still count."""
     found = min(
         (
             (abs(profile.n_events - USUAL_EVENTS), person, user_id)
