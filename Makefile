@@ -1,7 +1,7 @@
 # What a person and CI run. Every target does its own set-up: Python 3.11 or newer and make are enough to start.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench lock clean
+.PHONY: help demo test test-all check bench docs-reference lock clean
 .DELETE_ON_ERROR:
 
 VENV ?= .venv
@@ -24,7 +24,7 @@ SAY := printf '%s\n'
 
 help:  ## list the targets (the default)
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
-		printf '  make %-10s %s\n' "$$name" "$$what"; done
+		printf '  make %-15s %s\n' "$$name" "$$what"; done
 
 demo: $(CORE)  ## make a shop, train, open the storefront and the console; ARGS="--no-serve" is passed on
 	@$(BIN)/bespeak demo $(ARGS)
@@ -45,6 +45,9 @@ bench: $(DEV)  ## run every benchmark in bench/, one after the other; ARGS is pa
 	@for script in bench/[a-z]*.py; do \
 		test -e "$$script" || { $(SAY) "No benchmark in bench/ yet."; break; }; \
 		$(SAY) "== $$script"; $(BIN)/python "$$script" $(ARGS) || exit 1; done
+
+docs-reference: $(DEV)  ## write the reference pages in docs/ anew from the code
+	@$(BIN)/python docs/generate.py
 
 lock:  ## write both hashed requirements files anew from pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
 	@for target in "requirements-dev.txt --group dev" "requirements.txt --group build --constraints requirements-dev.txt"; do \
