@@ -82,9 +82,9 @@ class FacetColumn:
 
     @cached_property
     def rarity(self) -> Float64s:
-        """float64[len(vocabulary)]: 1 - share of the items that have the value: near 1 for a rare value."""
+        """float64[len(vocabulary) + 1]: 1 - share of the items that have the value, near 1 for a rare one; 0 pads."""
         n_items = np.diff(self.items_of[1])
-        return 1.0 - n_items / max(len(self.codes), 1)
+        return np.append(1.0 - n_items / max(len(self.codes), 1), 0.0)
 
     @cached_property
     def items_of(self) -> tuple[Int32s, Int64s]:

@@ -92,7 +92,7 @@ def _facet_values(situation: Situation) -> FacetValues:
             sums = np.bincount(codes.ravel(), np.repeat(known.session_strengths, codes.shape[1]), minlength=size)
             sums[-1] = 0.0
             if sums.any():
-                session[name] = sums * np.r_[facet.rarity, 0.0] / (n_steps + SESSION_PRIOR)
+                session[name] = sums * facet.rarity / (n_steps + SESSION_PRIOR)
     return FacetValues(_shared(affinities), _shared(session))
 
 

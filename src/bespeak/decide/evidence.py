@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from bespeak.decide.situation import Situation
 from bespeak.signals.signal import SignalClass
-
-Int32s: TypeAlias = npt.NDArray[np.int32]
 
 MAX_CLASSES_SAID = 2
 
@@ -82,8 +77,8 @@ class Evidence:
 
     def repeat(self, index: int) -> str:
         """How often the person came across this very item."""
-        rows, counts = self._situation.touch_counts
-        n = int(counts[rows == index].sum())
+        touched = self._situation.touched
+        n = int(touched.counts[touched.rows == index].sum())
         return "you came across this before" if n == 1 else f"you came across this {n} times before"
 
     def verb_for(self, index: int) -> str:
@@ -95,25 +90,13 @@ class Evidence:
 
     def _counts(self, facet: str, code: int, value: str, is_positive: bool) -> Said:
         column = self._situation.world.catalogue.facets[facet]
-        counts = {
-            name: int(np.count_nonzero((column.codes[rows] == code).any(axis=1)))
-            for name, rows in self._rows_by_class.items()
-        }
-        items = self._ranked(counts, is_positive)
+        touched = self._situation.touched
+        holding = touched.classes[(column.codes[touched.rows] == code).any(axis=1)]
+        counts = np.bincount(holding, minlength=len(touched.names)).tolist()
+        items = self._ranked(dict(zip(touched.names, counts, strict=True)), is_positive)
         person = self._situation.person
         liking = person.affinities.get(facet, {}).get(value) if person is not None and not items else None
         return Said(items, self._ranked(liking.counts, is_positive) if liking is not None else ())
-
-    @cached_property
-    def _rows_by_class(self) -> Mapping[str, Int32s]:
-        person, find = self._situation.person, self._situation.world.catalogue.index.get
-        rows: dict[str, list[int]] = {}
-        for item_id, classes in person.items.items() if person is not None else ():
-            index = find(item_id)
-            if index is not None:
-                for name in classes:
-                    rows.setdefault(name, []).append(index)
-        return {name: np.array(found, np.int32) for name, found in rows.items()}
 
     def _ranked(self, counts: Mapping[str, int], is_positive: bool) -> tuple[tuple[str, int], ...]:
         """(verb, count) of the classes on this side of 0, the largest weight times count first."""

@@ -115,13 +115,9 @@ def _of_items(situation: Situation, rows: Int32s) -> Iterator[Column]:
 
 
 def _of_person(situation: Situation, rows: Int32s) -> Iterator[Column]:
-    person = situation.person
-    if person is None or not person.items:
-        return
-    touched, counts = situation.touch_counts
-    if len(touched):
-        times = np.zeros(len(situation.eligible))
-        times[touched] = counts
+    touched = situation.touched
+    if len(touched.rows):
+        times = np.bincount(touched.rows, touched.counts, minlength=len(situation.eligible))
         yield "repeat", np.minimum(np.log1p(times[rows]) / np.log1p(REPEAT_FULL), 1.0)
 
 

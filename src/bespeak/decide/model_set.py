@@ -153,7 +153,9 @@ class MappedModel:
 
     def _scaled(self, scores: Float32s, factor: float) -> Float32s:
         result = np.zeros(len(self.from_catalogue) + 1, np.float32)  # one more place takes what the catalogue lacks
-        result[self.to_catalogue] = np.nan_to_num(scores, nan=0.0, posinf=0.0, neginf=0.0)
+        if not np.isfinite(scores.sum()):
+            scores = np.nan_to_num(scores, nan=0.0, posinf=0.0, neginf=0.0)
+        result[self.to_catalogue] = scores
         result = result[:-1]
         largest = float(np.abs(result).max()) if len(result) else 0.0
         return result * np.float32(factor / largest) if largest > 0 else result

@@ -6,7 +6,7 @@ items that can be shown, and no later step can bring back what a rule removed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
@@ -33,6 +33,7 @@ SESSION_HALF_LIFE_HOURS = 2.0
 SESSION_HOURS = 12.0
 HOUR_MS = 3_600_000
 N_ANCHORS = 5
+_NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +94,57 @@ class Known:
 
 
 @dataclass(frozen=True, eq=False)
+class Touched:
+    """Everything the person touched that the catalogue has: one entry per item and class.
+
+    Attributes:
+        rows: int32[t], catalogue indices.
+        classes: int32[t], indices into `names`.
+        counts: float64[t], how many signals, unfaded.
+        last_ms: int64[t], the latest of them.
+        names: the classes.
+    """
+
+    rows: Int32s
+    classes: Int32s
+    counts: Float64s
+    last_ms: Int64s
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, person: PersonView | None, world: World) -> Touched:
+        """Reads a person's items and latest steps once; both, because a full profile lets old items go."""
+        codes: dict[str, int] = {}
+        entries: list[tuple[int, int, int, int]] = []
+        if person is not None:
+            find = world.catalogue.index.get
+            for item_id, touches in person.items.items():
+                row = find(item_id)
+                if row is not None:
+                    for name, touch in touches.items():
+                        entries.append((row, codes.setdefault(name, len(codes)), touch.count, touch.last_ms))
+            entries.extend(
+                (row, codes.setdefault(step.signal_class, len(codes)), 1, step.time_ms)
+                for step in person.recent
+                if step.item_id not in person.items and (row := find(step.item_id)) is not None
+            )
+        table = np.array(entries, np.int64).reshape(len(entries), 4)
+        return cls(
+            table[:, 0].astype(np.int32),
+            table[:, 1].astype(np.int32),
+            table[:, 2].astype(np.float64),
+            table[:, 3],
+            tuple(codes),
+        )
+
+    def within(self, days_of: Mapping[str, float], now_ms: int) -> Int32s:
+        """int32: the items touched in one of these classes within that class's days."""
+        span = [days_of.get(name, -1.0) for name in self.names]
+        oldest = np.array([now_ms - int(days * DAY_MS) if days >= 0 else _NEVER for days in span], np.int64)
+        return self.rows[self.last_ms >= oldest[self.classes]] if len(self.rows) else self.rows
+
+
+@dataclass(frozen=True, eq=False)
 class Situation:
     """One decision's inputs, resolved.
 
@@ -115,6 +167,7 @@ class Situation:
     mode: Mode
     person: PersonView | None
     known: Known
+    touched: Touched
     market: str
     eligible: Bools
     removed: Mapping[str, int]
@@ -140,7 +193,7 @@ class Situation:
         Raises:
             RuleError: the request's filter is wrong.
         """
-        known = Known.of(person, world, now_ms)
+        known, touched = Known.of(person, world, now_ms), Touched.of(person, world)
         notes: list[str] = []
         market = request.market or placement.market
         match = _match(request.query, world) if request.query else None
@@ -165,7 +218,7 @@ class Situation:
         if placement.exclude_cart and len(known.cart):
             sieve.drop("cart", known.cart)
         if person is not None and placement.hide_seen:
-            sieve.drop("seen", seen_items(person, placement.hide_seen, world, now_ms))
+            sieve.drop("seen", touched.within(placement.hide_seen, now_ms))
         removed = {rule: n for rule, n in sieve.removed.items() if n and rule not in {"not_listed", "no_match"}}
         if request.items is not None:
             unknown = sum(entry.id not in world.catalogue.index for entry in request.items)
@@ -179,6 +232,7 @@ class Situation:
             mode=mode,
             person=person,
             known=known,
+            touched=touched,
             market=market,
             eligible=sieve.eligible,
             removed=removed,
@@ -204,19 +258,6 @@ class Situation:
         """The facets that affinities are scored on."""
         wanted = self.placement.facets
         return tuple(name for name in self.world.catalogue.facets if not wanted or name in wanted)
-
-    @cached_property
-    def touch_counts(self) -> tuple[Int32s, Float64s]:
-        """(catalogue indices, how many signals): everything the person touched."""
-        if self.person is None:
-            return np.zeros(0, np.int32), np.zeros(0)
-        find = self.world.catalogue.index.get
-        found = [
-            (index, sum(touch.count for touch in classes.values()))
-            for item_id, classes in self.person.items.items()
-            if (index := find(item_id)) is not None
-        ]
-        return np.array([index for index, _ in found], np.int32), np.array([n for _, n in found], np.float64)
 
     @property
     def count(self) -> int:
@@ -253,25 +294,6 @@ class Sieve:
         left = int(np.count_nonzero(self.eligible))
         self.removed[rule] = self.removed.get(rule, 0) + self._n_left - left
         self._n_left = left
-
-
-def seen_items(person: PersonView, hide_seen: Mapping[str, float], world: World, now_ms: int) -> Int32s:
-    """int32: the items that the person touched in one of these classes within that class's days."""
-    since = {name: now_ms - int(days * DAY_MS) for name, days in hide_seen.items()}
-    return world.catalogue.positions(_seen_ids(person, since))
-
-
-def _seen_ids(person: PersonView, since: Mapping[str, int]) -> Iterable[str]:
-    for item_id, classes in person.items.items():
-        for name, touch in classes.items():
-            earliest = since.get(name)
-            if earliest is not None and touch.last_ms >= earliest:
-                yield item_id
-                break
-    for step in person.recent:  # items beyond a profile's limit may have left `items`, never so the latest steps
-        earliest = since.get(step.signal_class)
-        if earliest is not None and step.time_ms >= earliest:
-            yield step.item_id
 
 
 def _about(
