@@ -114,12 +114,12 @@ def latest(session: Session, limit: int, after: int = 0) -> list[Entry]:
 
 
 def latest_of(session: Session, people: Iterable[int], limit: int) -> list[Entry]:
-    """Returns the newest entries of these persons, the newest first."""
+    """Returns the newest events of these persons, the newest first; merges are left out."""
     members = sorted(set(people))
     if not members:
         return []
     marks = ", ".join("?" * len(members))
-    sql = f"{_SELECT} WHERE person_id IN ({marks}) ORDER BY log_id DESC LIMIT ?"
+    sql = f"{_SELECT} WHERE person_id IN ({marks}) AND kind = 'event' ORDER BY log_id DESC LIMIT ?"
     return [_entry(row) for row in session.rows(sql, (*members, limit))]
 
 
