@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from bespeak.profiles.fold import fold
+from bespeak.profiles.merge import merge
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.settings import FoldSettings, Limits
 from bespeak.signals.events import Context
@@ -47,6 +48,19 @@ def test_visits_do_not_depend_on_the_order_of_arrival(settings, saw, order):
     assert first.exit.path == "/c"
     assert first.devices == {"mobile": 2, "desktop": 1}
     assert second.start_ms == 200 * MINUTE
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_a_long_visit_on_one_device_joins_several_short_ones_on_another(settings, saw, swap):
+    short = _folded([saw(minute * MINUTE) for minute in (-100, 10, 60, 110, 400)], settings)
+    long = _folded([saw(minute * MINUTE) for minute in range(0, 121, 30)], settings)
+    into, other = (long, short) if swap else (short, long)
+    merge(into, other, settings)
+    assert [(s.start_ms // MINUTE, s.end_ms // MINUTE, s.n_events) for s in into.sessions] == [
+        (-100, -100, 1),
+        (0, 120, 8),
+        (400, 400, 1),
+    ]
 
 
 def test_what_is_no_visit_makes_no_session(settings, saw):
