@@ -28,8 +28,8 @@ from bespeak.storage import people, records
 from bespeak.storage.records import ModelVersion
 
 Progress = Callable[[str, float], None]
-_COLUMNS = ("person_id", "time_ms", "signal_class", "strength", "item_id", "purposes", "is_bot")
-_RATING = "rating"
+_COLUMNS = ("log_id", "person_id", "time_ms", "signal_class", "strength", "item_id", "purposes", "is_bot")
+_RATING = ("review", "rating")
 
 
 class TrainingReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,16 +103,19 @@ class Models:
         keep &= weights != 0
         chosen = np.flatnonzero(keep)
         items = item.take(pa.array(chosen)).dictionary_encode()
-        users, user_index = np.unique(person[chosen], return_inverse=True)
-        picked = classes.take(pa.array(chosen))
+        item_index = items.indices.to_numpy()
+        # What one event says about one item is one interaction: a rating is a use and an opinion at once.
+        together = table.column("log_id").to_numpy()[chosen] * max(1, len(items.dictionary)) + item_index
+        _, first, place = np.unique(together, return_index=True, return_inverse=True)
+        users, user_index = np.unique(person[chosen][first], return_inverse=True)
         return Interactions.from_arrays(
             tuple(str(user) for user in users.tolist()),
             tuple(items.dictionary.to_pylist()),
             user_index,
-            items.indices.to_numpy(),
-            weights=weights[chosen].astype(np.float32),
-            times_ms=times[chosen],
-            class_index=picked.indices.to_numpy(),
+            item_index[first],
+            weights=np.bincount(place, weights[chosen], minlength=len(first)).astype(np.float32),
+            times_ms=times[chosen][first],
+            class_index=classes.indices.to_numpy()[chosen][first],
             class_names=tuple(classes.dictionary.to_pylist()),
         )
 
@@ -202,10 +205,10 @@ def item_content(items: Sequence[Item], facets: Sequence[str]) -> ItemContent:
 
 def _relevant(interactions: Interactions) -> Relevant:
     """Where people mostly rate, every later rating is a right answer; else only what they turned to."""
-    if interactions.class_index is None or _RATING not in interactions.class_names:
+    if interactions.class_index is None:
         return "positive"
-    rating = list(interactions.class_names).index(_RATING)
-    return "every" if np.mean(interactions.class_index == rating) > 0.5 else "positive"
+    rated = [place for place, name in enumerate(interactions.class_names) if name in _RATING]
+    return "every" if np.isin(interactions.class_index, rated).mean() > 0.5 else "positive"
 
 
 def _window(interactions: Interactions) -> tuple[int, int]:
