@@ -117,6 +117,9 @@ def _is_asked() -> bool:
 
 
 def _show_guess(file: ImportFile) -> None:
+    assert file.guess is not None
+    if file.guess.confidence < 1.0:
+        warn(f"{file.path.name}: not every column that {file.what} need was recognised. Say which with --map.")
     note(f"{file.path.name}: columns read as --map {file.mapping.text()!r}")
     if file.lists:
         note(f"{file.path.name}: several values in --lists {','.join(file.lists)}")

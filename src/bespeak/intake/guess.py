@@ -87,6 +87,7 @@ _REQUIRED = {"events": ("user", "item", "timestamp"), "items": ("id",), "users":
 _LIST_SEPARATOR = "|"
 _NOISE = re.compile(r"[^a-z0-9]")
 _BY_VALUE = 0.7
+_FITTING = 0.8
 
 
 class Guess(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,14 +164,14 @@ def _by_value(
 
 
 def _fits(field: str, values: list[Any]) -> bool:
-    """False where the name fits and the values plainly do not."""
-    if not values:
-        return True
+    """False where the name fits and the values plainly do not; a few malformed ones are no evidence."""
     if field in ("rating", "quantity", "price", "revenue", "position"):
-        return all(number(value) is not None for value in values)
-    if field in ("timestamp", "published_at", "expires_at"):
-        return all(_reads_as_time(value) for value in values)
-    return True
+        fitting = sum(number(value) is not None for value in values)
+    elif field in ("timestamp", "published_at", "expires_at"):
+        fitting = sum(_reads_as_time(value) for value in values)
+    else:
+        return True
+    return fitting >= _FITTING * len(values)
 
 
 def _is_there(value: Any) -> bool:

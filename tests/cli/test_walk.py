@@ -1,0 +1,84 @@
+"""The tutorial's walk on generated data: init, import, train, decide, profile, report, export, erase."""
+
+from __future__ import annotations
+
+import pytest
+
+MAP = "user=user,item=item,rating=rating,timestamp=timestamp"
+
+
+@pytest.fixture
+def films(project, film_files, run):
+    run("import", "items", film_files / "items.csv", "--map", "id=movie,title=title", "--lists", "genres")
+    run("import", "users", film_files / "users.csv", "--map", "user=user")
+    run("import", "events", film_files / "ratings.csv", "--map", MAP)
+    return project
+
+
+def test_the_walk_ends_in_a_slate_with_reasons(films, run, film_files):
+    trained = run("train", "--json").json
+    assert trained["version"] == 1
+    assert any("60 people" in sentence for sentence in trained["sentences"])
+
+    said = run("decide", "home", "--user", "u0").out
+    assert "what is known of this person" in said
+    assert "you rated" in said
+
+    body = run("decide", "home", "--user", "u0", "--count", 5, "--json").json
+    assert body["mode"] == "profiled"
+    assert len(body["items"]) == 5
+    assert all(item["reasons"] for item in body["items"])
+    seen = {line.split(",")[1] for line in (film_files / "ratings.csv").read_text().splitlines() if "u0," in line[:3]}
+    assert not seen & {item["id"] for item in body["items"]}
+
+    profile = run("profile", "u0", "--json").json
+    assert profile["events"] == 17
+    assert profile["affinities"]["genres"][0]["value"] == "comedy"
+    assert "comedy" in run("profile", "u0").out
+
+    report = run("report", "--json").json
+    assert report["n_events"] == 60 * 16 + 60
+    assert report["by_source"] == {"import": 60 * 16 + 60}
+    assert {(d["placement"], d["mode"]) for d in report["decided"]} == {("home", "profiled")}
+    assert report["lift"]["is_assumed"] is True
+    assert "How many visitors" in run("report").out
+
+
+def test_a_finished_file_is_passed_over_and_a_renamed_one_adds_nothing(films, run, film_files, tmp_path):
+    again = run("import", "events", film_files / "ratings.csv", "--map", MAP, "--json").json["files"][0]
+    assert again["was_done"] is True
+    changed = tmp_path / "other.csv"
+    changed.write_text((film_files / "ratings.csv").read_text() + "\n")
+    report = run("import", "events", changed, "--map", MAP, "--json").json["files"][0]
+    assert (report["was_done"], report["accepted"], report["duplicate"]) == (False, 0, 960)
+
+
+def test_an_erased_person_is_unknown_and_gets_what_others_like(films, run):
+    run("train", "--json")
+    receipt = run("privacy", "erase", "u3", "--yes", "--json").json
+    assert {line["holder"]: line["n_removed"] for line in receipt["lines"]}["events"] == 17
+    assert "Nobody is known" in run("profile", "u3", expect=1).err
+    assert run("decide", "home", "--user", "u3", "--json").json["mode"] == "anonymous"
+    assert run("privacy", "export", "u3").json["events"] == []
+
+
+def test_what_is_held_of_a_person_is_written_as_one_document(films, run, tmp_path):
+    held = run("privacy", "export", "u1").json
+    assert len(held["events"]) == 17
+    run("privacy", "export", "u1", "--out", tmp_path / "u1.json")
+    assert (tmp_path / "u1.json").stat().st_size > 1_000
+
+
+def test_a_decision_can_stand_at_another_time(films, run):
+    body = run("decide", "home", "--user", "u0", "--as-of", "2025-11-01", "--json").json
+    assert body["mode"] == "profiled"
+    assert "--as-of is no time" in run("decide", "home", "--as-of", "soon", expect=1).err
+
+
+def test_filter_context_and_query_reach_the_decision(films, run):
+    body = run("decide", "home", "--user", "u0", "--filter", "contains(genres, 'noir')", "--json").json
+    assert body["items"]
+    assert all("noir" in item["properties"]["attributes"]["genres"] for item in body["items"])
+    found = run("decide", "search", "--query", "Film 7", "--context", "device=mobile", "--json").json
+    assert found["items"][0]["id"] == "f7"
+    assert "key=value" in run("decide", "home", "--context", "mobile", expect=1).err
