@@ -89,6 +89,9 @@ POSTGRES = Dialect(
     extra=("CREATE TABLE log_allocations (last_log_id bigint PRIMARY KEY, bound xid8 NOT NULL)",),
 )
 
+DIALECTS = {"sqlite": SQLITE, "postgres": POSTGRES}
+"""The dialect of each kind of store."""
+
 
 def table_named(name: str) -> Table:
     """Returns the declaration of a table; raises `UnknownName` for a table that is not declared."""

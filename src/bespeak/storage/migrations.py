@@ -11,33 +11,18 @@ Two processes may migrate at the same time: each half takes a lock by name and l
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
 from bespeak.errors import StoreError, StoreTooNew
-from bespeak.storage.base import Session, Transaction
-from bespeak.storage.dialect import Dialect, create_index
+from bespeak.storage.base import Session, Store, Transaction
+from bespeak.storage.dialect import DIALECTS, Dialect, create_index
 from bespeak.storage.schema import INTERNAL, SCHEMA_VERSION, TABLES, Table
 
 Phase = Literal["expand", "contract"]
 PHASES: tuple[Phase, ...] = ("expand", "contract")
 _LOCK = "schema"
-
-
-class Migratable(Protocol):
-    """What a store must offer to be migrated."""
-
-    dialect: Dialect
-
-    def read(self) -> AbstractContextManager[Session]:
-        """Opens a snapshot."""
-        ...
-
-    def write(self) -> AbstractContextManager[Transaction]:
-        """Opens a transaction."""
-        ...
 
 
 class AddTable(msgspec.Struct, frozen=True):
@@ -138,10 +123,10 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
 CURRENT = Schema(version=SCHEMA_VERSION, tables=TABLES)
 
 
-def schema_version(store: Migratable) -> int | None:
+def schema_version(store: Store) -> int | None:
     """Returns the highest schema step that was begun, or None for a store without tables."""
     with store.read() as session:
-        if session.row(store.dialect.has_table, ("schema_steps",)) is None:
+        if session.row(DIALECTS[store.kind].has_table, ("schema_steps",)) is None:
             return None
         row = session.row("SELECT max(number) FROM schema_steps")
     number = row[0] if row else None
@@ -150,7 +135,7 @@ def schema_version(store: Migratable) -> int | None:
     return number
 
 
-def check_version(store: Migratable, schema: Schema = CURRENT) -> None:
+def check_version(store: Store, schema: Schema = CURRENT) -> None:
     """Raises `StoreTooNew` for a newer schema, and `StoreError` for a missing or an older one."""
     version = schema_version(store)
     if version is None:
@@ -169,7 +154,7 @@ def check_version(store: Migratable, schema: Schema = CURRENT) -> None:
         )
 
 
-def migrate(store: Migratable, schema: Schema = CURRENT) -> None:
+def migrate(store: Store, schema: Schema = CURRENT) -> None:
     """Makes the tables of a fresh store, or brings an older one to the schema; does nothing when it is there.
 
     Safe to call from several processes at once and after a process was killed in it.
@@ -198,25 +183,25 @@ def migrate(store: Migratable, schema: Schema = CURRENT) -> None:
             _run_phase(store, step, phase)
 
 
-def _create(store: Migratable, schema: Schema) -> None:
+def _create(store: Store, schema: Schema) -> None:
     with store.write() as tx:
         tx.lock_keys([_LOCK])
-        if tx.row(store.dialect.has_table, ("schema_steps",)) is not None:
+        if tx.row(DIALECTS[store.kind].has_table, ("schema_steps",)) is not None:
             return  # another process was faster
         for table in (*INTERNAL, *schema.tables):
-            AddTable(table).apply(tx, store.dialect)
-        for statement in store.dialect.extra:
+            AddTable(table).apply(tx, DIALECTS[store.kind])
+        for statement in DIALECTS[store.kind].extra:
             tx.run(statement)
         _record(tx, [(schema.version, phase) for phase in PHASES])
 
 
-def _run_phase(store: Migratable, step: Step, phase: Phase) -> None:
+def _run_phase(store: Store, step: Step, phase: Phase) -> None:
     with store.write() as tx:
         tx.lock_keys([_LOCK])
         if _is_done(tx, step.number, phase):
             return
         for change in step.expand if phase == "expand" else step.contract:
-            change.apply(tx, store.dialect)
+            change.apply(tx, DIALECTS[store.kind])
         _record(tx, [(step.number, phase)])
 
 

@@ -24,7 +24,6 @@ from psycopg.types.numeric import NumericBinaryLoader
 from bespeak.errors import StoreError, StoreUnavailable
 from bespeak.storage import postgres_dump
 from bespeak.storage.base import Session, Transaction
-from bespeak.storage.dialect import POSTGRES
 from bespeak.storage.postgres_sessions import PostgresSession, PostgresTransaction
 from bespeak.storage.postgres_sql import FAILURES, explained
 from bespeak.storage.schema import TABLES
@@ -46,7 +45,6 @@ class PostgresStore:
     """
 
     kind: Literal["sqlite", "postgres"] = "postgres"
-    dialect = POSTGRES
 
     def __init__(
         self,

@@ -10,7 +10,8 @@ from psycopg import errors
 
 from bespeak.errors import StoreError, StoreUnavailable
 
-FAILURES = (psycopg.Error, OverflowError, UnicodeError)
+FAILURES = (psycopg.Error, OverflowError, UnicodeError, TypeError)
+"""What psycopg raises: its own errors, and Python's for values that do not fit their columns."""
 N_LOCKS_A_NAMESPACE = 1024
 
 
@@ -58,6 +59,8 @@ def explained(error: Exception) -> StoreError:
         return _explained_by_kind(error) or _explained_by_class(error)
     if isinstance(error, UnicodeError):
         return StoreError("PostgreSQL: a text is not valid Unicode.", hint="Check it at intake.")
+    if isinstance(error, TypeError):
+        return StoreError("PostgreSQL: a value has a type that its column does not take.", hint="Check it at intake.")
     return StoreError("PostgreSQL: an integer does not fit into 64 bits.", hint="Check it at intake.")
 
 

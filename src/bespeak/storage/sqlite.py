@@ -24,7 +24,6 @@ import apsw
 from bespeak.errors import StoreError, StoreUnavailable
 from bespeak.storage import files
 from bespeak.storage.base import Session, Transaction
-from bespeak.storage.dialect import SQLITE
 from bespeak.storage.queue_lock import NO_PATIENCE, QueueLock, Waiter
 from bespeak.storage.sqlite_errors import FAILURES, explained
 from bespeak.storage.sqlite_scrub import zero_unused
@@ -57,7 +56,6 @@ class SqliteStore:
     """
 
     kind: Literal["sqlite", "postgres"] = "sqlite"
-    dialect = SQLITE
 
     def __init__(self, path: Path, *, read_only: bool = False, patience_seconds: float = PATIENCE_SECONDS) -> None:
         _check_library()
