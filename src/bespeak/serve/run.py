@@ -16,7 +16,8 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -38,6 +39,9 @@ log = logging.getLogger("bespeak.serve")
 REFRESH_SECONDS = 0.2
 GRACE_SECONDS = 10
 _RESTART_PAUSE_SECONDS = 0.5
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""A worker answers many requests at once; one matrix product on all cores would make every other one wait."""
 
 ExtraRoutes = Callable[[Engine], Sequence[BaseRoute]]
 
@@ -122,7 +126,7 @@ def serve(
     supervisor = Supervisor()
     try:
         for number in range(workers):
-            supervisor.start(f"worker-{number + 1}", _worker, (str(project), listener, extra))
+            supervisor.start(f"worker-{number + 1}", _worker, (str(project), listener, extra), ONE_THREAD)
         if with_jobs:
             supervisor.start("jobs", _jobs, (str(project),))
         if announce is not None:
@@ -140,39 +144,60 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+@dataclass(frozen=True)
+class _Child:
+    process: SpawnProcess
+    target: Callable[..., None]
+    args: tuple[Any, ...]
+    environment: Mapping[str, str]
+
+
 class Supervisor:
     """Keeps child processes running until it is told to stop."""
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("spawn")
-        self._children: dict[str, tuple[SpawnProcess, Callable[..., None], tuple[Any, ...]]] = {}
+        self._children: dict[str, _Child] = {}
         self._stopping = threading.Event()
 
-    def start(self, name: str, target: Callable[..., None], args: tuple[Any, ...]) -> None:
-        """Starts a child."""
+    def start(
+        self,
+        name: str,
+        target: Callable[..., None],
+        args: tuple[Any, ...],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Starts a child with variables of its own over this process's environment."""
         process = self._context.Process(target=target, args=args, name=name)
-        process.start()
-        self._children[name] = (process, target, args)
+        before = dict(os.environ)
+        os.environ.update(environment or {})
+        try:
+            process.start()
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        self._children[name] = _Child(process, target, args, environment or {})
 
     def wait(self) -> None:
         """Returns when SIGTERM or SIGINT came; restarts children that die before."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked_to_stop)
         while not self._stopping.wait(0.2):
-            for name, (process, target, args) in list(self._children.items()):
-                if not process.is_alive():
-                    log.warning("%s ended with %s and is started again", name, process.exitcode)
+            for name, child in list(self._children.items()):
+                if not child.process.is_alive():
+                    log.warning("%s ended with %s and is started again", name, child.process.exitcode)
                     time.sleep(_RESTART_PAUSE_SECONDS)
-                    self.start(name, target, args)
+                    self.start(name, child.target, child.args, child.environment)
 
     def stop(self) -> None:
         """Asks every child to stop, waits, and kills what is left."""
         self._stopping.set()
-        for process, _, _ in self._children.values():
+        processes = [child.process for child in self._children.values()]
+        for process in processes:
             if process.is_alive():
                 process.terminate()
         deadline = time.monotonic() + GRACE_SECONDS
-        for process, _, _ in self._children.values():
+        for process in processes:
             process.join(max(0.1, deadline - time.monotonic()))
             if process.is_alive():
                 process.kill()
