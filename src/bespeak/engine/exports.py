@@ -118,7 +118,7 @@ def _events(core: Core, is_shareable: bool, progress: Progress) -> Iterator[list
     with core.store.read() as session:
         ceiling = session.log_ceiling()
         roots = people.roots(session)
-        shut = _refusing_share(core, session) if is_shareable else frozenset[int]()
+        shut = people.refusing(session, "share") if is_shareable else set[int]()
     while True:
         with core.store.read() as session:
             entries = log.follow(session, after, BATCH)
@@ -212,22 +212,22 @@ def _profiles(core: Core, is_shareable: bool, progress: Progress) -> Iterator[li
 
 
 def _decisions(core: Core, is_shareable: bool, progress: Progress) -> Iterator[list[Pair]]:
-    share = core.config.purposes.share
     after = ""
     n_done = 0
     with core.store.read() as session:
         row = session.row("SELECT count(*) FROM decisions")
-        shut = _refusing_share(core, session) if is_shareable else frozenset[int]()
     n_all = int(str(row[0])) if row else 0
     while True:
         with core.store.read() as session:
             batch = records.decision_page(session, after, 500)
+            about = {decision.person for decision in batch if decision.person is not None}
+            agreeing = _agreeing(session, about) if is_shareable else about
         if not batch:
             return
         after = batch[-1].decision_id
         found: list[Pair] = []
         for decision in batch:
-            if is_shareable and (not decision.purposes & share or decision.person in shut):
+            if decision.person is not None and decision.person not in agreeing:
                 continue
             record: dict[str, Any] = {**msgspec.to_builtins(decision), "time": iso(decision.time_ms)}
             found.append(
@@ -258,6 +258,189 @@ _BATCHES: dict[str, Callable[[Core, bool, Progress], Iterator[list[Pair]]]] = {
     "profiles": _profiles,
     "decisions": _decisions,
 }
+
+
+def _agreeing(session: Session, persons: set[int]) -> set[int]:
+    """Returns those who said yes to `share`: what a decision was made with may come from any source."""
+    rows = people.profiles(session, persons)
+    words = {person: decode(row.body).consent.get("share") for person, row in rows.items()}
+    return {person for person, word in words.items() if word is not None and word.is_granted}
+
+
+def _jsonl(path: Path, what: str, batches: Iterator[list[Pair]]) -> int:
+    del what
+    encode = msgspec.json.Encoder(enc_hook=str).encode
+    n_records = 0
+    with path.open("wb") as file:
+        for batch in batches:
+            file.write(b"".join(encode(record) + b"\n" for record, _ in batch))
+            n_records += len(batch)
+    return n_records
+
+
+def _parquet(path: Path, what: str, batches: Iterator[list[Pair]]) -> int:
+    n_records = 0
+    with pq.ParquetWriter(path, SCHEMAS[what], compression="zstd") as writer:
+        for batch in batches:
+            if batch:
+                writer.write_table(pa.Table.from_pylist([row for _, row in batch], schema=SCHEMAS[what]))
+                n_records += len(batch)
+    return n_records
+
+
+def _events(core: Core, is_shareable: bool, progress: Progress) -> Iterator[list[Pair]]:
+    purposes = core.config.purposes
+    after = 0
+    with core.store.read() as session:
+        ceiling = session.log_ceiling()
+        roots = people.roots(session)
+        shut = people.refusing(session, "share") if is_shareable else set[int]()
+    while True:
+        with core.store.read() as session:
+            entries = log.follow(session, after, BATCH)
+        entries = [entry for entry in entries if entry.log_id <= ceiling]
+        if not entries:
+            return
+        after = entries[-1].log_id
+        found: list[Pair] = []
+        for entry in entries:
+            event = entry.body.event
+            person = roots.get(entry.person_id, entry.person_id)
+            if event is None or (is_shareable and (not entry.purposes & purposes.share or person in shut)):
+                continue
+            body = encode_event(event)
+            names = list(purposes.names(entry.purposes))
+            record = {
+                **body,
+                "receivedAt": iso(entry.received_ms),
+                "source": entry.source,
+                "person": person,
+                "purposes": names,
+            }
+            row = {
+                "message_id": event.message_id,
+                "person": person,
+                "user_id": event.user_id or None,
+                "anonymous_id": event.anonymous_id or None,
+                "type": event.type,
+                "event": event.name or None,
+                "time": entry.time_ms,
+                "received": entry.received_ms,
+                "source": entry.source,
+                "purposes": names,
+                "is_bot": entry.is_bot,
+                "properties": _json(event.properties),
+                "traits": _json(event.traits),
+                "context": _json(body.get("context", {})),
+            }
+            found.append((record, row))
+        yield found
+        progress(after / max(ceiling, 1))
+
+
+def _profiles(core: Core, is_shareable: bool, progress: Progress) -> Iterator[list[Pair]]:
+    runtime = core.runtime
+    purposes = runtime.config.purposes
+    now_ms = core.now_ms()
+    after = n_done = 0
+    with core.store.read() as session:
+        n_all = people.count(session)
+    while True:
+        with core.store.read() as session:
+            rows = people.profile_batch(session, after, 500)
+            persons = [row.person_id for row in rows]
+            links = people.links_of(session, persons)
+            members = records.members_of(session, persons)
+        if not rows:
+            return
+        after = rows[-1].person_id
+        found: list[Pair] = []
+        for stored in rows:
+            profile = decode(stored.body)
+            granted = granted_purposes(runtime, profile, Context())
+            word = profile.consent.get("share")
+            if is_shareable and not (word is not None and word.is_granted):
+                continue
+            view = profile_view(runtime, profile, granted, now_ms)
+            known = readable(view)
+            keys = links.get(stored.person_id, [])
+            held = members.get(stored.person_id, {})
+            segments = sorted(name for name, (is_member, _, _) in held.items() if is_member)
+            ids = [{"kind": key.kind, "value": key.value.replace("\x1f", " / ")} for key in keys]
+            names = list(purposes.names(granted))
+            record = {"person": stored.person_id, "ids": ids, "purposes": names, "segments": segments, **known}
+            row = {
+                "person": stored.person_id,
+                "user_ids": [key["value"] for key in ids if key["kind"] == "user_id"],
+                "anonymous_ids": [key["value"] for key in ids if key["kind"] == "anonymous_id"],
+                "purposes": names,
+                "segments": segments,
+                "n_events": profile.n_events,
+                "stage": known.get("stage"),
+                "first_seen": profile.first_ms if profile.n_events and view.is_profiled else None,
+                "last_seen": profile.last_ms if profile.n_events and view.is_profiled else None,
+                "profile": _json(known),
+            }
+            found.append((record, row))
+        yield found
+        n_done += len(rows)
+        progress(n_done / max(n_all, 1))
+
+
+def _decisions(core: Core, is_shareable: bool, progress: Progress) -> Iterator[list[Pair]]:
+    after = ""
+    n_done = 0
+    with core.store.read() as session:
+        row = session.row("SELECT count(*) FROM decisions")
+    n_all = int(str(row[0])) if row else 0
+    while True:
+        with core.store.read() as session:
+            batch = records.decision_page(session, after, 500)
+            about = {decision.person for decision in batch if decision.person is not None}
+            agreeing = _agreeing(session, about) if is_shareable else about
+        if not batch:
+            return
+        after = batch[-1].decision_id
+        found: list[Pair] = []
+        for decision in batch:
+            if decision.person is not None and decision.person not in agreeing:
+                continue
+            record: dict[str, Any] = {**msgspec.to_builtins(decision), "time": iso(decision.time_ms)}
+            found.append(
+                (
+                    record,
+                    {
+                        "decision_id": decision.decision_id,
+                        "person": decision.person,
+                        "time": decision.time_ms,
+                        "placement": decision.placement,
+                        "mode": decision.mode,
+                        "policy": decision.policy,
+                        "item_ids": [shown.item_id for shown in decision.items],
+                        "scores": [shown.score for shown in decision.items],
+                        "propensities": [shown.propensity for shown in decision.items],
+                        "n_candidates": decision.n_candidates,
+                        "record": _json(record),
+                    },
+                )
+            )
+        yield found
+        n_done += len(batch)
+        progress(n_done / max(n_all, 1))
+
+
+_BATCHES: dict[str, Callable[[Core, bool, Progress], Iterator[list[Pair]]]] = {
+    "events": _events,
+    "profiles": _profiles,
+    "decisions": _decisions,
+}
+
+
+def _agreeing(session: Session, persons: set[int]) -> set[int]:
+    """Returns those who said yes to `share`: what a decision was made with may come from any source."""
+    rows = people.profiles(session, persons)
+    words = {person: decode(row.body).consent.get("share") for person, row in rows.items()}
+    return {person for person, word in words.items() if word is not None and word.is_granted}
 
 
 def _refusing_share(core: Core, session: Session) -> frozenset[int]:

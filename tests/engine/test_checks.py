@@ -1,0 +1,160 @@
+"""Doctor: every check passes a sound project and finds the trouble that it is named for."""
+
+from __future__ import annotations
+
+import pytest
+
+from bespeak.engine.checks import CHECKS, FAIL, PASS, WARN, catalogue, intake, profiles, project, run_checks
+from bespeak.engine.clock import VirtualClock
+from bespeak.engine.engine import Engine
+from bespeak.engine.project import create
+from bespeak.storage import log, people
+from bespeak.storage.people import ProfileRow
+
+NOW = 1_760_000_000_000
+DAY = 86_400_000
+
+
+@pytest.fixture
+def clock():
+    return VirtualClock(NOW)
+
+
+@pytest.fixture
+def engine(tmp_path, clock):
+    create(tmp_path / "p", token_key=("private", ""))
+    with Engine.open(tmp_path / "p", clock=clock) as engine:
+        engine.items.put([{"id": f"p{i}", "title": f"Item {i}", "price": 9.5, "currency": "EUR"} for i in range(8)])
+        yield engine
+
+
+def view(user: str, n: int = 0, **more: object) -> dict[str, object]:
+    return {
+        "type": "track",
+        "event": "Product Viewed",
+        "userId": user,
+        "messageId": f"{user}-{n}",
+        "properties": {"product_id": f"p{n % 8}"},
+        **more,
+    }
+
+
+def test_a_sound_project_passes_every_check(engine):
+    engine.track([view(f"u{i}", n) for i in range(8) for n in range(6)], "backend")
+    engine.models.train()
+    found = run_checks(engine.core)
+    assert len(found) == len(CHECKS)
+    assert {finding.name: finding.message for finding in found if finding.status != PASS} == {}
+    assert all(finding.message for finding in found)
+
+
+def test_every_finding_that_is_no_pass_says_what_to_do(engine):
+    engine.track([view("u1", event="Frobnicated")], "backend")
+    assert all(finding.advice and finding.n for finding in run_checks(engine.core) if finding.status != PASS)
+
+
+def test_a_changed_file_is_found(engine):
+    path = engine.core.folder.config_path
+    path.write_text(path.read_text() + "\n# changed\n")
+    with Engine.open(engine.core.folder.root) as other:
+        assert project.configuration(other.core).status == WARN
+        other.core.apply()
+        assert project.configuration(other.core).status == PASS
+
+
+def test_rejects_of_the_last_days_are_found_by_reason_and_old_ones_forgotten(engine, clock):
+    engine.track([view(f"u{i}") for i in range(20)], "backend")
+    engine.track([{"type": "track", "event": "x"}], "backend")
+    finding = intake.rejects(engine.core)
+    assert (finding.status, finding.n) == (WARN, 1)
+    engine.track([{"type": "track", "event": f"x{i}"} for i in range(10)], "backend")
+    assert intake.rejects(engine.core).status == FAIL
+    clock.advance(8 * DAY)
+    assert intake.rejects(engine.core).status == PASS
+
+
+def test_a_clock_that_is_a_year_off_is_found_but_not_in_imports(engine):
+    engine.track([view("u1", timestamp="2024-01-01T00:00:00Z")], "import")
+    assert intake.clocks(engine.core).status == PASS
+    engine.track([view("u2", timestamp="2024-01-01T00:00:00Z")], "backend")
+    assert (intake.clocks(engine.core).status, intake.clocks(engine.core).n) == (WARN, 1)
+
+
+def test_a_consent_category_that_means_nothing_is_named(engine):
+    preferences = {"personalize": True, "Marketing": True}
+    engine.track([view("u1", context={"consent": {"categoryPreferences": preferences}})], "backend")
+    finding = intake.consent_categories(engine.core)
+    assert finding.status == WARN
+    assert "Marketing" in finding.message
+
+
+def test_an_unknown_event_about_an_item_is_named(engine):
+    engine.track([view("u1", event="Frobnicated")], "backend")
+    finding = intake.event_names(engine.core)
+    assert finding.status == WARN
+    assert "Frobnicated" in finding.message
+
+
+def test_many_bots_are_found(engine):
+    robot = {"userAgent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"}
+    engine.track([view("u1", n, context=robot) for n in range(5)] + [view("u2")], "backend")
+    assert (intake.bots(engine.core).status, intake.bots(engine.core).n) == (WARN, 5)
+
+
+def test_items_without_title_price_or_known_currency_are_named(engine):
+    engine.items.put([{"id": "bare"}, {"id": "odd", "title": "Odd", "price": 3, "currency": "XYZ"}])
+    assert catalogue.titles(engine.core).n == 1
+    assert catalogue.prices(engine.core).n == 1
+    assert "bare" in catalogue.titles(engine.core).message
+    assert "XYZ" in catalogue.currencies(engine.core).message
+
+
+def test_a_catalogue_of_stubs_is_found(engine):
+    engine.track([{**view("u1", n), "properties": {"product_id": f"new{n}"}} for n in range(8)], "backend")
+    engine.core.refresh()
+    assert (catalogue.stubs(engine.core).status, catalogue.stubs(engine.core).n) == (WARN, 8)
+
+
+def test_a_placement_that_can_show_nothing_fails(engine):
+    path = engine.core.folder.config_path
+    path.write_text(path.read_text().replace("[placements.home]", '[placements.home]\nfilter = "price < 0"'))
+    engine.core.apply()
+    finding = catalogue.placements(engine.core)
+    assert finding.status == FAIL
+    assert "home" in finding.message
+
+
+def test_a_missing_and_an_old_model_are_found(engine, clock):
+    engine.track([view(f"u{i}", n) for i in range(8) for n in range(6)], "backend")
+    assert project.model_age(engine.core).status == WARN
+    engine.models.train()
+    assert project.model_age(engine.core).status == PASS
+    clock.advance(40 * DAY)
+    assert project.model_age(engine.core).status == WARN
+
+
+def test_a_lake_far_behind_the_log_is_found(engine, monkeypatch):
+    monkeypatch.setattr(project, "LAKE_LAG", 3)
+    engine.track([view("u1", n) for n in range(8)], "backend")
+    assert (project.lake_lag(engine.core).status, project.lake_lag(engine.core).n) == (WARN, 8)
+
+
+def test_a_profile_that_is_not_what_its_log_says_fails(engine):
+    engine.track([view("u1"), view("u2", 1)], "backend")
+    assert profiles.rebuilt_profiles(engine.core).status == PASS
+    one, two = engine.profiles.find("u1"), engine.profiles.find("u2")
+    assert one is not None
+    assert two is not None
+    with engine.core.people_write() as tx:
+        body = people.profiles(tx, [two])[two].body
+        people.put_profiles(tx, [ProfileRow(one, 9, NOW, body)])
+    assert (profiles.rebuilt_profiles(engine.core).status, profiles.rebuilt_profiles(engine.core).n) == (FAIL, 1)
+
+
+def test_the_log_is_only_read(engine):
+    engine.track([view("u1")], "backend")
+    with engine.core.store.read() as session:
+        before = log.count(session)
+    run_checks(engine.core)
+    with engine.core.store.read() as session:
+        assert log.count(session) == before
