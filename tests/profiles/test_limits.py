@@ -83,3 +83,29 @@ def test_a_merge_keeps_the_limits(settings, saw):
     assert len(one.sessions) == 2
     assert one.n_older_sessions == 6
     assert list(one.traits) == ["b3"]
+
+
+def test_exactly_the_days_of_the_window_stay_whatever_the_gaps(settings, saw):
+    small = _small(settings, window_days=5)
+    profile, held = Profile(), {}
+    days = [100, 101, 99, 104, 105, 100, 106, 109, 106, 200, 201, 197, 205, 206, 211, 212, 207]
+    for n, day in enumerate(days):
+        fold(profile, saw(day * DAY + n, "view" if n % 3 else "purchase", "p1", value=100), small)
+        oldest = max(days[: n + 1]) - 5
+        held = {kept: count for kept, count in held.items() if kept > oldest}
+        if day > oldest:
+            held[day] = held.get(day, 0) + 1
+        total = {}
+        for counts in profile.counts.values():
+            for kept, count in counts.items():
+                total[kept] = total.get(kept, 0) + count
+        assert total == held
+        assert all(kept > oldest for kept in profile.orders.days)
+        assert profile.orders.money_days.keys() == profile.orders.days.keys()
+
+
+def test_days_left_by_a_withdrawal_go_with_the_first_event_after_it(settings, saw):
+    small = _small(settings, window_days=5)
+    profile = Profile(counts={"view": {10: 1, 98: 2}})
+    fold(profile, saw(100 * DAY, "view", "p1"), small)
+    assert profile.counts == {"view": {98: 2, 100: 1}}

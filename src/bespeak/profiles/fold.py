@@ -77,11 +77,13 @@ def _see_id(profile: Profile, kind: str, value: str, time_ms: int, settings: Fol
 def _see_time(profile: Profile, time_ms: int, settings: FoldSettings) -> None:
     if not profile.n_events:
         profile.first_ms = profile.last_ms = time_ms
-    elif time_ms > profile.last_ms:
-        is_new_day = time_ms // DAY_MS > profile.last_ms // DAY_MS
-        profile.last_ms = time_ms
-        if is_new_day:
+        if profile.counts:  # a withdrawal took the dates and left the counts of other purposes
             limits.drop_old_days(profile, settings)
+    elif time_ms > profile.last_ms:
+        day_before = profile.last_ms // DAY_MS
+        profile.last_ms = time_ms
+        if time_ms // DAY_MS > day_before:
+            limits.drop_old_days(profile, settings, since_day=day_before)
     elif time_ms < profile.first_ms:
         profile.first_ms = time_ms
     profile.n_events += 1

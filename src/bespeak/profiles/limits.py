@@ -47,19 +47,30 @@ def drop_oldest(entries: dict[str, Any], limit: int, attribute: str) -> None:
             del entries[name]
 
 
-def drop_old_days(profile: Profile, settings: FoldSettings) -> None:
-    """Drops daily counts from before the window that ends with the latest event."""
+def drop_old_days(profile: Profile, settings: FoldSettings, since_day: int | None = None) -> None:
+    """Drops daily counts from before the window that ends with the latest event.
+
+    Args:
+        since_day: day of the latest event when days were last dropped, if nothing older than the window of that day
+            can be held: only the days between are looked up then, instead of every day that is kept.
+    """
     oldest = profile.last_ms // DAY_MS - settings.limits.window_days
+    passed = None if since_day is None else range(since_day - settings.limits.window_days + 1, oldest + 1)
     for name, days in list(profile.counts.items()):
-        for day in [day for day in days if day <= oldest]:
-            del days[day]
+        _drop_days(days, oldest, passed)
         if not days:
             del profile.counts[name]
-    orders = profile.orders
-    for day in [day for day in orders.days if day <= oldest]:
-        del orders.days[day]
-    for day in [day for day in orders.money_days if day <= oldest]:
-        del orders.money_days[day]
+    _drop_days(profile.orders.days, oldest, passed)
+    _drop_days(profile.orders.money_days, oldest, passed)
+
+
+def _drop_days(days: dict[int, Any], oldest: int, passed: range | None) -> None:
+    if passed is None or len(passed) > len(days):
+        for day in [day for day in days if day <= oldest]:
+            del days[day]
+    else:
+        for day in passed:
+            days.pop(day, None)
 
 
 def apply_limits(profile: Profile, settings: FoldSettings) -> None:
