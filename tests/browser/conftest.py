@@ -1,0 +1,113 @@
+"""A served shop and a real Chromium."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from bespeak.engine.engine import Engine
+from server_fixtures import READY_SECONDS, STOP_SECONDS, Project, make_project
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+PROGRAM = Path(__file__).with_name("serve_shop.py")
+N_PEOPLE, N_ITEMS = 60, 96
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A served shop."""
+
+    url: str
+    project: Project
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    web = {"kind": "browser", "key": "wk_shop", "consent": ["essential", "personalize", "measure", "improve"]}
+    root = tmp_path_factory.mktemp("browser") / "shop"
+    # Tests share their cores: a decision that waits for one is late, not failed.
+    settings = {"sources": {"web": web}, "serve": {"decide_budget_ms": 5_000}}
+    project = make_project(root, n_people=N_PEOPLE, n_items=N_ITEMS, history=True, settings=settings)
+    with Engine.open(root) as engine:
+        engine.models.train()
+        engine.track([{"type": "track", "event": "Nobody did this"}])
+    numbers = [str(n) for n in (N_PEOPLE, N_ITEMS, project.world.end_ms)]
+    process = subprocess.Popen(
+        [sys.executable, str(PROGRAM), str(root), project.keys.token_private_key, *numbers],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        url = process.stdout.readline().strip()
+        assert url, "the server did not start"
+        _wait(url)
+        yield Shop(url, project)
+    finally:
+        process.terminate()
+        status = process.wait(STOP_SECONDS)
+        process.stdout.close()
+    assert status == 0
+
+
+def _wait(url: str) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(url + "/health/ready", timeout=30, trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError("the server did not get ready")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    assert path, f"none of {', '.join(CHROMIUM_NAMES)} is on the path: run `make test-all`, which installs one"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+def watched(browser: Browser, size: dict[str, int]) -> tuple[Page, list[str]]:
+    """A page in a browser profile of its own, and what went wrong on it."""
+    page = browser.new_context(viewport=size, locale="en-GB").new_page()
+    troubles: list[str] = []
+    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    return page, troubles
+
+
+@pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
+def page(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
+    """A page of either size; nothing may have gone wrong on it."""
+    made, troubles = watched(chromium, request.param)
+    yield made
+    made.context.close()
+    assert not troubles
+
+
+@pytest.fixture
+def desktop(chromium: Browser) -> Iterator[Page]:
+    """A page of a large window; nothing may have gone wrong on it."""
+    made, troubles = watched(chromium, DESKTOP)
+    yield made
+    made.context.close()
+    assert not troubles
