@@ -82,3 +82,26 @@ def test_filter_context_and_query_reach_the_decision(films, run):
     found = run("decide", "search", "--query", "Film 7", "--context", "device=mobile", "--json").json
     assert found["items"][0]["id"] == "f7"
     assert "key=value" in run("decide", "home", "--context", "mobile", expect=1).err
+
+
+def test_a_restore_brings_back_everybody_but_the_erased(films, run, tmp_path):
+    run("train", "--json")
+    backup = tmp_path / "films.tar"
+    assert run("backup", backup, "--json").json["n_files"] > 1
+    assert "exists already" in run("backup", backup, expect=1).err
+    run("privacy", "erase", "u3", "--yes", "--json")
+    run("privacy", "erase", "u4", "--yes", "--json")
+    assert "--yes" in run("restore", backup, expect=1).err
+    assert run("restore", backup, "--yes", "--json").json["n_erased_again"] == 2
+    for user, is_there in (("u3", False), ("u4", False), ("u5", True)):
+        run("profile", user, expect=0 if is_there else 1)
+    assert run("report", "--json").json["n_people"] == 58
+    assert run("decide", "home", "--user", "u5", "--json").json["mode"] == "profiled"
+
+
+def test_a_backup_makes_a_project_where_there_was_none(films, run, tmp_path):
+    run("backup", tmp_path / "films.tar", "--json")
+    run("restore", tmp_path / "films.tar", "--project", tmp_path / "copy", "--json")
+    assert run("report", "--project", tmp_path / "copy", "--json").json["n_people"] == 60
+    (tmp_path / "no.tar").write_bytes(b"nothing")
+    assert "not a backup" in run("restore", tmp_path / "no.tar", "--project", tmp_path / "other", expect=1).err

@@ -6,6 +6,9 @@ data        import, export, rejects
 training    train, report
 decisions   decide
 people      profile, segment, privacy
+running     serve, work, doctor
+archive     backup, restore
+demo        demo; storefront serves it
 project     which project a command acts on
 output      data on stdout, everything else on stderr
 """
