@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,30 @@ ARGUMENTS = (
 PROGRAM = Path(__file__).with_name("serve_shop.py")
 N_PEOPLE, N_ITEMS = 60, 96
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+
+# WCAG 2.2, relative luminance and contrast, over every element that shows text of its own.
+LOW_CONTRAST = """() => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || !element.checkVisibility() || element.closest(".u-legend, svg, .unseen")) continue;
+    const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) found.push(`${element.tagName}.${element.className} ${ratio.toFixed(2)}`);
+  }
+  return [...new Set(found)];
+}"""
 
 
 @dataclass(frozen=True)
@@ -111,3 +135,9 @@ def desktop(chromium: Browser) -> Iterator[Page]:
     yield made
     made.context.close()
     assert not troubles
+
+
+@pytest.fixture
+def hard_to_read() -> Callable[[Page], list[str]]:
+    """Names the elements of a page whose text stands out too little from its ground."""
+    return lambda page: page.evaluate(LOW_CONTRAST)

@@ -122,3 +122,12 @@ def test_a_product_is_looked_at_and_closed_with_the_keyboard(desktop, shop):
     desktop.keyboard.press("Escape")
     expect(desktop.locator("#peek")).to_be_hidden()
     expect(desktop.locator("#row1")).to_be_focused()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_can_be_read(desktop, shop, hard_to_read, scheme):
+    desktop.emulate_media(color_scheme=scheme)
+    for path in ("/", "/p/p0001", "/c/audio", "/search?q=radio"):
+        desktop.goto(shop.url + "/demo" + path)
+        expect(desktop.locator("[data-item-id]").first).to_be_attached()
+        assert not hard_to_read(desktop), path

@@ -25,7 +25,14 @@ def test_a_secret_stays_the_same_and_differs_by_name(vault):
 
 
 def test_of_many_who_take_a_value_one_gets_it(vault):
-    vault.put("once", b"x")
+    vault.keep("once", "token", b"x")
     with ThreadPoolExecutor(8) as pool:
-        taken = list(pool.map(lambda _: vault.take("once"), range(8)))
+        taken = list(pool.map(lambda _: vault.redeem("once", "token"), range(8)))
     assert sorted(value or b"" for value in taken) == [b""] * 7 + [b"x"]
+
+
+def test_a_wrong_token_takes_nothing_away(vault):
+    vault.keep("once", "token", b"x")
+    assert vault.redeem("once", "other") is None
+    assert vault.redeem("other", "token") is None
+    assert vault.redeem("once", "token") == b"x"

@@ -81,10 +81,13 @@ def test_two_sessions_have_forms_of_their_own(desk):
 
 def test_a_link_works_once_and_only_for_a_while(desk):
     login, clock = login_of(desk), desk[2]
-    late, used = login.make_once(), login.make_once()
+    void, used = login.make_once(), login.make_once()
+    with pytest.raises(NotAllowed):
+        login.redeem_once(void)
     login.redeem_once(used)
     with pytest.raises(NotAllowed):
         login.redeem_once(used)
+    late = login.make_once()
     clock.advance(ONCE_MINUTES * MINUTE_MS + 1)
     with pytest.raises(NotAllowed):
         login.redeem_once(late)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
+from hashlib import sha256
 
 from bespeak.engine.core import Core
 from bespeak.storage import records
@@ -25,20 +27,26 @@ class Vault:
                 records.put_setting(tx, _PREFIX + name, held)
         return held
 
-    def put(self, name: str, value: bytes) -> None:
-        """Keeps a value until it is taken."""
+    def keep(self, name: str, token: str, value: bytes) -> None:
+        """Keeps a value for whoever brings the token; an older one of this name is void from then on."""
         with self._core.store.write() as tx:
-            records.put_setting(tx, _PREFIX + name, value)
+            records.put_setting(tx, _PREFIX + name, _digest(token) + value)
 
-    def take(self, name: str) -> bytes | None:
-        """Returns a value and forgets it: of several callers, exactly one gets it."""
+    def redeem(self, name: str, token: str) -> bytes | None:
+        """Returns the value kept for a token and forgets it: of several callers, exactly one gets it."""
+        digest = _digest(token)
         with self._core.store.write() as tx:
             held = records.setting(tx, _PREFIX + name)
-            if held is not None:
-                tx.run("DELETE FROM settings WHERE name = ?", (_PREFIX + name,))
-        return held
+            if held is None or not hmac.compare_digest(held[: len(digest)], digest):
+                return None
+            tx.run("DELETE FROM settings WHERE name = ?", (_PREFIX + name,))
+        return held[len(digest) :]
 
     def note(self, actor: str, action: str, detail: str = "") -> None:
         """Appends to the audit log; `detail` names no person."""
         with self._core.store.write() as tx:
             records.add_audit(tx, self._core.clock.now_ms(), actor, action, detail)
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode()).digest()

@@ -26,7 +26,7 @@ COOKIE = "bespeak_console"
 SESSION_HOURS = 12
 ONCE_MINUTES = 30
 _SECRET = "console"  # noqa: S105 - the name of a secret
-_ONCE = "console.once."
+_ONCE = "console.once"
 _CROSS_SITE = ("cross-site", "same-site")
 
 
@@ -82,6 +82,8 @@ class ConsoleLogin:
     def make_once(self) -> str:
         """Returns a token that signs in once, within `ONCE_MINUTES`, under the project's first secret key.
 
+        The token before it is void from then on.
+
         Raises:
             NotAllowed: the project has no secret key.
         """
@@ -90,7 +92,7 @@ class ConsoleLogin:
             raise NotAllowed("The project has no secret key.", hint="Add one under [keys] in bespeak.toml.")
         token = secrets.token_urlsafe(24)
         expires_ms = self._clock.now_ms() + ONCE_MINUTES * 60_000
-        self._vault.put(_ONCE + _digest(token), msgspec.json.encode(_Ticket(name, expires_ms, "")))
+        self._vault.keep(_ONCE, token, msgspec.json.encode(_Ticket(name, expires_ms, "")))
         return token
 
     def redeem_once(self, token: str) -> str:
@@ -99,7 +101,7 @@ class ConsoleLogin:
         Raises:
             NotAllowed: it was never given out, was used, or is too old.
         """
-        held = self._vault.take(_ONCE + _digest(token))
+        held = self._vault.redeem(_ONCE, token)
         ticket = msgspec.json.decode(held, type=_Ticket) if held is not None else None
         if ticket is None or ticket.expires_ms < self._clock.now_ms() or ticket.key_name not in self._settings().keys:
             raise NotAllowed("This sign-in link was used already or is too old.", hint="Sign in with a secret key.")
@@ -153,7 +155,3 @@ def is_foreign(headers: Mapping[str, str]) -> bool:
         (True, False, False)
     """
     return headers.get("sec-fetch-site", "") in _CROSS_SITE
-
-
-def _digest(token: str) -> str:
-    return sha256(token.encode()).hexdigest()
