@@ -86,6 +86,8 @@ class Writer:
             StoreUnavailable: the writer was closed.
         """
         future: Future[Written] = Future()
+        # What was queued is written even if nobody waits any more: a cancelled future could take no result.
+        future.set_running_or_notify_cancel()
         with self._changed:
             if self._is_closing:
                 raise StoreUnavailable("The writer is closed.", hint="Open the engine again.")
