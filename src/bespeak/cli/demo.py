@@ -12,12 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from bespeak.cli.decisions import show_slate
-from bespeak.cli.output import bar, emit, err, note, say
+from bespeak.cli.output import bar, emit, note, say, warn
 from bespeak.cli.project import JsonOption
-from bespeak.cli.storefront import serve_shop
+from bespeak.cli.storefront import DemoShop, serve_shop
 from bespeak.engine.clock import SystemClock
 from bespeak.engine.engine import Engine
-from bespeak.engine.project import EVERY_PURPOSE, FILE_NAME, NewKeys, create
+from bespeak.engine.project import EVERY_PURPOSE, FILE_NAME, create
 from bespeak.engine.slates import Slate
 from bespeak.errors import InvalidInput
 from bespeak.simulate import ShopWorld
@@ -30,7 +30,6 @@ DAYS = 60
 BATCH = 1_000
 COUNT = 6
 USUAL_EVENTS = 40
-MARKER = 'name = "demo shop"'
 FACETS = ["category", "brand", "type", "colour", "tags"]
 
 
@@ -40,6 +39,7 @@ def demo(
     ] = False,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 picks a free one.")] = 8787,
     n_people: Annotated[int, typer.Option("--people", min=20, max=100_000, help="How many people the shop has.")] = 400,
+    browser: Annotated[bool, typer.Option("--open", help="Open the storefront in a browser.")] = False,
     project: Annotated[
         Path | None, typer.Option("--project", metavar="DIR", help="Where to make it; else ./bespeak-demo.")
     ] = None,
@@ -47,13 +47,13 @@ def demo(
 ) -> None:
     """Makes a simulated shop, trains, and serves its storefront and the console; a second run goes on with it."""
     folder = project if project is not None else FOLDER
-    keys = _make(folder)
+    shop = _shop(folder, n_people)
     with Engine.open(folder) as engine:
-        world = ShopWorld(SEED, n_people=n_people, days=DAYS, end_ms=SystemClock().now_ms())
-        if keys is not None:
-            fill(engine, world)
-        else:
+        # A first run that was stopped half-way is finished: what came in already is not taken in twice.
+        if engine.models.versions():
             note(f"Going on with the shop in {folder}. Remove the folder for a new one.")
+        else:
+            fill(engine, shop.world())
         if no_serve:
             before, after, events = three_events(engine)
             if as_json:
@@ -61,7 +61,7 @@ def demo(
             else:
                 _tell(before, after, events)
             return
-    serve_shop(folder, port)
+    serve_shop(folder, shop, port, is_opened=browser)
 
 
 def fill(engine: Engine, world: ShopWorld) -> None:
@@ -105,41 +105,37 @@ def three_events(engine: Engine) -> tuple[Slate, Slate, list[dict[str, Any]]]:
     return before, engine.decide("home", user_id=person, count=COUNT), events
 
 
-def _make(folder: Path) -> NewKeys | None:
-    """Makes the demo's project; None when it is there already."""
-    config = folder / FILE_NAME
-    if config.exists():
-        if MARKER not in config.read_text(encoding="utf-8"):
-            raise InvalidInput(
-                f"{folder} holds a project that is not a demo.", hint="Choose another folder with --project DIR."
-            )
-        return None
-    write_key = "wk_" + secrets.token_urlsafe(18)
-    keys = create(
-        folder,
-        token_key=make_token_key(),
-        settings={
-            "project": {"name": "demo shop"},
-            # A demo has nobody to ask. A real project's browser source starts with `essential` only.
-            "sources": {"web": {"kind": "browser", "key": write_key, "consent": EVERY_PURPOSE}},
-            "profiles": {"facets": FACETS},
-            "segments": {
-                "buyers": "orders >= 1",
-                "regulars": "orders_90d >= 3",
-                "audio_fans": "affinity('category', 'audio') > 0.3",
-            },
+def _shop(folder: Path, n_people: int) -> DemoShop:
+    """Returns the demo in a folder, made when there is none."""
+    held = DemoShop.read(folder)
+    if held is not None:
+        return held
+    if (folder / FILE_NAME).exists():
+        raise InvalidInput(
+            f"{folder} holds a project that is not a demo.", hint="Choose another folder with --project DIR."
+        )
+    token_key = make_token_key()
+    # A demo has nobody to ask. A real project's browser source starts with `essential` only.
+    web = {"kind": "browser", "key": "wk_" + secrets.token_urlsafe(18), "consent": EVERY_PURPOSE}
+    settings = {
+        "project": {"name": "demo shop"},
+        "sources": {"web": web},
+        "profiles": {"facets": FACETS},
+        "segments": {
+            "buyers": "orders >= 1",
+            "regulars": "orders_90d >= 3",
+            "audio_fans": "affinity('category', 'audio') > 0.3",
         },
+    }
+    create(folder, token_key=token_key, settings=settings)
+    end_ms = SystemClock().now_ms()
+    shop = DemoShop(seed=SEED, n_people=n_people, days=DAYS, end_ms=end_ms, token_key=token_key[0])
+    shop.save(folder)
+    warn(
+        "This demo's source starts with consent granted, because it has nobody to ask; a real project's browser source "
+        "starts denied."
     )
-    err().print(
-        "[yellow]This demo's source starts with consent granted, because it has nobody to ask; a real project's "
-        "browser source starts denied.[/]"
-    )
-    return NewKeys(
-        write_key=write_key,
-        server_key=keys.server_key,
-        secret_key=keys.secret_key,
-        token_private_key=keys.token_private_key,
-    )
+    return shop
 
 
 def _batches(events: Iterator[dict[str, Any]], size: int) -> Iterator[Sequence[Mapping[str, Any]]]:

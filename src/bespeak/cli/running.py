@@ -11,6 +11,8 @@ from rich.markup import escape
 
 from bespeak.cli.output import bar, emit, err, note, out, say
 from bespeak.cli.project import JsonOption, ProjectOption, find, opened
+from bespeak.console.app import ROOT as CONSOLE
+from bespeak.console.app import console_routes
 from bespeak.engine.checks import CHECKS, FAIL, PASS, WARN, run_checks
 from bespeak.engine.jobs import work as run_jobs
 from bespeak.serve.run import serve as run_server
@@ -45,12 +47,14 @@ def serve(
         workers=workers,
         with_jobs=not no_jobs,
         announce=lambda address: _announce(address, browser.key if browser is not None else ""),
+        extra=console_routes,
     )
 
 
 def _announce(address: str, write_key: str) -> None:
     console = err()
     console.print(f"Serving on [bold]{escape(address)}[/]. Ctrl-C stops.")
+    console.print(f"Console:   [bold]{escape(address)}{CONSOLE}/[/] (sign in with the secret key)")
     if write_key:
         console.print("\nThe tag for your pages:\n  " + escape(script_tag(address, write_key)))
         console.print("When a visitor has agreed (nothing is kept before):\n  " + escape(CONSENT_CALL))
