@@ -100,8 +100,9 @@ def _wait(url: str) -> None:
     raise AssertionError("the server did not get ready")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """A browser. It is closed with the module: while it is open, its event loop lets no test run one of its own."""
     path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
     assert path, f"none of {', '.join(CHROMIUM_NAMES)} is on the path: run `make test-all`, which installs one"
     with sync_playwright() as playwright:

@@ -14,6 +14,7 @@ def overview(desk: Desk, visit: Visit) -> Response:
     settings = desk.engine.core.config.settings
     values = {
         "totals": desk.queries.totals(),
+        "lake_lag": desk.engine.lags()[0],
         "model": versions[0] if versions else None,
         "reject_counts": desk.queries.reject_counts(),
         "sources": settings.sources,
