@@ -2,13 +2,16 @@
 
 `store` is parametrised over both; `sqlite_store` is for tests that are about something else. The PostgreSQL server
 starts once per test process, when first asked for; each test gets its own database, copied from one that has the
-tables.
+tables. A folder of tests takes them by importing them in its conftest.
 """
 
 from __future__ import annotations
 
+import atexit
+import signal
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,6 +50,10 @@ class PostgresServer:
         return self._new(" TEMPLATE template_tables")
 
     def stop(self) -> None:
+        process = self._server.get_postmaster_info().process
+        if process is not None and process.is_running():
+            process.send_signal(signal.SIGQUIT)  # at once: its files are of no use to anybody, why sync them
+            process.wait(30)
         self._server.cleanup()
 
     def _new(self, options: str) -> str:
@@ -65,14 +72,21 @@ class PostgresServer:
             connection.execute(sql)
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
+@cache
+def _server() -> PostgresServer:
     # Not below pytest's folder: for root the server runs as another user, who may not enter that; and the path must be
     # short, as the server's socket lies in it.
-    with TemporaryDirectory(prefix="bespeak-pg-", ignore_cleanup_errors=True) as folder:
-        server = PostgresServer(Path(folder))
-        yield server
-        server.stop()
+    folder = TemporaryDirectory(prefix="bespeak-pg-", ignore_cleanup_errors=True)
+    server = PostgresServer(Path(folder.name))
+    atexit.register(folder.cleanup)
+    atexit.register(server.stop)  # runs first
+    return server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> PostgresServer:
+    # Cached by the process, as each conftest that imports this fixture has one of its own.
+    return _server()
 
 
 @pytest.fixture(params=KINDS)
@@ -96,6 +110,14 @@ def empty_url(store_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -
     if store_kind == "postgres":
         return str(request.getfixturevalue("postgres_server").empty())
     return str(tmp_path / "empty.db")
+
+
+@pytest.fixture
+def project_url(store_kind: str, request: pytest.FixtureRequest) -> str:
+    """The `storage.url` of a new project on each kind of store; SQLite lies in the project's folder."""
+    if store_kind == "postgres":
+        return str(request.getfixturevalue("postgres_server").empty())
+    return "sqlite:///data/bespeak.db"
 
 
 @pytest.fixture

@@ -20,8 +20,9 @@ from pathlib import Path
 
 from bespeak.engine import Engine
 from bespeak.engine.lake_feed import feed
-from bespeak.storage import log, records
+from bespeak.storage import log, postgres, records
 
+PRELOADED = postgres  # a store imports its driver when it opens; forked children should not spend their life on that
 START_MS = 1_767_225_600_000
 N_PEOPLE = 30
 N_ITEMS = 40

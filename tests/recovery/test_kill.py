@@ -14,9 +14,9 @@ SCRIPT = Path(__file__).with_name("killing.py")
 N_KILLS = 54
 
 
-def test_what_was_acknowledged_survives_killed_workers_exactly_once(tmp_path: Path) -> None:
+def test_what_was_acknowledged_survives_killed_workers_exactly_once(tmp_path: Path, project_url: str) -> None:
     project = tmp_path / "project"
-    create(project, token_key=make_token_key())
+    create(project, token_key=make_token_key(), settings={"storage": {"url": project_url}})
     done = subprocess.run(
         [sys.executable, str(SCRIPT), str(project), "7", str(N_KILLS)],
         capture_output=True,

@@ -102,6 +102,8 @@ def follow(session: Session, after: int, limit: int) -> list[Entry]:
 def entries_of(session: Session, people: Iterable[int]) -> Iterator[Entry]:
     """Yields every entry of these persons in log order."""
     members = sorted(set(people))
+    if not members:
+        return
     marks = ", ".join("?" * len(members))
     for row in session.rows(f"{_SELECT} WHERE person_id IN ({marks}) ORDER BY log_id", members):
         yield _entry(row)
