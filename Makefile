@@ -41,10 +41,10 @@ check: $(DEV)  ## style, types, arrows between packages, and what no file may ho
 		$(SAY) "-- $$step"; $(BIN)/$$step || failed="$$failed [$$step]"; done; \
 	test -z "$$failed" || { $(SAY) "Failed:$$failed" >&2; exit 1; }
 
-bench: $(DEV)  ## run every benchmark in bench/, one after the other; ARGS is passed on
+bench: $(DEV)  ## run every benchmark in bench/, one after the other, each short; ARGS replaces --short
 	@for script in bench/[a-z]*.py; do \
 		test -e "$$script" || { $(SAY) "No benchmark in bench/ yet."; break; }; \
-		$(SAY) "== $$script"; $(BIN)/python "$$script" $(ARGS) || exit 1; done
+		$(SAY) "== $$script"; $(BIN)/python "$$script" $(or $(ARGS),--short) || exit 1; done
 
 docs-reference: $(DEV)  ## write the reference pages in docs/ anew from the code
 	@$(BIN)/python docs/generate.py

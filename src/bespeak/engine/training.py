@@ -46,13 +46,19 @@ class Models:
         self._core = core
 
     def train(
-        self, *, as_of_ms: int | None = None, seed: int | None = None, progress: Progress | None = None
+        self,
+        *,
+        as_of_ms: int | None = None,
+        seed: int | None = None,
+        candidates: Sequence[Model] | None = None,
+        progress: Progress | None = None,
     ) -> TrainingReport:
         """Trains on everything allowed, keeps the best, and swaps it into running servers.
 
         Args:
             as_of_ms: leave out what happened later.
             seed: of samples and first vectors; the project's when left out.
+            candidates: models to try, unfitted; those that suit the size of the data when left out.
             progress: told the stage and the share that is done.
 
         Raises:
@@ -74,6 +80,7 @@ class Models:
         trained = train(
             interactions,
             content,
+            candidates=candidates,
             seed=core.config.settings.project.seed if seed is None else seed,
             now_ms=as_of_ms,
             relevant=_relevant(interactions),
