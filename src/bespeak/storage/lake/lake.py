@@ -27,7 +27,6 @@ from bespeak.storage.lake.datasets import DATASETS, Dataset, dataset_named
 from bespeak.storage.lake.parquet import ANY_BUCKET, DAY_MS, N_BUCKETS
 
 FOLDER = "lake"
-ATTEMPTS = 5
 _LOCK = "lake"
 _COLUMNS = (
     "file_id",
@@ -188,9 +187,11 @@ class Lake:
             start_ms: with `end_ms` limits which days' files are opened; the rows are not filtered.
         """
 
-        def run() -> pa.Table:
+        def listed() -> list[LakeFile]:
             with self._store.read() as session:
-                files = [file for file in self._files(session, None) if _is_within(file, start_ms, end_ms)]
+                return [file for file in self._files(session, None) if _is_within(file, start_ms, end_ms)]
+
+        def answered(files: Sequence[LakeFile]) -> pa.Table:
             cursor = self._cursor()
             try:
                 for kind in DATASETS.values():
@@ -199,12 +200,14 @@ class Lake:
             finally:
                 cursor.close()
 
-        return self._with_present_files(run)
+        return _with_present_files(listed, answered)
 
     def holds(self, session: Session, people: Iterable[int]) -> int:
         """Returns how many rows of these people the live files hold."""
         wanted = np.array(sorted(set(people)), np.int64)
-        return sum(self._count(file, wanted) for file in self._files(session, None))
+        return _with_present_files(
+            lambda: self._files(session, None), lambda files: sum(self._count(file, wanted) for file in files)
+        )
 
     def files(self, session: Session, dataset: str | None = None) -> list[LakeFile]:
         """Returns the live files of a dataset, or of all, in order of dataset, day and place in the log."""
@@ -286,21 +289,24 @@ class Lake:
             parts += f" UNION ALL BY NAME SELECT * FROM read_parquet([{paths}], union_by_name = true)"  # noqa: S608  quoted
         cursor.execute(f"CREATE OR REPLACE TEMP VIEW {kind.name} AS {parts}")
 
-    def _with_present_files(self, run: Callable[[], Result]) -> Result:
-        """Runs again with the new list when files went away between listing and reading."""
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return run()
-            except (BlobMissing, duckdb.IOException):
-                continue
-            except duckdb.Error as error:
-                raise StoreError(f"The lake refused a query: {str(error).splitlines()[0]}") from error
+
+def _with_present_files(listed: Callable[[], list[LakeFile]], read: Callable[[Sequence[LakeFile]], Result]) -> Result:
+    """Reads the listed files; again when some were gone and the list has changed, so that they were replaced."""
+    files = listed()
+    while True:
         try:
-            return run()
-        except (BlobMissing, duckdb.Error) as error:
-            raise StoreError(
-                "A file of the lake is missing or damaged.", hint="Build the lake again from the log."
-            ) from error
+            return read(files)
+        except (BlobMissing, FileNotFoundError, duckdb.IOException) as error:
+            before, files = files, listed()
+            if files == before:
+                raise StoreError(
+                    "A file of the lake is missing or damaged.", hint="Build the lake again from the log."
+                ) from error
+        except duckdb.Error as error:
+            # What went wrong with a value could quote it; what is wrong with the text of the query may be told.
+            is_about_text = isinstance(error, duckdb.ParserException | duckdb.BinderException | duckdb.CatalogException)
+            detail = str(error).splitlines()[0] if is_about_text else type(error).__name__
+            raise StoreError(f"The lake refused a query: {detail}") from None
 
 
 def _may_hold(statistics: Any, people: np.ndarray[Any, np.dtype[np.int64]]) -> bool:
