@@ -9,6 +9,7 @@ import msgspec
 
 from bespeak.console.rendering import Pages
 from bespeak.engine.engine import Engine
+from bespeak.engine.pulse import PulseMeter
 from bespeak.engine.queries import Queries
 from bespeak.engine.training_run import TrainingRun
 from bespeak.web.session import ConsoleLogin, ConsoleSession
@@ -37,6 +38,7 @@ class Desk:
     Attributes:
         engine: the project.
         queries: reads for screens.
+        pulse: counts what comes in.
         training: the training that the models page starts.
         login: who may come in.
         root: where the console is mounted.
@@ -45,6 +47,7 @@ class Desk:
     def __init__(self, engine: Engine, login: ConsoleLogin, root: str = "/console") -> None:
         self.engine = engine
         self.queries = Queries(engine.core)
+        self.pulse = PulseMeter(engine.core)
         self.training = TrainingRun(engine.core, engine.models)
         self.login = login
         self.root = root

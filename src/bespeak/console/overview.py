@@ -28,7 +28,7 @@ def overview(desk: Desk, visit: Visit) -> Response:
 def pulse(desk: Desk, visit: Visit) -> Response:
     """Answers what came in per minute, for the plot."""
     del visit
-    seen = desk.queries.pulse()
+    seen = desk.pulse.read()
     return data(
         {
             "minutes": [minute // 1000 for minute in seen.minutes_ms],
