@@ -176,9 +176,9 @@ def serve() -> Iterator[Serve]:
 
     yield starter
     statuses = [server.stop() for server in servers]
-    traces = [server.log() for server in servers if '"trace"' in server.log()]
+    traces = [line for server in servers for line in server.log().splitlines() if '"trace"' in line]
     assert not any(statuses), f"graceful stops ended with {statuses}"
-    assert not traces, f"the server logged an exception:\n{traces[0]}"
+    assert not traces, "the server logged an exception:\n" + traces[0].replace("\\n", "\n")
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ MAX_DESCRIPTION_BYTES = 65_536
 MAX_MARKETS = 300
 MAX_LOCALES = 200
 MAX_CREATIVES = 100
+MAX_WHOLE = 2**63 - 1
 
 _FIELDS = tuple(field.encode_name for field in msgspec.structs.fields(Item))
 _MARKET_FIELDS = tuple(field.encode_name for field in msgspec.structs.fields(Market))
@@ -55,6 +56,10 @@ def checked(item: Item) -> Item:
         for name, text in texts.items():
             _check_text(f"texts.{locale}.{name}", text, MAX_DESCRIPTION_BYTES)
     _check_window("publishedAt", item.published_at, "expiresAt", item.expires_at)
+    _check_numbers("publishedAt", item.published_at)
+    _check_numbers("expiresAt", item.expires_at)
+    for creative in item.creatives:
+        _check_numbers("creatives.attributes", creative.attributes)
     return (
         item if item_id == item.id and group == item.group else msgspec.structs.replace(item, id=item_id, group=group)
     )
@@ -150,7 +155,17 @@ def _check_market(name: str, market: Market) -> None:
     if market.price is not None and market.price < 0:
         raise _refused(f"`markets.{name}.price` is negative.", "Give minor units (1999 for 19.99), or leave it out.")
     _check_text(f"markets.{name}.currency", market.currency, 16)
+    _check_numbers(f"markets.{name}", [market.price, market.from_ms, market.until_ms])
     _check_window(f"markets.{name}.fromMs", market.from_ms, f"markets.{name}.untilMs", market.until_ms)
+
+
+def _check_numbers(name: str, value: Any) -> None:
+    """No store keeps whole numbers of more than 64 bits."""
+    if isinstance(value, int) and not -MAX_WHOLE <= value <= MAX_WHOLE:
+        raise _refused(f"`{name}` holds a number of more than 64 bits.", "Send it as text.")
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            _check_numbers(name, part)
 
 
 def _check_window(first: str, start: int | None, second: str, end: int | None) -> None:

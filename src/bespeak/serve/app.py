@@ -126,7 +126,8 @@ class App:
     # -- everything else -----------------------------------------------------------------------------------------------
     def _plain_routes(self) -> list[BaseRoute]:
         table: list[BaseRoute] = [
-            StarletteRoute(route.path, self._endpoint(route), methods=[route.method])
+            # Ids may hold a slash, so that a parameter, which is always last, takes the rest of the path.
+            StarletteRoute(route.path.replace("}", ":path}"), self._endpoint(route), methods=[route.method])
             for route in ROUTES
             if route.handler is not None
         ]

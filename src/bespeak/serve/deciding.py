@@ -16,19 +16,20 @@ from bespeak.errors import BespeakError, InvalidInput
 from bespeak.intake.context import read_context
 from bespeak.serve.metrics import DECIDE_SECONDS, DECISIONS
 from bespeak.serve.requests import Caller, caller_of, decoded, readable_ids
+from bespeak.serve.shapes import ID_TEXT, NO_NUL, Id, Key, NumberId, Rule
 from bespeak.signals.ids import IdKey, clean_id
 from bespeak.web.site import Site
 
 N_THREADS = 4
 MAX_IN_FLIGHT = 64
 
-Id = Annotated[str, Meta(max_length=255)]
+PersonId = Annotated[str, Meta(max_length=255, pattern=ID_TEXT)] | NumberId
 
 
 class ListedItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An item of the caller's own list, with the caller's relevance if there is one."""
 
-    id: Annotated[str | int, Meta(description="item id")]
+    id: Id | NumberId
     relevance: float | None = None
 
 
@@ -44,32 +45,32 @@ class DecideBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forb
     """
 
     placement: Annotated[str, Meta(min_length=1, max_length=100)]
-    user_id: Id | int | None = None
-    anonymous_id: Id | int | None = None
-    profile_id: Id | int | None = None
+    user_id: PersonId | None = None
+    anonymous_id: PersonId | None = None
+    profile_id: PersonId | None = None
     count: Annotated[int, Meta(ge=1, le=100)] | None = None
     context: dict[str, Any] | None = None
-    items: Annotated[list[str | int | ListedItem], Meta(max_length=1000)] | None = None
-    item: Id | int | None = None
-    query: Annotated[str, Meta(max_length=500)] | None = None
-    filter: Annotated[str, Meta(max_length=4096)] | None = None
-    exclude: Annotated[list[str | int], Meta(max_length=10000)] | None = None
-    market: Annotated[str, Meta(max_length=100)] | None = None
+    items: Annotated[list[Id | NumberId | ListedItem], Meta(min_length=1, max_length=1000)] | None = None
+    item: PersonId | None = None
+    query: Annotated[str, Meta(max_length=500, pattern=NO_NUL)] | None = None
+    filter: Rule | None = None
+    exclude: Annotated[list[Id | NumberId], Meta(max_length=10000)] | None = None
+    market: Annotated[str, Meta(max_length=100, pattern=NO_NUL)] | None = None
     explain: bool | None = None
-    decision_id: Annotated[str, Meta(max_length=100)] | None = None
-    write_key: str | None = None
+    decision_id: Annotated[str, Meta(max_length=100, pattern=NO_NUL)] | None = None
+    write_key: Key | None = None
 
 
 class SearchBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """The body of POST /api/search: the placement `search` with a query."""
 
-    query: Annotated[str, Meta(min_length=1, max_length=500)]
-    user_id: Id | int | None = None
-    anonymous_id: Id | int | None = None
+    query: Annotated[str, Meta(min_length=1, max_length=500, pattern=NO_NUL)]
+    user_id: PersonId | None = None
+    anonymous_id: PersonId | None = None
     count: Annotated[int, Meta(ge=1, le=100)] | None = None
     context: dict[str, Any] | None = None
-    filter: Annotated[str, Meta(max_length=4096)] | None = None
-    write_key: str | None = None
+    filter: Rule | None = None
+    write_key: Key | None = None
 
 
 class Decider:

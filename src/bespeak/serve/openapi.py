@@ -10,7 +10,15 @@ import msgspec
 
 from bespeak.serve.replies import ErrorBody
 from bespeak.serve.routes import Route
+from bespeak.serve.shapes import ID_TEXT, EventShape, ItemShape, PatchShape
 
+# Parts of bodies that other packages read: (type of the body, its field, what each entry looks like).
+_ENTRIES: tuple[tuple[str, str, str, type[Any]], ...] = (
+    ("TrackBody", "batch", "items", EventShape),
+    ("ItemsBody", "items", "items", ItemShape),
+    ("PatchBody", "items", "additionalProperties", PatchShape),
+)
+_ID = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": ID_TEXT}
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _ERRORS = {
     "400": "The request is wrong; the message says what and what is allowed.",
@@ -26,7 +34,11 @@ _ERRORS = {
 def document(routes: Sequence[Route], *, version: str, placements: Sequence[str]) -> dict[str, Any]:
     """Returns the document; the placements of the active configuration are the allowed values of `placement`."""
     types = [t for route in routes for t in (route.request, route.reply) if t is not None]
-    _, components = msgspec.json.schema_components([*types, ErrorBody], ref_template="#/components/schemas/{name}")
+    types += [ErrorBody, *(shape for *_, shape in _ENTRIES)]
+    _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    for body, name, keyword, shape in _ENTRIES:
+        if body in components:
+            components[body]["properties"][name][keyword] = _ref(shape)
     decide = components.get("DecideBody")
     if decide is not None:
         decide["properties"]["placement"] = {"type": "string", "enum": list(placements)}
@@ -63,8 +75,7 @@ def _operation(route: Route) -> dict[str, Any]:
         },
     }
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 255}}
-        for name in _PARAMETER.findall(route.path)
+        {"name": name, "in": "path", "required": True, "schema": _ID} for name in _PARAMETER.findall(route.path)
     ]
     parameters += [
         {"name": name, "in": "query", "required": False, "schema": _query_schema(name)} for name in route.query
@@ -81,7 +92,7 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _query_schema(name: str) -> dict[str, Any]:
-    return {"type": "integer", "minimum": 1, "maximum": 1000} if name == "limit" else {"type": "string"}
+    return {"type": "integer", "minimum": 1, "maximum": 1000} if name == "limit" else {**_ID, "minLength": 0}
 
 
 def _ref(kind: type[Any]) -> dict[str, str]:

@@ -16,7 +16,8 @@ from msgspec import Meta
 from bespeak.errors import BespeakError, InvalidInput, UnknownName
 from bespeak.intake.items import item_to_json
 from bespeak.serve.replies import Failure
-from bespeak.serve.requests import Caller, caller_of, decoded, require_secret
+from bespeak.serve.requests import Caller, caller_of, decoded, require_secret, whole_numbers
+from bespeak.serve.shapes import Id
 from bespeak.web.site import Site
 
 MAX_ITEMS = 10_000
@@ -51,13 +52,13 @@ class ItemsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class PatchBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of PATCH /api/items: item id -> the fields to change (a JSON merge patch)."""
 
-    items: Annotated[dict[str, dict[str, Any]], Meta(min_length=1, max_length=MAX_ITEMS)]
+    items: Annotated[dict[Id, dict[str, Any]], Meta(min_length=1, max_length=MAX_ITEMS)]
 
 
 class DeleteBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of DELETE /api/items: ids."""
 
-    ids: Annotated[list[str], Meta(min_length=1, max_length=MAX_ITEMS)]
+    ids: Annotated[list[Id], Meta(min_length=1, max_length=MAX_ITEMS)]
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -89,14 +90,14 @@ def put_items(call: Call) -> Changed:
     """Writes whole items; an item that is wrong is named and nothing is written."""
     require_secret(call.caller())
     wanted: ItemsBody = decoded(call.body, ItemsBody)
-    return Changed(call.site.engine.items.put(wanted.items))
+    return Changed(call.site.engine.items.put(whole_numbers(wanted.items)))
 
 
 def patch_items(call: Call) -> Changed:
     """Merges changes into items that exist."""
     require_secret(call.caller())
     wanted: PatchBody = decoded(call.body, PatchBody)
-    return Changed(call.site.engine.items.patch(wanted.items))
+    return Changed(call.site.engine.items.patch(whole_numbers(wanted.items)))
 
 
 def delete_items(call: Call) -> Changed:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
+from bespeak.intake.segment import MAX_BATCH_EVENTS
 from bespeak.serve import reading
 from bespeak.serve.deciding import DecideBody, SearchBody
 from bespeak.serve.reading import Call, Changed, DeleteBody, Health, ItemPage, ItemsBody, PatchBody
+from bespeak.serve.shapes import Key
 from bespeak.serve.tracking import TrackReply
 
 Who = Literal["anybody", "write key", "secret key", "any key or person token", "person or secret key"]
@@ -18,10 +21,10 @@ Who = Literal["anybody", "write key", "secret key", "any key or person token", "
 class TrackBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A batch of Segment-shaped events."""
 
-    batch: list[dict[str, Any]]
+    batch: Annotated[list[dict[str, Any]], Meta(max_length=MAX_BATCH_EVENTS)]
     sent_at: str | None = None
     context: dict[str, Any] | None = None
-    write_key: str | None = None
+    write_key: Key | None = None
 
 
 class SlateItem(msgspec.Struct, frozen=True, kw_only=True):
