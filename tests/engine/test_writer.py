@@ -109,7 +109,9 @@ def test_a_quarantined_event_keeps_the_reason_it_was_refused_for(log, writer):
 
 def test_rejects_of_a_request_are_kept_once_when_an_event_of_it_fails(log, writer):
     reject = Reject(received_ms=1, source="web", reason="invalid", detail="x")
-    written = writer.submit(WriteRequest(events=[event("bad1"), event("bad2"), event("m")], rejects=[reject])).result(10)
+    written = writer.submit(WriteRequest(events=[event("bad1"), event("bad2"), event("m")], rejects=[reject])).result(
+        10
+    )
     assert written == Written(n_accepted=1, n_rejected=3)
     assert sorted(r.reason for r in log.rejects) == ["fold_failed", "fold_failed", "invalid"]
 

@@ -22,18 +22,11 @@ _DRAW = 32
 
 
 class Placed(msgspec.Struct, frozen=True):
-    """Whom an event belongs to: the person, the ids that are theirs, and the persons absorbed by its links.
-
-    Attributes:
-        is_new: the person was made for this event.
-        is_claim: the event named a user id without proof.
-    """
+    """Whom an event belongs to: the person, the ids that are theirs, and the persons absorbed by its links."""
 
     person: int
     ids: tuple[IdKey, ...]
-    absorbed: tuple[int, ...] = ()
-    is_new: bool = False
-    is_claim: bool = False
+    absorbed: tuple[int, ...]
 
 
 class Directory:
@@ -73,12 +66,8 @@ class Directory:
         """Returns the root persons that the batch's ids led to when it began."""
         return set(self._links.values())
 
-    def is_known(self, event: Event) -> bool:
-        """True when an id of the event leads to a person."""
-        return any(key in self._links for key in lookup_ids(event))
-
-    def place(self, event: Event) -> Placed:
-        """Decides whom an event belongs to, and remembers the links, merges and claims it makes.
+    def look_up(self, event: Event) -> Placed | Plan:
+        """Decides whom an event belongs to, and changes nothing yet: consent is asked first.
 
         Raises:
             EventRejected: its ids identify nobody, or it named a person without proof.
@@ -89,7 +78,11 @@ class Directory:
                 return known
         linked = {key: self._links[key] for key in lookup_ids(event) if key in self._links}
         groups = {person: self._group(person) for person in set(linked.values())}
-        return self._carry_out(event, plan(event, linked, groups, self._shared, self._limits))
+        return plan(event, linked, groups, self._shared, self._limits)
+
+    def place(self, event: Event, found: Placed | Plan) -> Placed:
+        """Carries out what `look_up` decided: remembers the links, merges and claims that the event makes."""
+        return found if isinstance(found, Placed) else self._carry_out(event, found)
 
     def _known(self, event: Event) -> Placed | None:
         """The common case: one or two ids that lead to the same person already."""
@@ -103,7 +96,7 @@ class Directory:
             return None
         if device is not None and device in self._shared:
             return None
-        return Placed(person, tuple(key for key in (user, device) if key is not None))
+        return Placed(person, tuple(key for key in (user, device) if key is not None), ())
 
     def _carry_out(self, event: Event, made: Plan) -> Placed:
         new: dict[int, int] = {}
@@ -118,6 +111,9 @@ class Directory:
         person = actual(made.person)
         for link in made.new_links:
             target = actual(link.person)
+            before = self._links.get(link.key)
+            if before is not None:
+                self._forget(before)
             self._links[link.key] = target
             self._new_links[link.key] = people.NewLink(target, link.is_shared, event.source)
             self._forget(target)
@@ -129,8 +125,7 @@ class Directory:
             self._new_claims.append((claim, person, event.source))
             group = self._group(person)
             self._groups[person] = msgspec.structs.replace(group, claims=group.claims | {claim})
-        is_claim = bool(event.user_id) and not event.is_vouched
-        return Placed(person, made.ids, made.absorbed, is_new=made.person <= 0, is_claim=is_claim)
+        return Placed(person, made.ids, made.absorbed)
 
     def _draw(self) -> int:
         if not self._drawn:

@@ -9,18 +9,20 @@ One transaction per batch. An event that no granted purpose may use leaves a typ
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from bespeak.engine.config import Configuration
 from bespeak.engine.directory import Directory, Placed
 from bespeak.engine.membership import update_members
-from bespeak.engine.observe import Observer, minimised, only_consent
+from bespeak.engine.observe import Observer, minimised, only_consent, stamp_of
 from bespeak.engine.profile_book import ProfileBook
 from bespeak.engine.writer import WriteRequest, Written
 from bespeak.errors import EventRejected
 from bespeak.privacy.pseudonyms import pseudonym
+from bespeak.profiles.identity import Plan
+from bespeak.profiles.profile import Consent
 from bespeak.signals.decisions import Exposure
 from bespeak.signals.events import Event
 from bespeak.signals.signal import Signal
@@ -97,6 +99,8 @@ class _Batch:
         self._observer = ingest._observer
         self._consent = ingest._config.consent
         self._purposes = ingest._config.purposes
+        # `essential` and `share` alone use nothing: the one keeps no data, the other passes on what others keep.
+        self._uses = self._purposes.everything & ~(self._purposes.essential | self._purposes.share)
         self._entries: list[Entry] = []
         self._rejects: list[Reject] = []
         self._consents: list[ConsentChange] = []
@@ -149,53 +153,80 @@ class _Batch:
         try:
             return self._take_valid(event, message_key)
         except EventRejected as error:
-            body = msgspec.json.encode(event)
+            if not self._consent_of(event, {})[0] & self._uses:
+                self._count_gated(event)
+                return "gated"
             self._rejects.append(
                 Reject(
                     received_ms=event.received_ms,
                     source=event.source,
                     reason=error.code,
                     detail=error.message,
-                    body=body,
+                    body=msgspec.json.encode(event),
                 )
             )
             return "rejected"
 
     def _take_valid(self, event: Event, message_key: bytes) -> str:
-        placed_before = self._gate_before_placing(event)
-        if placed_before is not None:
-            return placed_before
-        placed = self._directory.place(event)
-        for absorbed in placed.absorbed:
-            self._merge(placed.person, absorbed, event)
-        profile = self._book.open(placed.person)
-        context = event.context
-        changes: dict[str, bool] = {}
-        if not profile.consent and context.consent is None and not context.is_gpc:
-            granted = self._consent.default(event.source)
-        else:
-            recorded = {purpose: word.is_granted for purpose, word in profile.consent.items()}
-            changes = self._consent.changes(event.source, recorded, context.consent, context.is_gpc)
-            granted = self._consent.granted(event.source, {**recorded, **changes}, context.is_gpc)
-        is_usable = bool(granted & ~self._purposes.essential)
-        if not is_usable and not changes:
+        """Asks for consent before anything is linked: a gated event makes no person and no claim."""
+        found = self._directory.look_up(event)
+        words = self._words_of(found)
+        granted, changes = self._consent_of(event, words)
+        is_usable = bool(granted & self._uses)
+        if not is_usable and not (changes and self._is_worth_keeping(event, words, found, changes)):
+            if words and event.is_vouched:
+                self._place(event, found)  # what a person refused holds for every id that is proven to be theirs
             self._count_gated(event)
             return "gated"
-        kept = minimised(event, granted, self._purposes, is_claim=placed.is_claim) if is_usable else only_consent(event)
-        self._append(kept, placed, message_key, granted=granted, changes=changes)
+        if not is_usable and isinstance(found, Plan):
+            found = msgspec.structs.replace(found, claims=())
+        placed = self._place(event, found)
+        kept = minimised(event, granted, self._purposes, placed.ids)
+        self._append(kept if is_usable else only_consent(kept), placed, message_key, granted=granted, changes=changes)
         return "accepted" if is_usable else "gated"
 
-    def _gate_before_placing(self, event: Event) -> str | None:
-        """An event of somebody unknown that nothing may use must not make a person."""
+    def _place(self, event: Event, found: Placed | Plan) -> Placed:
+        placed = self._directory.place(event, found)
+        for absorbed in placed.absorbed:
+            self._merge(placed.person, absorbed, event)
+        return placed
+
+    def _words_of(self, found: Placed | Plan) -> dict[str, Consent]:
+        """Returns the latest word per purpose of whom an event is about, over everybody whom it shows to be one."""
+        words: dict[str, Consent] = {}
+        for person in (found.person, *found.absorbed):
+            if person > 0:
+                for purpose, word in self._book.open(person).consent.items():
+                    held = words.get(purpose)
+                    words[purpose] = word if held is None else max(held, word, key=stamp_of)
+        return words
+
+    def _consent_of(self, event: Event, words: Mapping[str, Consent]) -> tuple[int, dict[str, bool]]:
+        """Returns the mask of purposes that hold for an event, and what it says that was not recorded yet."""
         context = event.context
-        if self._consent.default(event.source) & ~(self._purposes.essential | self._purposes.share):
-            return None
-        if self._directory.is_known(event):
-            return None
-        if self._consent.changes(event.source, {}, context.consent, context.is_gpc):
-            return None
-        self._count_gated(event)
-        return "gated"
+        if not words and context.consent is None and not context.is_gpc:
+            return self._consent.default(event.source), {}
+        recorded = {purpose: word.is_granted for purpose, word in words.items()}
+        stamp = (event.time_ms, event.received_ms, event.message_id)
+        changes = {
+            purpose: is_granted
+            for purpose, is_granted in self._consent.changes(recorded, context.consent, context.is_gpc).items()
+            # What was said earlier and arrives late takes nothing back that was said since.
+            if purpose not in words or stamp_of(words[purpose]) < stamp
+        }
+        return self._consent.granted(event.source, {**recorded, **changes}, context.is_gpc), changes
+
+    def _is_worth_keeping(
+        self, event: Event, words: Mapping[str, Consent], found: Placed | Plan, changes: Mapping[str, bool]
+    ) -> bool:
+        """Tells whether a statement is kept whose event nothing may use.
+
+        A refusal by somebody unknown is kept where the source vouches for who they are, or where something of theirs
+        would be used without it; else a visitor who refuses would leave a person behind with each page.
+        """
+        if words or found.person > 0 or any(changes.values()):
+            return True
+        return event.is_vouched or bool(self._consent.default(event.source) & self._uses)
 
     def _count_gated(self, event: Event) -> None:
         """Counts by the catalogue's name of the signal: an event's own name may hold anything."""

@@ -5,22 +5,21 @@ Because both paths call it, a replay folds exactly what was folded live.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
 from bespeak.profiles.fold import fold
 from bespeak.profiles.merge import merge
 from bespeak.profiles.observation import Observation
-from bespeak.profiles.profile import Profile
+from bespeak.profiles.profile import Consent, Profile
 from bespeak.profiles.settings import FoldSettings
 from bespeak.signals.catalogue import SignalCatalogue
-from bespeak.signals.events import Event
+from bespeak.signals.events import Context, Event
+from bespeak.signals.ids import IdKey
 from bespeak.signals.purposes import Purposes
 from bespeak.signals.signal import Signal
 from bespeak.storage.log import Entry
-
-SERVER_KINDS = frozenset({"server", "import"})
 
 
 class Observer:
@@ -90,15 +89,22 @@ class Observer:
         yield from held.items()
 
 
-def minimised(event: Event, granted: int, purposes: Purposes, *, is_claim: bool) -> Event:
+def stamp_of(word: Consent) -> tuple[int, int, str]:
+    """Returns what tells which of two words on one purpose is the later: time, receipt and message id."""
+    return word.time_ms, word.received_ms, word.message_id
+
+
+def minimised(event: Event, granted: int, purposes: Purposes, ids: Collection[IdKey]) -> Event:
     """Returns the event without what its purposes do not allow to keep.
 
-    Without `personalize` traits are dropped. A user id that was only claimed is dropped too: the claim is kept apart,
-    where an erasure finds it. Declared context never leaves the decision or event it came with, so it stays.
+    Without `personalize` traits are dropped. So are ids that were named without proof and are not among `ids`, the
+    person's own: a claim is kept apart, where an erasure finds it. Declared context never leaves the decision or event
+    it came with, so it stays.
     """
     changes: dict[str, object] = {}
-    if is_claim:
-        changes["user_id"] = ""
+    if not event.is_vouched:
+        changes["user_id"] = changes["previous_id"] = ""
+        changes["external_ids"] = tuple(key for key in event.external_ids if key in ids)
     if event.traits and not granted & purposes.personalize:
         changes["traits"] = {}
     return msgspec.structs.replace(event, **changes) if changes else event
@@ -106,6 +112,7 @@ def minimised(event: Event, granted: int, purposes: Purposes, *, is_claim: bool)
 
 def only_consent(event: Event) -> Event:
     """Returns what may be kept of a consent statement when nothing else may: who, when and what was said."""
+    context = Context(consent=event.context.consent, is_gpc=event.context.is_gpc, is_bot=event.context.is_bot)
     return msgspec.structs.replace(
-        event, properties={}, traits={}, external_ids=(), context=type(event.context)(consent=event.context.consent)
+        event, name="", properties={}, traits={}, external_ids=(), previous_id="", group_id="", context=context
     )

@@ -28,7 +28,6 @@ class ProfileBook:
         self._settings = settings
         self._held: dict[int, tuple[int, Profile]] = {}
         self._dirty: dict[int, Profile] = {}
-        self._gone: set[int] = set()
         self._tx: Transaction | None = None
 
     def begin(self, tx: Transaction, *, keeps: bool) -> None:

@@ -54,6 +54,9 @@ class ConsentRules:
             self._means[category] = frozenset(meant)
         self._defaults = {source: purposes.mask(names) | purposes.essential for source, names in defaults.items()}
         self._share = purposes.share
+        self._anywhere = purposes.essential
+        for mask in self._defaults.values():
+            self._anywhere |= mask
 
     def statement(self, preferences: Mapping[str, bool]) -> dict[str, bool]:
         """Returns purpose -> granted for every purpose but `essential`: what the preferences say, completely."""
@@ -88,20 +91,22 @@ class ConsentRules:
         return mask | self.purposes.essential
 
     def changes(
-        self, source: str, recorded: Mapping[str, bool], preferences: Mapping[str, bool] | None, is_gpc: bool
+        self, recorded: Mapping[str, bool], preferences: Mapping[str, bool] | None, is_gpc: bool
     ) -> dict[str, bool]:
-        """Returns purpose -> granted where an event's statement differs from what holds for the person now.
+        """Returns purpose -> granted where an event's statement says something that is not recorded yet.
 
-        A refusal is remembered when something else would hold without it; a grant likewise. A statement that changes
-        nothing is not recorded again.
+        A grant is always remembered: it is the proof. A refusal is where some source of the project would grant the
+        purpose without a word: it holds wherever the person is met next. What was said already is not recorded again.
         """
         said = self.statement(preferences) if preferences is not None else {}
         if is_gpc:
             said[SHARE] = False
-        if not said:
-            return {}
-        now = self.granted(source, recorded)
-        return {purpose: yes for purpose, yes in said.items() if bool(now & self.purposes.bit(purpose)) != yes}
+        return {purpose: yes for purpose, yes in said.items() if self._is_news(purpose, yes, recorded.get(purpose))}
+
+    def _is_news(self, purpose: str, is_granted: bool, recorded: bool | None) -> bool:
+        if recorded is not None:
+            return recorded != is_granted
+        return is_granted or bool(self._anywhere & self.purposes.bit(purpose))
 
     def unmapped(self, preferences: Mapping[str, bool]) -> list[str]:
         """Returns the categories that mean nothing in this project, for `doctor`."""
