@@ -6,7 +6,9 @@ sqlite      the embedded store            postgres    the server store
 log         the event log, message ids, rejects, typed counts
 people      persons, links, claims, profiles, consents
 records     items, decisions, counters, models, configuration versions, jobs
+open        a store by its address        dialect     the SQL text that both stores share
 migrations  numbered steps; a newer schema refuses older code
-backup      backup and restore            blobs       files by key (models, lake)
+backup      a project in one file, and back
+blobs       files by key (models, lake)   files       writing them so that a kill does no harm
 lake/       events, decisions and profile snapshots in Parquet
 """
