@@ -16,12 +16,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bespeak.engine import Engine
+from bespeak.engine.imports import BATCH_ROWS, import_file, open_file
 from parts.figures import emit, options, peak_mb, ratio, tell
 from parts.floor import floor
 from parts.shop import make_project, write_csv
-
-from bespeak.engine import Engine
-from bespeak.engine.imports import BATCH_ROWS, import_file, open_file
 
 N_PEOPLE, N_ITEMS = 5_000, 2_000
 TIMES = (1, 4)

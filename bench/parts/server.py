@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -14,18 +15,23 @@ from urllib.parse import urlsplit
 
 from bespeak.serve.run import serve
 
+LOG = "serve.log"
+
 
 @contextmanager
 def serving(project: Path, workers: int) -> Iterator[str]:
-    """Serves a project in processes of its own; gives the address once it is ready."""
+    """Serves a project in processes of its own, its log in the folder; gives the address once it is ready."""
     context = multiprocessing.get_context("spawn")
     receive, send = context.Pipe(duplex=False)
     process = context.Process(target=_serve, args=(project, workers, send))
     process.start()
     send.close()
     try:
-        url = receive.recv()
-        wait_ready(url)
+        try:
+            url = receive.recv()
+            wait_ready(url)
+        except (EOFError, NotReady):
+            raise SystemExit(f"the server did not get ready:\n{(project / LOG).read_text()[-2_000:]}") from None
         yield url
     finally:
         process.terminate()
@@ -33,11 +39,13 @@ def serving(project: Path, workers: int) -> Iterator[str]:
 
 
 def _serve(project: Path, workers: int, pipe: Any) -> None:
+    with (project / LOG).open("a") as log:
+        os.dup2(log.fileno(), 2)  # also of the workers, whose lines would bury the figures
     serve(project, host="127.0.0.1", port=0, workers=workers, with_jobs=False, announce=pipe.send)
 
 
 def wait_ready(url: str, seconds: float = 60) -> None:
-    """Returns when the server answers that it is ready."""
+    """Returns when the server answers that it is ready; raises `NotReady` when it never does."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -46,10 +54,14 @@ def wait_ready(url: str, seconds: float = 60) -> None:
                 return
         except (OSError, Refused):
             time.sleep(0.05)
-    raise SystemExit("the server did not get ready")
+    raise NotReady
 
 
-class Refused(Exception):  # noqa: N818 - named for what happened
+class NotReady(Exception):
+    """The server did not get ready in time."""
+
+
+class Refused(Exception):
     """An answer that is not 200."""
 
 

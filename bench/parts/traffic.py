@@ -76,7 +76,7 @@ def flood(
 
 @contextmanager
 def steady(url: str, key: str, per_second: int, n_people: int, n_items: int) -> Iterator[list[float]]:
-    """Sends events at a pace from a process of its own; the list holds the acknowledged events per second at the end."""
+    """Sends events at a pace from a process of its own; the list gets the rate that was acknowledged."""
     context = multiprocessing.get_context("spawn")
     receive, send = context.Pipe()
     seed = 1_000 + next(_SEEDS)
