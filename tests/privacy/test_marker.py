@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from bespeak.engine import Engine, Reject, WriteRequest
@@ -20,6 +19,7 @@ from bespeak.engine.project import create
 from bespeak.storage.schema import TABLES
 from bespeak.web.tokens import make_token_key
 
+SCANNER = Path(__file__).with_name("scanning.py")
 MARKERS = ["Marker-User-77x", "marker-device-77x", "marker77x@mail.example", "Marker-Trait-77x", "marker-claim-77x"]
 
 
@@ -27,19 +27,6 @@ MARKERS = ["Marker-User-77x", "marker-device-77x", "marker77x@mail.example", "Ma
 def project(tmp_path: Path, project_url: str) -> Path:
     create(tmp_path / "project", token_key=make_token_key(), settings={"storage": {"url": project_url}})
     return tmp_path / "project"
-
-
-def contents(path: Path) -> Iterator[bytes]:
-    """The raw bytes of a file, and what they decode to."""
-    raw = path.read_bytes()
-    yield raw
-    if path.suffix == ".parquet":
-        yield repr(pq.read_table(path).to_pylist()).encode()
-    elif path.suffix == ".npy":
-        yield np.load(path, allow_pickle=False).tobytes()
-    for start, inflate in ((b"\x1f\x8b", gzip.decompress), (b"x\x9c", zlib.decompress)):
-        if raw.startswith(start):
-            yield inflate(raw)
 
 
 def rows_of(engine: Engine) -> Iterator[bytes]:
@@ -58,18 +45,16 @@ def rows_of(engine: Engine) -> Iterator[bytes]:
                         yield str(value).encode()
 
 
-def found_in(engine: Engine, marker: str) -> list[str]:
-    """Names of the files that hold a marker, raw or decoded, and "rows" when a table does."""
-    needle = marker.encode()
-    files = sorted(path for path in engine.core.folder.root.rglob("*") if path.is_file())
-    found = [path.name for path in files if any(needle in part for part in contents(path))]
-    return [*found, "rows"] if any(needle in value for value in rows_of(engine)) else found
-
-
 def left_in(engine: Engine) -> dict[str, list[str]]:
-    """Returns marker -> files, for the markers that are found anywhere."""
-    found = {marker: found_in(engine, marker) for marker in MARKERS}
-    return {marker: files for marker, files in found.items() if files}
+    """Returns marker -> files that hold it, raw or decoded, and "rows" when a table does; only markers found at all."""
+    command = [sys.executable, str(SCANNER), str(engine.core.folder.root), *MARKERS]
+    scanned = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    found: dict[str, list[str]] = json.loads(scanned.stdout)
+    for value in rows_of(engine):
+        for marker in MARKERS:
+            if marker.encode() in value and "rows" not in found[marker]:
+                found[marker].append("rows")
+    return {marker: places for marker, places in found.items() if places}
 
 
 def leave_traces(engine: Engine) -> None:

@@ -57,6 +57,7 @@ def tasks(engine: Engine) -> list[Task]:
     """Returns what the active configuration wants done."""
     wanted = [
         Task("lake", 30 * SECOND_MS, lambda engine: f"up to log position {feed(engine.core)}"),
+        Task("compaction", 3600 * SECOND_MS, _compact),
         Task("segments", 5 * SECOND_MS, _flip_segments),
         Task("retention", 3600 * SECOND_MS, lambda engine: sweep_retention(engine.core)),
     ]
@@ -158,6 +159,14 @@ def _keep(engine: Engine, job: Job, done: threading.Event) -> None:
                 return
         except BespeakError:
             continue
+
+
+def _compact(engine: Engine) -> str:
+    """Puts small files of the lake together."""
+    with engine.core.store.write() as tx:
+        n_files = engine.core.lake.compact(tx)
+    engine.core.sweep_blobs()
+    return f"{n_files} files"
 
 
 def _train(engine: Engine) -> str:

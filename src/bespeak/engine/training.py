@@ -92,7 +92,7 @@ class Models:
     def interactions(self, as_of_ms: int | None = None) -> Interactions:
         """Returns who did what with which item: the training data, signed and weighted by class."""
         core = self._core
-        table = core.lake.read("signals", _COLUMNS)
+        table = core.lake.read("signals", _COLUMNS).sort_by("log_id")
         improve = core.config.purposes.improve
         person, keep = self._allowed(table)
         item = table.column("item_id").combine_chunks()
