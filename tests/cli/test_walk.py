@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bespeak.engine.clock import StandingClock
+from bespeak.engine.engine import Engine
+
 MAP = "user=user,item=item,rating=rating,timestamp=timestamp"
 
 
@@ -105,3 +108,25 @@ def test_a_backup_makes_a_project_where_there_was_none(films, run, tmp_path):
     assert run("report", "--project", tmp_path / "copy", "--json").json["n_people"] == 60
     (tmp_path / "no.tar").write_bytes(b"nothing")
     assert "not a backup" in run("restore", tmp_path / "no.tar", "--project", tmp_path / "other", expect=1).err
+
+
+def test_time_can_stand_at_the_end_of_old_data_and_an_asked_time_beats_it(project, film_files, run, tmp_path):
+    run("import", "items", film_files / "items.csv", "--map", "id=movie,title=title", "--lists", "genres")
+    old = tmp_path / "old.csv"
+    old.write_text((film_files / "ratings.csv").read_text().replace(",17", ",09"))
+    ran = run("import", "events", old, "--map", MAP)
+    assert 'now = "data"' in ran.err
+    config = project / "bespeak.toml"
+    config.write_text(config.read_text().replace('# now = "clock"', 'now = "data"'))
+    assert "differs" not in run("apply").err
+    run("import", "users", film_files / "users.csv")
+
+    def strength(*more):
+        with Engine.open(project, clock=StandingClock(more[0]) if more else None) as engine:
+            known = engine.profiles.readable("u0")
+        assert known is not None
+        return known["affinities"]["genres"][0]["strength"]
+
+    assert strength() > 1
+    assert strength(1_900_000_000_000) < strength() / 100
+    assert run("decide", "home", "--user", "u0", "--as-of", "2030-01-01", "--json").json["mode"] == "profiled"

@@ -20,8 +20,10 @@ from bespeak.intake.columns import What, parse_mapping
 from bespeak.intake.files import FileFormat, ImportFile
 from bespeak.intake.items import item_to_json
 from bespeak.intake.segment import encode_event
+from bespeak.storage import log
 
 N_PREVIEW = 3
+OLD_DAYS = 180
 
 
 class Kind(StrEnum):
@@ -88,6 +90,8 @@ def import_(
                 if not yes and not as_json and not _may_go_on(file):
                     raise InvalidInput("Nothing was imported.", hint="Say what the columns mean with --map.")
         reports = [_import_one(engine.core, file, is_again=again) for file in opened_files]
+        if kind == "events":
+            _warn_of_old(engine.core)
     if as_json:
         emit({"files": reports})
         return
@@ -102,6 +106,19 @@ def _import_one(core: Core, file: ImportFile, *, is_again: bool) -> ImportReport
             told(f"{n_rows:,} rows", done / total if total else 1.0)
 
         return import_file(core, file, progress=progress, is_again=is_again)
+
+
+def _warn_of_old(core: Core) -> None:
+    """Says when everything is so old that it has decayed to nothing, and how to let time stand at the data's end."""
+    if core.config.settings.project.now == "data":
+        return
+    with core.store.read() as session:
+        span = log.time_range(session)
+    if span is not None and core.clock.now_ms() - span[1] > OLD_DAYS * log.DAY_MS:
+        warn(
+            f"The newest event is of {iso(span[1])[:10]}, so what people like has decayed. To let time stand there, "
+            'set now = "data" under [project] in bespeak.toml, then: bespeak apply'
+        )
 
 
 def _may_go_on(file: ImportFile) -> bool:

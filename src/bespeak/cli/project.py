@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from bespeak.cli.output import warn
-from bespeak.engine.clock import SystemClock, VirtualClock
+from bespeak.engine.clock import StandingClock, SystemClock
 from bespeak.engine.config import FILE_NAME
 from bespeak.engine.engine import Engine
 from bespeak.errors import ConfigError, InvalidInput
@@ -51,17 +51,18 @@ def find(project: Path | None) -> Path:
 
 
 @contextmanager
-def opened(project: Path | None, *, as_of_ms: int | None = None) -> Iterator[Engine]:
+def opened(project: Path | None, *, as_of_ms: int | None = None, tells_difference: bool = True) -> Iterator[Engine]:
     """Opens the project and says on stderr when its file differs from what is active.
 
     Args:
         project: as given with `--project`.
         as_of_ms: where the clock stands instead of now.
+        tells_difference: False for the commands that show the difference themselves.
     """
     folder = find(project)
-    clock = SystemClock() if as_of_ms is None else VirtualClock(as_of_ms)
+    clock = SystemClock() if as_of_ms is None else StandingClock(as_of_ms)
     with Engine.open(folder, clock=clock) as engine:
-        if engine.core.is_file_different():
+        if tells_difference and engine.core.is_file_different():
             warn(f"{FILE_NAME} differs from what is active. See and activate the difference with: bespeak apply")
         yield engine
 

@@ -64,7 +64,7 @@ def apply(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
 ) -> None:
     """Shows how bespeak.toml differs from what is active, and makes it active."""
-    with opened(project) as engine:
+    with opened(project, tells_difference=False) as engine:
         core = engine.core
         active = core.config.text
         proposed = parse_config(read_file(core.folder.config_path)).text
@@ -91,7 +91,7 @@ config = typer.Typer(no_args_is_help=True, help="The active configuration.")
 @config.command("pull")
 def pull(project: ProjectOption = None, yes: YesOption = False) -> None:
     """Writes the active configuration back over bespeak.toml."""
-    with opened(project) as engine:
+    with opened(project, tells_difference=False) as engine:
         path = engine.core.folder.config_path
         held, active = read_file(path).splitlines(), engine.core.config.text.splitlines()
         lines = list(unified_diff(held, active, FILE_NAME, "active", lineterm="", n=1))

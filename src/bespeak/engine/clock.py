@@ -49,6 +49,10 @@ class VirtualClock:
         self.set(self._now_ms + milliseconds)
 
 
+class StandingClock(VirtualClock):
+    """A clock somebody set on purpose (`--as-of`): it also beats a project's `now = "data"`."""
+
+
 def iso(time_ms: int) -> str:
     """Returns a time as ISO 8601 in UTC.
 

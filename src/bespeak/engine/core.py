@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from bespeak.decide.world import World
 from bespeak.engine import runtime as runtimes
-from bespeak.engine.clock import Clock
+from bespeak.engine.clock import Clock, StandingClock
 from bespeak.engine.config import Configuration, parse_config, read_file
 from bespeak.engine.project import ProjectFolder
 from bespeak.engine.runtime import Runtime
@@ -50,6 +50,7 @@ class Core:
         self._swap = threading.Lock()
         self._writing = threading.Lock()
         self._refreshed_ms = -REFRESH_EVERY_MS
+        self._newest = 0, 0  # log position looked at, latest time up to there
         self._runtime = self._activate_first(config)
         self._writer = Writer(self._commit, max_events=config.settings.serve.max_waiting_events)
         self.refresh()
@@ -95,11 +96,14 @@ class Core:
 
     def now_ms(self) -> int:
         """Returns the time that decay and availability are computed for: the clock's, or the data's newest event."""
-        if self.config.settings.project.now == "clock":
+        if self.config.settings.project.now == "clock" or isinstance(self.clock, StandingClock):
             return self.clock.now_ms()
+        position, newest_ms = self._newest
         with self.store.read() as session:
-            newest = log.time_range(session)
-        return newest[1] if newest else self.clock.now_ms()
+            position, later_ms = log.newest_time(session, position)
+        newest_ms = max(newest_ms, later_ms or 0)
+        self._newest = position, newest_ms
+        return newest_ms or self.clock.now_ms()
 
     def _use(self, config: Configuration, version: int) -> None:
         with self._swap:

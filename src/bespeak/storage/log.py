@@ -188,6 +188,22 @@ def count(session: Session) -> int:
     return as_int(row[0]) if row else 0
 
 
+def newest_time(session: Session, after: int) -> tuple[int, int | None]:
+    """Returns the last log position and the latest time at which somebody did something behind a position.
+
+    Asking again from the position returned reads only what is new; (`after`, None) says that nothing is. Identify
+    events do not count, see `time_range`.
+    """
+    row = session.row(
+        "SELECT max(log_id), max(CASE WHEN kind = 'event' AND name <> 'identify' THEN time_ms END) FROM events"
+        " WHERE log_id > ?",
+        (after,),
+    )
+    if row is None or row[0] is None:
+        return after, None
+    return as_int(row[0]), None if row[1] is None else as_int(row[1])
+
+
 def time_range(session: Session) -> tuple[int, int] | None:
     """Returns the earliest and latest time at which somebody did something, or None when nobody did.
 
