@@ -33,7 +33,7 @@ from bespeak.intake.wire import SourceInfo
 from bespeak.profiles.codec import decode
 from bespeak.signals.decisions import Decision
 from bespeak.signals.events import Context, Event
-from bespeak.signals.ids import ANONYMOUS_ID, PROFILE_ID, USER_ID, IdKey
+from bespeak.signals.ids import ANONYMOUS_ID, PROFILE_ID, SEPARATOR, USER_ID, IdKey
 from bespeak.storage import log, people, records
 from bespeak.storage.open import open_store
 
@@ -265,7 +265,7 @@ class Engine:
     @staticmethod
     def _ids(user_id: str, anonymous_id: str, profile_id: str = "") -> list[IdKey]:
         if profile_id and user_id:
-            return [IdKey(PROFILE_ID, f"{user_id}\x1f{profile_id}")]
+            return [IdKey(PROFILE_ID, f"{user_id}{SEPARATOR}{profile_id}")]
         ids = [IdKey(USER_ID, user_id)] if user_id else []
         return [*ids, IdKey(ANONYMOUS_ID, anonymous_id)] if anonymous_id else ids
 

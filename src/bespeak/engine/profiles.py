@@ -12,7 +12,7 @@ from bespeak.profiles.codec import decode, encode
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.readable import readable
 from bespeak.signals.events import Context
-from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey
+from bespeak.signals.ids import ANONYMOUS_ID, SEPARATOR, USER_ID, IdKey
 from bespeak.storage import log, people, records
 from bespeak.storage.people import ProfileRow
 
@@ -59,7 +59,7 @@ class Profiles:
         granted = granted_purposes(runtime, profile, Context())
         view = profile_view(runtime, profile, granted, self._core.now_ms())
         return {
-            "ids": [{"kind": key.kind, "value": key.value.replace("\x1f", " / ")} for key in ids],
+            "ids": [{"kind": key.kind, "value": key.value.replace(SEPARATOR, " / ")} for key in ids],
             "purposes": list(runtime.config.purposes.names(granted)),
             "segments": sorted(name for name, (is_member, _, _) in held.items() if is_member),
             **readable(view),

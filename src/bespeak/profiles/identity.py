@@ -25,10 +25,7 @@ import msgspec
 
 from bespeak.errors import EventRejected
 from bespeak.signals.events import Event
-from bespeak.signals.ids import ANONYMOUS_ID, PROFILE_ID, USER_ID, IdKey, is_blocked
-
-DEVICE_PROFILE_ID = "device_profile_id"
-"""Kind of a household profile that is only known on one device: `anonymous_id` and `profile_id` together."""
+from bespeak.signals.ids import ANONYMOUS_ID, DEVICE_PROFILE_ID, PROFILE_ID, SEPARATOR, USER_ID, IdKey, is_blocked
 
 OWNERS = (USER_ID, PROFILE_ID)
 """Kinds that tell whose a person is: two different values are two different people."""
@@ -176,9 +173,9 @@ def _own_ids(event: Event) -> list[IdKey]:
         return [*keys, IdKey(ANONYMOUS_ID, event.anonymous_id)] if event.anonymous_id else keys
     keys = []
     if event.user_id and not is_blocked(event.user_id):
-        keys.append(IdKey(PROFILE_ID, f"{event.user_id}\x1f{event.profile_id}"))
+        keys.append(IdKey(PROFILE_ID, f"{event.user_id}{SEPARATOR}{event.profile_id}"))
     if event.anonymous_id and not is_blocked(event.anonymous_id):
-        keys.append(IdKey(DEVICE_PROFILE_ID, f"{event.anonymous_id}\x1f{event.profile_id}"))
+        keys.append(IdKey(DEVICE_PROFILE_ID, f"{event.anonymous_id}{SEPARATOR}{event.profile_id}"))
     return keys
 
 

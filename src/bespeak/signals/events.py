@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from bespeak.signals.ids import ANONYMOUS_ID, PROFILE_ID, USER_ID, IdKey
+from bespeak.signals.ids import IdKey
 
 EventType = Literal["identify", "track", "page", "screen", "group", "alias"]
 EVENT_TYPES: tuple[EventType, ...] = ("identify", "track", "page", "screen", "group", "alias")
@@ -87,19 +87,3 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_vouched: bool = False
     sent_ms: int | None = None
     original_ms: int | None = None
-
-    def ids(self) -> list[IdKey]:
-        """Returns the identifiers the event came with, the strongest first.
-
-        A household profile lives under its account: its id is `user_id` and `profile_id` together, and the account's
-        own id is then left out, so that two people of one household are never mixed.
-        """
-        found: list[IdKey] = []
-        if self.profile_id and self.user_id:
-            return [IdKey(PROFILE_ID, f"{self.user_id}\x1f{self.profile_id}")]
-        if self.user_id:
-            found.append(IdKey(USER_ID, self.user_id))
-        found.extend(self.external_ids)
-        if self.anonymous_id:
-            found.append(IdKey(ANONYMOUS_ID, self.anonymous_id))
-        return found

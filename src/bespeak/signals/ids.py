@@ -17,6 +17,12 @@ MAX_ID_BYTES = 255
 USER_ID = "user_id"
 ANONYMOUS_ID = "anonymous_id"
 PROFILE_ID = "profile_id"
+"""Kind of a household profile: the account's user id and the profile's own id, joined by `SEPARATOR`."""
+
+DEVICE_PROFILE_ID = "device_profile_id"
+"""Kind of a household profile that is only known on one device: `anonymous_id` and `profile_id` together."""
+
+SEPARATOR = "\x1f"
 
 _BLOCKED_WORDS = frozenset(
     {"-1", "null", "none", "nil", "undefined", "nan", "anonymous", "unknown", "guest", "[object object]"}
@@ -35,8 +41,8 @@ def clean_id(value: Any, field: str) -> str:
     """Returns the id as a string; "" when absent (None or an empty string).
 
     Raises:
-        EventRejected: not text or number, or longer than `MAX_ID_BYTES` bytes of UTF-8, or holding a NUL or a lone
-            surrogate.
+        EventRejected: not text or number, or longer than `MAX_ID_BYTES` bytes of UTF-8, or holding a NUL, the separator
+            of household ids (U+001F) or a lone surrogate.
 
     Example:
         >>> clean_id(42, "userId"), clean_id(None, "userId"), clean_id(42.0, "userId")
@@ -61,6 +67,8 @@ def clean_id(value: Any, field: str) -> str:
         raise EventRejected(f"{field} is {n_bytes} bytes long; at most {MAX_ID_BYTES} are allowed.", code="invalid_id")
     if "\x00" in value or "\x1f" in value:
         raise EventRejected(f"{field} holds a control character.", code="invalid_id")
+    if SEPARATOR in value:
+        raise EventRejected(f"{field} holds the character U+001F, which separates household ids.", code="invalid_id")
     return str(value)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from bespeak.signals.ids import IdKey
+from bespeak.signals.ids import SEPARATOR, IdKey
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +20,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
     def id_values(self) -> frozenset[str]:
         """Returns the plain values of all identifiers, household ids split into their parts."""
-        return frozenset(part for key in self.ids for part in key.value.split("\x1f"))
+        return frozenset(part for key in self.ids for part in key.value.split(SEPARATOR))
 
 
 class ReceiptLine(msgspec.Struct, frozen=True, kw_only=True):
