@@ -10,6 +10,7 @@ import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from bespeak.errors import StoreError
 from bespeak.privacy.pseudonyms import KEY_BYTES, pseudonym
@@ -41,13 +42,7 @@ class ErasureLedger:
                 f"{path.name} is missing, so the erasure ledger cannot be read.",
                 hint="Put the key file back: without it, erased people could return with a restored backup.",
             )
-        key = secrets.token_bytes(KEY_BYTES)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
-        return key
+        return _published(path, secrets.token_bytes(KEY_BYTES))
 
     def _hash(self, key: IdKey) -> str:
         return pseudonym(self._key, f"{key.kind}\x1e{key.value}").hex()
@@ -55,17 +50,24 @@ class ErasureLedger:
     def add(self, ids: Iterable[IdKey], now_ms: int) -> None:
         """Appends ids, durably."""
         lines = "".join(f"{self._hash(key)}\t{now_ms}\n" for key in sorted(ids))
-        with self._path.open("a", encoding="ascii") as file:
-            file.write(lines)
+        with self._path.open("ab+") as file:
+            if file.tell() and not self._ends_a_line(file):
+                file.write(b"\n")  # a line that a crash tore must not swallow the next one
+            file.write(lines.encode("ascii"))
             file.flush()
             os.fsync(file.fileno())
 
+    @staticmethod
+    def _ends_a_line(file: BinaryIO) -> bool:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
     def hashes(self) -> dict[str, int]:
-        """Returns hash -> time of the latest erasure; a torn last line is ignored."""
+        """Returns hash -> time of the latest erasure; torn lines are ignored."""
         if not self._path.exists():
             return {}
         found: dict[str, int] = {}
-        for line in self._path.read_text(encoding="ascii").split("\n")[:-1]:
+        for line in self._path.read_text(encoding="ascii", errors="replace").split("\n")[:-1]:
             digest, _, time = line.partition("\t")
             if len(digest) == 32 and time.isdigit():
                 found[digest] = max(int(time), found.get(digest, 0))
@@ -74,3 +76,20 @@ class ErasureLedger:
     def erased_among(self, ids: Iterable[IdKey], erased: dict[str, int]) -> dict[IdKey, int]:
         """Returns those of `ids` that the ledger names, with the time of their erasure."""
         return {key: erased[digest] for key in ids if (digest := self._hash(key)) in erased}
+
+
+def _published(path: Path, key: bytes) -> bytes:
+    """Writes a new key file, complete from its first moment on; returns the key of whoever was first."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(key)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError:
+        return path.read_bytes()
+    finally:
+        draft.unlink()
+    return key
