@@ -6,8 +6,9 @@ outside the tables (lake, models) has its own.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from bespeak.engine.clock import iso
 from bespeak.engine.observe import Observer
 from bespeak.intake.segment import encode_event
 from bespeak.profiles.codec import decode
+from bespeak.signals.ids import SEPARATOR, IdKey
 from bespeak.signals.subjects import ReceiptLine, Subject
 from bespeak.storage import items as item_rows
 from bespeak.storage import log, people, records
@@ -24,6 +26,7 @@ from bespeak.storage.log import DAY_MS
 from bespeak.storage.rows import as_bytes, as_int
 
 MIN_NEEDLE_CHARACTERS = 4
+_BETWEEN_CELLS = re.compile(r'[,;|"\t\r\n]+')
 
 
 class TableHolder:
@@ -98,16 +101,24 @@ class IdHolder:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
+    def _held(self, subject: Subject) -> list[tuple[str, IdKey]]:
+        """Returns (table, identifier) of every row that names the person, also where another device claimed them."""
+        columns = ("id_kind", "id_value")
+        held = set()
+        for table in self.tables:
+            rows = self._tx.lookup(table, ("person_id", *columns), ("person_id",), [(p,) for p in subject.people])
+            rows += self._tx.lookup(table, ("person_id", *columns), columns, [(k.kind, k.value) for k in subject.ids])
+            held |= {(table, as_int(row[0]), IdKey(str(row[1]), str(row[2]))) for row in rows}
+        return [(table, key) for table, _, key in sorted(held)]
+
     def holds(self, subject: Subject) -> int:
-        """Returns how many identifiers are linked to or claimed by the person."""
-        return sum(
-            len(self._tx.lookup(table, ("id_kind",), ("person_id",), [(p,) for p in subject.people]))
-            for table in self.tables
-        )
+        """Returns how many identifiers are linked to or claimed by or for the person."""
+        return len(self._held(subject))
 
     def export(self, subject: Subject) -> list[dict[str, Any]]:
         """Returns the identifiers."""
-        return [{"kind": key.kind, "value": key.value.replace("\x1f", " / ")} for key in subject.ids]
+        keys = sorted({key for _, key in self._held(subject)})
+        return [{"kind": key.kind, "value": key.value.replace(SEPARATOR, " / ")} for key in keys]
 
     def erase(self, subject: Subject) -> ReceiptLine:
         """Deletes the identifiers, also where other devices claimed them."""
@@ -124,56 +135,92 @@ class IdHolder:
 
 
 class RejectHolder:
-    """Raw bodies of rejected events: nobody's by key, so they are searched for the person's words.
+    """Raw bodies of rejected events: nobody's by key, so they are searched.
+
+    What an export returns must be the person's: bodies that name one of their ids. An erasure takes more rather than
+    less: whatever holds an id or a word of theirs anywhere, since the bodies live a few days only.
 
     Args:
-        needles: identifiers and traits of the person.
+        words: texts that tell of the person besides their ids: traits.
     """
 
     name = "rejected"
     tables = ("rejected",)
 
-    def __init__(self, tx: Transaction, needles: Iterable[str]) -> None:
+    def __init__(self, tx: Transaction, words: Iterable[str]) -> None:
         self._tx = tx
-        self._needles = [needle.encode() for needle in set(needles) if len(needle) >= MIN_NEEDLE_CHARACTERS]
-        self._escaped = [msgspec.json.encode(needle.decode())[1:-1] for needle in self._needles]
+        self._words = set(words)
 
-    def _found(self) -> list[tuple[int, bytes]]:
-        rows = self._tx.rows("SELECT reject_id, body FROM rejected WHERE body IS NOT NULL")
-        return [
-            (as_int(reject_id), as_bytes(body))
-            for reject_id, body in rows
-            if any(needle in as_bytes(body) for needle in (*self._needles, *self._escaped))
-        ]
+    def _bodies(self) -> Iterator[tuple[int, bytes]]:
+        for reject_id, body in self._tx.rows("SELECT reject_id, body FROM rejected WHERE body IS NOT NULL"):
+            yield as_int(reject_id), as_bytes(body)
+
+    def _naming(self, subject: Subject) -> dict[int, bytes]:
+        ids = {key.value for key in subject.ids if SEPARATOR not in key.value}
+        return {reject_id: body for reject_id, body in self._bodies() if not ids.isdisjoint(values_in(body))}
+
+    def _telling_of(self, subject: Subject) -> dict[int, bytes]:
+        words = {w for w in self._words | subject.id_values() if len(w) >= MIN_NEEDLE_CHARACTERS}
+        needles = {form for word in words for form in (word.encode(), msgspec.json.encode(word)[1:-1])}
+        found = {i: body for i, body in self._bodies() if any(needle in body for needle in needles)}
+        return found | self._naming(subject)
 
     def holds(self, subject: Subject) -> int:
-        """Returns how many bodies hold a word of the person."""
-        del subject
-        return len(self._found())
+        """Returns how many bodies hold an id or a word of the person."""
+        return len(self._telling_of(subject))
 
     def export(self, subject: Subject) -> list[dict[str, Any]]:
-        """Returns those bodies."""
-        del subject
-        return [{"body": body.decode("utf-8", "replace")} for _, body in self._found()]
+        """Returns the bodies that name the person."""
+        return [{"body": body.decode("utf-8", "replace")} for body in self._naming(subject).values()]
 
     def erase(self, subject: Subject) -> ReceiptLine:
-        """Empties those bodies; the reason and the count stay."""
-        del subject
-        found = self._found()
-        for reject_id, _ in found:
+        """Empties the bodies; the reason and the count stay."""
+        found = self._telling_of(subject)
+        for reject_id in found:
             self._tx.run("UPDATE rejected SET body = NULL WHERE reject_id = ?", (reject_id,))
         return ReceiptLine(holder=self.name, n_held=len(found), n_removed=len(found))
 
 
-def table_holders(tx: Transaction, observer: Observer, needles: Iterable[str]) -> list[Any]:
-    """Returns the holders of the store's tables, in the order in which they can be erased."""
+def values_in(body: bytes) -> set[str]:
+    """Returns every whole value of a body: of JSON its texts and whole numbers, of anything else its cells.
+
+    Example:
+        >>> sorted(values_in(b'{"userId": 7, "traits": {"plan": "a b"}}')), sorted(values_in(b'7;"x",a b'))
+        (['7', 'a b'], ['7', 'a b', 'x'])
+    """
+    found: set[str] = set()
+    try:
+        waiting = [msgspec.json.decode(body)]
+    except msgspec.DecodeError:
+        return set(_BETWEEN_CELLS.split(body.decode("utf-8", "replace"))) - {""}
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, str):
+            found.add(value)
+        elif isinstance(value, float) and value.is_integer():
+            found.add(str(int(value)))
+        elif isinstance(value, int) and not isinstance(value, bool):
+            found.add(str(value))
+    return found
+
+
+def table_holders(tx: Transaction, observer: Observer, words: Iterable[str]) -> list[Any]:
+    """Returns the holders of the store's tables, in the order in which they can be erased.
+
+    Args:
+        words: texts that tell of the person besides their ids: traits.
+    """
     return [
         LogHolder(tx, observer),
         TableHolder("profile", ("profiles", "profile_baselines"), tx, _profiles),
         TableHolder("consents", ("consents",), tx, _consents),
         TableHolder("segments", ("segment_members", "segment_moves"), tx, _segments),
         TableHolder("decisions", ("decisions", "exposures"), tx, _decisions),
-        RejectHolder(tx, needles),
+        RejectHolder(tx, words),
         IdHolder(tx),
         TableHolder("persons", ("persons",), tx, lambda _session, _subject: []),
     ]
@@ -213,11 +260,28 @@ def _consents(session: Session, subject: Subject) -> list[dict[str, Any]]:
 def _segments(session: Session, subject: Subject) -> list[dict[str, Any]]:
     found = records.members_of(session, subject.people)
     return [
-        {"segment": name, "member": is_member, "since": iso(since)}
-        for held in found.values()
-        for name, (is_member, since, _) in sorted(held.items())
+        *(
+            {"segment": name, "member": is_member, "since": iso(since)}
+            for held in found.values()
+            for name, (is_member, since, _) in sorted(held.items())
+        ),
+        *(
+            {"segment": move.segment, "moved": "in" if move.is_member else "out", "time": iso(move.time_ms)}
+            for move in records.moves_of(session, subject.people)
+        ),
     ]
 
 
 def _decisions(session: Session, subject: Subject) -> list[dict[str, Any]]:
-    return [msgspec.to_builtins(decision) for decision in records.decisions_of(session, subject.people)]
+    return [
+        *(msgspec.to_builtins(decision) for decision in records.decisions_of(session, subject.people)),
+        *(
+            {
+                "seen": shown.item_id,
+                "position": shown.position,
+                "decision": shown.decision_id,
+                "time": iso(shown.time_ms),
+            }
+            for shown in records.exposures_of(session, subject.people)
+        ),
+    ]

@@ -23,7 +23,7 @@ from bespeak.errors import EventRejected
 from bespeak.privacy.pseudonyms import pseudonym
 from bespeak.profiles.identity import Plan
 from bespeak.profiles.profile import Consent
-from bespeak.signals.decisions import Exposure
+from bespeak.signals.decisions import Decision, Exposure
 from bespeak.signals.events import Event
 from bespeak.signals.signal import Signal
 from bespeak.storage import items as item_rows
@@ -374,4 +374,11 @@ class _Batch:
             records.add_exposures(tx, self._exposures)
         decisions = [decision for request in requests for decision in request.decisions]
         if decisions:
-            records.add_decisions(tx, decisions)
+            records.add_decisions(tx, self._of_the_living(decisions))
+
+    def _of_the_living(self, decisions: Sequence[Decision]) -> list[Decision]:
+        """Leaves out decisions for persons who were erased while the record waited: no holder would find it."""
+        wanted = {decision.person for decision in decisions} - {None}
+        rows = self._tx.lookup("persons", ("person_id",), ("person_id",), [(person,) for person in wanted])
+        held = {None, *(row[0] for row in rows)}
+        return [decision for decision in decisions if decision.person in held]

@@ -20,6 +20,7 @@ from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey
 from bespeak.signals.subjects import ReceiptLine, Subject
 from bespeak.storage import log, people, records
 from bespeak.storage.base import Session, Transaction
+from bespeak.storage.rows import as_int
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +46,10 @@ class Privacy:
         self._core = core
 
     def export(self, user_id: str) -> dict[str, Any]:
-        """Returns everything that is held of a person, by holder; empty lists for somebody unknown."""
+        """Returns everything that is held of a person, by holder; empty lists for somebody unknown.
+
+        The profiles of an account's household are other people's and not in it.
+        """
         with self._core.people_write() as tx:
             subject = self._subject(tx, self._keys(user_id))
             body = {holder.name: holder.export(subject) for holder in self._holders(tx, subject)}
@@ -55,57 +59,93 @@ class Privacy:
     def erase(self, user_id: str) -> Receipt:
         """Erases a person everywhere; when it returns, nothing of theirs is left in the project.
 
-        Devices that claimed to be the person are erased with them. The ledger remembers keyed hashes of the ids, so
-        that a restored backup does not bring the person back.
+        Devices that claimed to be the person are erased with them, and so are the household profiles under an account,
+        which nobody could reach without it. The ledger remembers keyed hashes of the ids, so that a restored backup
+        does not bring the person back.
         """
         return self.erase_keys(self._keys(user_id), user_id)
 
     def erase_keys(self, keys: Sequence[IdKey], asked_for: str) -> Receipt:
         """Erases whoever the given identifiers lead to."""
+        return self._erase(keys, asked_for, self._core.clock.now_ms())
+
+    def _erase(self, keys: Sequence[IdKey], asked_for: str, asked_ms: int) -> Receipt:
         core = self._core
-        now_ms = core.clock.now_ms()
         core.drain()
         with core.people_write() as tx:
-            subject = self._subject(tx, keys)
-            core.ledger.add({*subject.ids, *keys}, now_ms)
+            subject = self._locked(tx, keys)
+            core.ledger.add({*subject.ids, *keys}, asked_ms)
             lines = [holder.erase(subject) for holder in self._holders(tx, subject)]
             self._audit(tx, "erase", asked_for)
         core.sweep_blobs()
         core.store.scrub()
-        return Receipt(pseudonym=self._pseudonym(asked_for), time=iso(now_ms), lines=lines)
+        return Receipt(pseudonym=self._pseudonym(asked_for), time=iso(core.clock.now_ms()), lines=lines)
 
     def reapply_ledger(self) -> int:
-        """Erases again whoever a restored backup brought back; returns how many people."""
+        """Erases again whoever a restored backup brought back; returns how many people.
+
+        Whoever came back after the erasure stays, so the ledger keeps the time at which the person asked.
+        """
         core = self._core
-        erased = core.ledger.hashes()
-        n = 0
         with core.store.read() as session:
             rows = session.rows("SELECT id_kind, id_value, first_ms FROM links")
             rows += session.rows("SELECT id_kind, id_value, first_ms FROM claims")
-        first = {IdKey(str(kind), str(value)): int(str(time)) for kind, value, time in rows}
-        for key, erased_ms in core.ledger.erased_among(first, erased).items():
-            if first[key] <= erased_ms:
-                self.erase_keys([key], key.value)
+        first: dict[IdKey, int] = {}
+        for kind, value, time_ms in rows:
+            key = IdKey(str(kind), str(value))
+            first[key] = min(as_int(time_ms), first.get(key, as_int(time_ms)))
+        n = 0
+        for key, erased_ms in core.ledger.erased_among(first, core.ledger.hashes()).items():
+            if first[key] <= erased_ms and self._is_held(key):
+                self._erase([key], key.value, erased_ms)
                 n += 1
         return n
 
+    def _is_held(self, key: IdKey) -> bool:
+        with self._core.store.read() as session:
+            return bool(people.resolve(session, [key]).links or people.claimants(session, [key]))
+
     def _holders(self, tx: Transaction, subject: Subject) -> list[Holder]:
-        needles = {*subject.id_values(), *_traits(tx, subject)}
         return [
             ModelHolder(tx, self._core.blobs),
             LakeHolder(tx, self._core.lake),
-            *table_holders(tx, self._core.runtime.observer, needles),
+            *table_holders(tx, self._core.runtime.observer, _traits(tx, subject)),
         ]
 
-    def _subject(self, session: Session, keys: Sequence[IdKey]) -> Subject:
-        """Returns the person and the devices that claimed to be them, merged members included."""
+    def _locked(self, tx: Transaction, keys: Sequence[IdKey]) -> Subject:
+        """Returns whom to erase, held so that no other writer adds to them until the transaction ends."""
+        subject = self._subject(tx, keys, has_household=True)
+        while True:
+            tx.lock_keys(
+                [*(f"id:{key.kind}:{key.value}" for key in subject.ids), *(f"person:{p}" for p in subject.people)]
+            )
+            again = self._subject(tx, keys, has_household=True)
+            if again == subject:
+                return subject
+            subject = again
+
+    @staticmethod
+    def _subject(session: Session, keys: Sequence[IdKey], *, has_household: bool = False) -> Subject:
+        """Returns the person and the devices that claimed to be them, merged members included.
+
+        An id that one of their devices only claimed is theirs where it leads to nobody else.
+        """
         roots = set(people.resolve(session, keys).links.values())
         ids = {*keys, *people.ids_of(session, roots)}
-        claimants = set(people.claimants(session, ids)) - roots
-        everyone = {member for root in roots | claimants for member in people.members(session, root)}
-        ids |= {key for keys_of in people.links_of(session, roots | claimants).values() for key in keys_of}
-        ids |= {key for keys_of in people.claims_of(session, roots).values() for key in keys_of}
-        return Subject(people=tuple(sorted(everyone)), ids=tuple(sorted(ids)))
+        if has_household:
+            household = people.household_ids(session, ids)
+            roots |= set(people.resolve(session, household).links.values())
+            ids |= {*household, *people.ids_of(session, roots)}
+        everyone = roots | set(people.claimants(session, ids))
+        ids |= set(people.ids_of(session, everyone))
+        claimed = {key for keys_of in people.claims_of(session, everyone).values() for key in keys_of}
+        elsewhere = {key for key, root in people.resolve(session, claimed).links.items() if root not in everyone}
+        for person, keys_of in people.claimants(session, claimed).items():
+            if person not in everyone:
+                elsewhere.update(keys_of)
+        ids |= claimed - elsewhere
+        members = {member for root in everyone for member in people.members(session, root)}
+        return Subject(people=tuple(sorted(members)), ids=tuple(sorted(ids)))
 
     @staticmethod
     def _keys(user_id: str) -> list[IdKey]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from bespeak.signals.ids import IdKey
+from bespeak.signals.ids import ANONYMOUS_ID, DEVICE_PROFILE_ID, PROFILE_ID, SEPARATOR, USER_ID, IdKey
 from bespeak.storage.base import Session, Transaction
 from bespeak.storage.rows import as_bytes, as_int
 
@@ -35,6 +35,10 @@ class ConsentChange(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str
     source: str
     proof: str = ""
+
+
+_HOUSEHOLD_KINDS = {USER_ID: PROFILE_ID, ANONYMOUS_ID: DEVICE_PROFILE_ID}
+"""Kind of an id -> kind of the household profiles whose ids begin with it."""
 
 
 class Resolved(msgspec.Struct, frozen=True):
@@ -173,6 +177,23 @@ def claims_of(session: Session, people: Iterable[int]) -> dict[int, list[IdKey]]
 def ids_of(session: Session, people: Iterable[int]) -> list[IdKey]:
     """Returns the ids linked to these persons, sorted."""
     return sorted(key for keys in links_of(session, people).values() for key in keys)
+
+
+def household_ids(session: Session, keys: Iterable[IdKey]) -> set[IdKey]:
+    """Returns the ids of household profiles, linked or claimed, under these user ids and devices."""
+    found: set[IdKey] = set()
+    for key in keys:
+        kind = _HOUSEHOLD_KINDS.get(key.kind)
+        if kind is None:
+            continue
+        start = f"{key.value}{SEPARATOR}"
+        for table in ("links", "claims"):
+            rows = session.rows(
+                f"SELECT id_value FROM {table} WHERE id_kind = ? AND substr(id_value, 1, ?) = ?",  # noqa: S608
+                (kind, len(start), start),
+            )
+            found.update(IdKey(kind, str(row[0])) for row in rows)
+    return found
 
 
 def user_ids(session: Session, people: Iterable[int], kind: str = "user_id") -> dict[int, str]:

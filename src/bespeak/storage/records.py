@@ -50,6 +50,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class SegmentMove(msgspec.Struct, frozen=True, kw_only=True):
+    """A person came into a segment or left it."""
+
+    person: int
+    segment: str
+    is_member: bool
+    time_ms: int
+
+
 _decision_encoder = msgspec.msgpack.Encoder()
 _decision_decoder = msgspec.msgpack.Decoder(Decision)
 _JOB_COLUMNS = Job.__struct_fields__
@@ -104,6 +113,19 @@ def add_exposures(tx: Transaction, exposures: Sequence[Exposure]) -> None:
     )
 
 
+def exposures_of(session: Session, people: Iterable[int]) -> list[Exposure]:
+    """Returns everything that these persons saw, the earliest first."""
+    columns = ("decision_id", "item_id", "position", "time_ms", "person_id")
+    rows = session.lookup("exposures", columns, ("person_id",), [(p,) for p in people])
+    found = [
+        Exposure(
+            decision_id=str(r[0]), item_id=str(r[1]), position=as_int(r[2]), time_ms=as_int(r[3]), person=as_int(r[4])
+        )
+        for r in rows
+    ]
+    return sorted(found, key=lambda e: (e.time_ms, e.decision_id, e.position))
+
+
 # -- segments ----------------------------------------------------------------------------------------------------------
 def members_of(session: Session, people: Iterable[int]) -> dict[int, dict[str, tuple[bool, int, int | None]]]:
     """Returns person -> segment -> (is member, since, flips at)."""
@@ -131,6 +153,16 @@ def add_moves(tx: Transaction, moves: Sequence[tuple[int, str, bool, int, int]])
     columns = ("move_id", "person_id", "segment", "is_member", "time_ms", "log_id")
     rows = [(i, p, s, int(m), t, at) for i, (p, s, m, t, at) in zip(ids, moves, strict=True)]
     tx.insert("segment_moves", columns, rows)
+
+
+def moves_of(session: Session, people: Iterable[int]) -> list[SegmentMove]:
+    """Returns every move of these persons into and out of segments, the earliest first."""
+    columns = ("move_id", "person_id", "segment", "is_member", "time_ms")
+    rows = session.lookup("segment_moves", columns, ("person_id",), [(p,) for p in people])
+    return [
+        SegmentMove(person=as_int(r[1]), segment=str(r[2]), is_member=bool(r[3]), time_ms=as_int(r[4]))
+        for r in sorted(rows, key=lambda r: as_int(r[0]))
+    ]
 
 
 def due_members(session: Session, now_ms: int, limit: int) -> list[int]:
