@@ -38,7 +38,7 @@
     return {
       width, height: 180,
       scales: { y: { range: (_, low, high) => [0, Math.max(4, high * 1.1 || 4)] } },
-      axes: [{ ...axis, values: (_, ticks) => ticks.map(hour) }, { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6] }],
+      axes: [{ ...axis, values: (_, ticks) => ticks.map(hour) }, { ...axis, size: 64, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6] }],
       series: [
         { label: "minute (UTC)", value: (_, at) => (at ? hour(at) : "–") },
         line("live", "--accent", "--accent-wash", true), line("rejected", "--minus", null, true), line("imported", "--gold", null, false),
