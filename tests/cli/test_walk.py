@@ -130,3 +130,11 @@ def test_time_can_stand_at_the_end_of_old_data_and_an_asked_time_beats_it(projec
     assert strength() > 1
     assert strength(1_900_000_000_000) < strength() / 100
     assert run("decide", "home", "--user", "u0", "--as-of", "2030-01-01", "--json").json["mode"] == "profiled"
+
+
+def test_a_rating_is_told_once(films, run):
+    texts = [r["text"] for item in run("decide", "home", "--user", "u0", "--explain", "--json").json["items"]
+             for r in item["reasons"]]  # fmt: skip
+    assert any("you rated" in text for text in texts)
+    assert not [text for text in texts if text.count("rated") > 1]
+    assert ", rated" not in run("profile", "u0").out

@@ -59,7 +59,10 @@ def show_profile(found: dict[str, Any]) -> None:
 
 
 def _evidence(parts: list[dict[str, Any]]) -> str:
-    return ", ".join(f"{part['verb']} {part['count']:,}x" for part in parts)
+    counts: dict[str, int] = {}
+    for part in parts:  # classes that share a verb are one deed
+        counts[part["verb"]] = max(part["count"], counts.get(part["verb"], 0))
+    return ", ".join(f"{verb} {n:,}x" for verb, n in counts.items())
 
 
 segment = typer.Typer(no_args_is_help=True, help="Groups of people by rules, live.")

@@ -99,7 +99,10 @@ class Evidence:
         return Said(items, self._ranked(liking.counts, is_positive) if liking is not None else ())
 
     def _ranked(self, counts: Mapping[str, int], is_positive: bool) -> tuple[tuple[str, int], ...]:
-        """(verb, count) of the classes on this side of 0, the largest weight times count first."""
+        """(verb, count) of the classes on this side of 0, the largest weight times count first; each verb once.
+
+        Two classes may share a verb: a rating is a use and an opinion, and is still one rating.
+        """
         said = [
             (abs(signal_class.prior_weight) * n, _verb(signal_class), n)
             for name, n in counts.items()
@@ -109,7 +112,10 @@ class Evidence:
             and (signal_class.prior_weight > 0) == is_positive
         ]
         said.sort(key=lambda entry: (-entry[0], entry[1]))
-        return tuple((verb, n) for _, verb, n in said[:MAX_CLASSES_SAID])
+        merged: dict[str, int] = {}
+        for _, verb, n in said:
+            merged[verb] = max(n, merged.get(verb, 0))
+        return tuple(merged.items())[:MAX_CLASSES_SAID]
 
 
 def _verb(signal_class: SignalClass) -> str:

@@ -190,9 +190,11 @@ def _lift_needs(core: Core, span: tuple[int, int] | None) -> LiftNeeds:
 
 
 def _converted(core: Core, since_ms: int) -> tuple[int, int]:
-    """Returns how many people who may be measured came since then, and how many of them ordered."""
+    """Returns how many people who may be measured did something since then, and how many of them ordered."""
     table = core.lake.read(
-        "signals", ("person_id", "signal_class", "purposes", "is_bot"), where=f"time_ms >= {int(since_ms)}"
+        "signals",
+        ("person_id", "signal_class", "purposes", "is_bot"),
+        where=f"time_ms >= {int(since_ms)} AND name <> 'identify'",
     )
     keep = (table.column("purposes").to_numpy() & core.config.purposes.measure) != 0
     keep &= ~table.column("is_bot").to_numpy().astype(bool)
