@@ -28,8 +28,8 @@ from bespeak.serve.routes import ROUTES
 from server_fixtures import Project, Server, basic
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-N_VALID = 60
-N_INVALID = 40
+N_VALID = 50
+N_INVALID = 25
 MIN_TAKEN = 0.99
 LABELS = [(route.method, route.path) for route in ROUTES]
 RULES = (

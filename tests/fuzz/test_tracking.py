@@ -16,7 +16,7 @@ from bespeak.engine.engine import Engine
 from server_fixtures import Project, Server
 
 FUZZ = settings(
-    max_examples=150,
+    max_examples=120,
     derandomize=True,
     deadline=None,
     database=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from bespeak.engine.engine import Engine
 from server_fixtures import Project, Serve, Server
 
 
@@ -35,6 +36,8 @@ def test_what_was_acknowledged_before_a_stop_is_there_after_it(project: Project,
     body = {"batch": [{**event, "properties": {"product_id": "p0001"}}]}
     assert first.client(project.keys.server_key).post("/v1/batch", json=body).json()["accepted"] == 1
     assert first.stop() == 0
-    second = serve(project)
-    assert second.client(project.keys.server_key).post("/v1/batch", json=body).json()["duplicate"] == 1
-    assert second.secret().get("/api/profiles/kept").status_code == 200
+    with Engine.open(project.root) as engine:
+        assert engine.track(body["batch"], "backend").written.n_duplicate == 1
+        found = engine.profiles.readable("kept")
+    assert found is not None
+    assert [step["item"] for step in found["recent"]] == ["p0001"]

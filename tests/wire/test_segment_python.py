@@ -241,6 +241,21 @@ def test_a_withdrawn_consent_holds_for_the_next_decision(server, make):
     assert server.secret().post("/api/decide", json=body).json()["mode"] == "non_profiled"
 
 
+def test_a_refusal_in_the_browser_holds_for_what_the_backend_sends(server, make, project):
+    backend, banner = make(), make(project.keys.write_key)
+    backend.track("refuser", "Product Viewed", {"product_id": "p0014"}, anonymous_id="refusers-device")
+    backend.flush()
+    body = {"placement": "home", "userId": "refuser"}
+    assert server.secret().post("/api/decide", json=body).json()["mode"] == "profiled"
+    no = {"consent": {"categoryPreferences": {"personalize": False, "measure": False, "improve": False}}}
+    banner.track(None, "Segment Consent Preference Updated", {}, context=no, anonymous_id="refusers-device")
+    banner.flush()
+    backend.track("refuser", "Product Viewed", {"product_id": "p0015"})
+    backend.flush()
+    assert server.secret().post("/api/decide", json=body).json()["mode"] == "non_profiled"
+    assert not profile(server, "refuser").get("recent")
+
+
 def test_a_device_becomes_the_person_who_logs_in_on_it(server, make):
     client = make()
     client.track(None, "Product Viewed", {"product_id": "p0020"}, anonymous_id="phone")
