@@ -6,11 +6,12 @@ value and what is allowed; nothing half-applies.
 
 from __future__ import annotations
 
+import base64
 import re
 import tomllib
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
@@ -18,6 +19,7 @@ from bespeak.decide.placements import Placement, placements_from
 from bespeak.engine.settings import Section, Settings
 from bespeak.errors import BespeakError, ConfigError
 from bespeak.privacy.consent import ConsentRules
+from bespeak.privacy.pseudonyms import key_digest
 from bespeak.segments.definitions import Segment, compile_segments
 from bespeak.signals.catalogue import SignalCatalogue
 from bespeak.signals.purposes import Purposes
@@ -25,6 +27,8 @@ from bespeak.signals.purposes import Purposes
 FILE_NAME = "bespeak.toml"
 _PATH = re.compile(r" - at `\$?\.?([^`]*)`")
 _KEY = re.compile(r"unknown field `([^`]*)`")
+_SECRET = (["sha256"], ["key_sha256"])
+ED25519_BYTES = 32
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,13 +59,17 @@ def read_file(path: Path) -> str:
         ConfigError: there is no such file, or it is not UTF-8 text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
     except FileNotFoundError:
         raise ConfigError(
             "there is no such file.", file=path.name, hint="Make a project with: bespeak init DIR"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}.", file=path.name) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"is not UTF-8 text (byte {error.start}).", file=path.name, hint="Save it as UTF-8."
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror or error}.", file=path.name) from None
 
 
 def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
@@ -73,6 +81,7 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
     settings = _settings(text, file)
     try:
         purposes = Purposes(settings.consent.purposes)
+        _check_keys(settings)
         for name, source in settings.sources.items():
             _check_source(name, source.kind, source.key, source.key_sha256)
             for purpose in source.consent:
@@ -96,7 +105,8 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
     except ConfigError as error:
         if error.file:
             raise
-        raise ConfigError(error.message, file=file, hint=error.hint) from None
+        message = error.message.removeprefix(f"{error.key}: ")
+        raise ConfigError(message, file=file, key=error.key, hint=error.hint) from None
     except BespeakError as error:
         raise ConfigError(error.message, file=file, hint=error.hint) from None
 
@@ -115,54 +125,76 @@ def _settings(text: str, file: str) -> Settings:
 def _explain(message: str, data: dict[str, Any], file: str) -> ConfigError:
     """Turns a validation message into key, value and what is allowed."""
     at = _PATH.search(message)
-    path = at.group(1) if at else ""
-    plain = _PATH.sub("", message)
+    place = _located(at.group(1) if at else "", data)
     unknown = _KEY.search(message)
     if unknown:
-        section = _section_at(path)
-        allowed = ", ".join(section.__struct_encode_fields__) if section else ""
-        key = ".".join(p for p in (_concrete(path, data), unknown.group(1)) if p)
+        allowed = ", ".join(place.kind.__struct_encode_fields__) if _is_section(place.kind) else ""
+        key = ".".join([*place.steps, unknown.group(1)])
         return ConfigError("there is no such setting.", file=file, key=key, hint=f"Allowed here: {allowed}.")
-    value = _value_at(path, data)
-    shown = f" (it is {value!r})" if isinstance(value, str | int | float | bool) else ""
-    return ConfigError(f"{plain[:1].lower()}{plain[1:]}{shown}.", file=file, key=_concrete(path, data))
+    plain = _PATH.sub("", message)
+    is_shown = isinstance(place.value, str | int | float | bool) and place.steps[-1:] not in _SECRET
+    shown = f" (it is {place.value!r})" if is_shown else ""
+    return ConfigError(f"{plain[:1].lower()}{plain[1:]}{shown}.", file=file, key=".".join(place.steps))
 
 
-def _steps(path: str) -> list[str]:
-    return [step for step in path.replace("[...]", ".*").replace("[", ".").replace("]", "").split(".") if step]
+class _Place(msgspec.Struct, frozen=True):
+    """A place in the file: the names that lead there, the type it must have, and what stands there."""
+
+    steps: list[str]
+    kind: Any
+    value: Any
 
 
-def _concrete(path: str, data: dict[str, Any]) -> str:
-    """Names the first entry where the validator only says "some entry"."""
-    del data
-    return path.replace("[...]", ".<name>")
-
-
-def _value_at(path: str, data: Any) -> Any:
-    for step in _steps(path):
-        if isinstance(data, dict) and step in data:
-            data = data[step]
-        elif isinstance(data, list) and step.isdigit() and int(step) < len(data):
-            data = data[int(step)]
-        else:
-            return None
-    return data
-
-
-def _section_at(path: str) -> type[Section] | None:
+def _located(path: str, data: Any) -> _Place:
+    """Follows a validator's path; where it says only "some entry", to the first entry that is refused."""
     kind: Any = Settings
-    for step in _steps(path):
-        if step == "*":
-            kind = _plain(get_args(kind)[1]) if get_origin(kind) is dict else None
-        elif isinstance(kind, type) and issubclass(kind, Section):
-            kind = _plain(get_type_hints(kind)[step]) if step in kind.__struct_fields__ else None
+    steps: list[str] = []
+    for step in (s for s in path.replace("[...]", ".*").replace("[", ".").replace("]", "").split(".") if s):
+        if _is_section(kind):
+            kind, data = get_type_hints(kind).get(step), data.get(step)
+            steps.append(step)
         else:
-            return None
-    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
+            of = get_args(kind)[-1] if get_args(kind) else Any
+            entries = data.items() if isinstance(data, dict) else enumerate(data)
+            wanted = [(str(name), entry) for name, entry in entries if step in ("*", str(name))]
+            name, data = next((found for found in wanted if _is_refused(found[1], of)), (step, None))
+            kind = of
+            steps.append(name)
+    return _Place(steps, kind, data)
 
 
-def _plain(kind: Any) -> Any:
-    return kind
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Section)
+
+
+def _is_refused(value: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError:
+        return True
+    return False
+
+
+def _check_keys(settings: Settings) -> None:
+    """A key says who is calling, so it stands once; a token key that cannot be read would refuse every person."""
+    seen: dict[str, str] = {}
+    given = [(f"sources.{name}.key", key_digest(s.key)) for name, s in settings.sources.items() if s.key]
+    given += [(f"sources.{name}.key_sha256", s.key_sha256) for name, s in settings.sources.items() if s.key_sha256]
+    given += [(f"keys.{name}.sha256", key.sha256) for name, key in settings.keys.items()]
+    for place, hashed in given:
+        if hashed in seen:
+            raise ConfigError(f"is the same key as {seen[hashed]}.", key=place, hint="Give each its own key.")
+        seen[hashed] = place
+    try:
+        is_key = len(base64.b64decode(settings.tokens.public_key, validate=True)) in (0, ED25519_BYTES)
+    except ValueError:
+        is_key = False
+    if not is_key:
+        raise ConfigError(
+            f"is not an Ed25519 public key in base64 ({ED25519_BYTES} bytes).",
+            key="tokens.public_key",
+            hint="`bespeak init` makes one; leave it empty to refuse every token.",
+        )
 
 
 def _check_source(name: str, kind: str, key: str, key_sha256: str) -> None:

@@ -82,6 +82,7 @@ class Core:
             version = runtimes.activate(tx, config, self.clock.now_ms(), author)
         self._file_digest = config.digest()
         self._use(config, version)
+        self.refresh()
         return version
 
     def refresh(self) -> None:
@@ -163,12 +164,14 @@ class Core:
     def _activate_first(self, config: Configuration) -> Runtime:
         """A fresh project applies by itself; any other uses what is active."""
         with self.store.write() as tx:
+            tx.lock_keys(["config"])
             active = records.current_config(tx)
             version = runtimes.activate(tx, config, self.clock.now_ms(), "file") if active is None else active.version
         return self._build(config if active is None else parse_config(active.body), version)
 
     def _secret(self, name: str) -> bytes:
         with self.store.write() as tx:
+            tx.lock_keys([f"setting:{name}"])
             held = records.setting(tx, name)
             if held is None:
                 held = secrets.token_bytes(32)

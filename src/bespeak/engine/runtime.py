@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bespeak.engine.config import Configuration, parse_config
+from bespeak.engine.config import FILE_NAME, Configuration, parse_config
 from bespeak.engine.ingest import Ingest
 from bespeak.engine.observe import Observer
 from bespeak.engine.worlds import WorldKeeper
@@ -73,12 +73,31 @@ def build(
         facets_of=keeper.facets_of,
         now_ms=now_ms,
     )
-    places = GeoIP(settings.context.geoip) if settings.context.geoip else None
-    return Runtime(config, config_version, observer, ingest, keeper, places)
+    return Runtime(config, config_version, observer, ingest, keeper, open_places(config))
+
+
+def open_places(config: Configuration) -> GeoIP | None:
+    """Opens the database of places that a configuration names, or None.
+
+    Raises:
+        ConfigError: it cannot be opened.
+    """
+    path = config.settings.context.geoip
+    try:
+        return GeoIP(path) if path else None
+    except ConfigError as error:
+        message = error.message.removeprefix(f"{error.key}: ")
+        raise ConfigError(f"{message} (it is {path!r})", file=FILE_NAME, key="context.geoip", hint=error.hint) from None
 
 
 def activate(tx: Transaction, config: Configuration, now_ms: int, author: str) -> int:
-    """Makes a configuration the active one and numbers the policies whose settings changed; returns its version."""
+    """Makes a configuration the active one and numbers the policies whose settings changed; returns its version.
+
+    Raises:
+        ConfigError: it would reorder purposes, or names a file that cannot be opened; then nothing is written.
+    """
+    open_places(config)
+    tx.lock_keys(["config"])
     before = records.current_config(tx)
     if before is not None:
         _check_purposes(parse_config(before.body), config)
