@@ -28,6 +28,8 @@ def feed(core: Core, progress: Callable[[int], None] | None = None) -> int:
     """Brings the lake up to the settled end of the log; returns the position it reached."""
     while True:
         with core.store.write() as tx:
+            # Held from before the log is read: neither a second feeder nor an erasure comes in between.
+            core.lake.lock(tx)
             after = records.cursor(tx, CURSOR)
             entries = log.follow(tx, after, BATCH)
             if not entries:

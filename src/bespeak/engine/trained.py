@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from bespeak.engine.worlds import MODEL_SET, SetHeader
+from bespeak.errors import BespeakError
 from bespeak.models.artefact import read_header
 from bespeak.models.families import model_class
 from bespeak.signals.subjects import ReceiptLine, Subject
@@ -33,8 +34,14 @@ class ModelHolder:
             stored.blob_key
             for version in records.models(self._tx, name=MODEL_SET)
             for stored in msgspec.json.decode(version.header, type=SetHeader).models
-            if model_class(read_header(self._blobs.place(stored.blob_key)).model).holds_people
+            if self._holds_people(stored.blob_key)
         ]
+
+    def _holds_people(self, blob_key: str) -> bool:
+        try:
+            return model_class(read_header(self._blobs.place(blob_key)).model).holds_people
+        except BespeakError:
+            return False  # a damaged version serves nobody, and must not stand in the way of an erasure
 
     def holds(self, subject: Subject) -> int:
         """Returns how many models were fitted with rows of people in their arrays."""

@@ -69,6 +69,7 @@ class TrainingRun:
         """Starts a training in a thread; False when one runs already."""
         now_ms = self._core.clock.now_ms()
         with self._core.store.write() as tx:
+            tx.lock_keys([f"job:{JOB}"])
             held = records.job(tx, JOB)
             if held.state == "running" and held.lease_until_ms >= now_ms:
                 return False

@@ -21,6 +21,7 @@ class Vault:
     def secret(self, name: str) -> bytes:
         """Returns 32 random bytes: the same ones for a name, made the first time."""
         with self._core.store.write() as tx:
+            tx.lock_keys([f"setting:{_PREFIX}{name}"])
             held = records.setting(tx, _PREFIX + name)
             if held is None:
                 held = secrets.token_bytes(32)
@@ -36,6 +37,7 @@ class Vault:
         """Returns the value kept for a token and forgets it: of several callers, exactly one gets it."""
         digest = _digest(token)
         with self._core.store.write() as tx:
+            tx.lock_keys([f"setting:{_PREFIX}{name}"])
             held = records.setting(tx, _PREFIX + name)
             if held is None or not hmac.compare_digest(held[: len(digest)], digest):
                 return None

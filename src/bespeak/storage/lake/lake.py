@@ -78,6 +78,10 @@ class Lake:
         self._engine: Any = None
 
     # -- writing -------------------------------------------------------------------------------------------------------
+    def lock(self, tx: Transaction) -> None:
+        """Keeps everybody else from writing to the lake until the transaction ends."""
+        tx.lock_keys([_LOCK])
+
     def append(self, tx: Transaction, dataset: str, table: pa.Table, first_log_id: int, last_log_id: int) -> int:
         """Adds rows; they count when the transaction commits. Returns how many files were written.
 
