@@ -21,7 +21,7 @@ def try_page(desk: Desk, visit: Visit) -> Response:
     """Shows the form, filled from the address (`?person=NUMBER` from a profile page), with its slate."""
     form = _fields(desk, visit.query)
     number = visit.query.get("number", "")
-    if number.isdigit():
+    if number.isdecimal():
         form["person"] = desk.queries.labels([int(number)]).get(int(number), "")
     return html(_page(desk, visit, form))
 
@@ -100,7 +100,7 @@ def _raw(slate: Slate) -> str:
 def _count(text: str) -> int | None:
     if not text:
         return None
-    if not text.isdigit():
+    if not text.isdecimal():
         raise InvalidInput("`count` is not a whole number.", hint="Leave it empty for the placement's own number.")
     return int(text)
 
