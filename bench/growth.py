@@ -82,12 +82,15 @@ def measure(folder: Path, n: int) -> dict[str, Any]:
 
     open_ms = median_ms(opening, 5)
     with Engine.open(folder) as engine:
+        on_disk = stored(engine, n_events)
         users = iter(f"u{k * 7919 % n_people}" for k in range(10 * ROUNDS))
         for _ in range(10):
             engine.decide("home", user_id=next(users))
         decide_ms = median_ms(lambda: engine.decide("home", user_id=next(users)), ROUNDS)
         search_ms = median_ms(lambda: engine.decide("search", user_id=next(users), query="a"), ROUNDS)
         engine.core.drain()
+        with engine.core.store.read() as session:
+            per_decision = session.row("SELECT avg(length(body)) FROM decisions WHERE placement = 'home'") or (0,)
         return {
             "people": n_people,
             "items": n_items,
@@ -97,7 +100,8 @@ def measure(folder: Path, n: int) -> dict[str, Any]:
             "open_ms": open_ms,
             "decide_p50_ms": decide_ms,
             "search_p50_ms": search_ms,
-            **stored(engine, n_events),
+            "decision_bytes": round(float(per_decision[0] or 0)),
+            **on_disk,
         }
 
 
