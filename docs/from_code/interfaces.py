@@ -67,7 +67,7 @@ def _commands(command: Any, path: str) -> Iterator[str]:
 
 
 def _argument(parameter: Any) -> str:
-    return parameter.metavar or parameter.name.upper()
+    return str(parameter.metavar or parameter.name.upper())
 
 
 def _option(parameter: Any) -> str:

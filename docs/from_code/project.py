@@ -165,9 +165,13 @@ def _strength(value: Any) -> str:
 
 
 def _own_entries() -> str:
-    shapes = (("signals.classes.NAME", SignalClass), ("signals.events.NAME", SignalSpec))
-    shapes += (("strength of an event", StrengthSpec), ("when of an event", ConditionSpec))
-    shapes += (("signals.traits.NAME", TraitSpec),)
+    shapes: list[tuple[str, type[msgspec.Struct]]] = [
+        ("signals.classes.NAME", SignalClass),
+        ("signals.events.NAME", SignalSpec),
+        ("strength of an event", StrengthSpec),
+        ("when of an event", ConditionSpec),
+        ("signals.traits.NAME", TraitSpec),
+    ]
     parts = [f"### {title}\n\n{first_line(kind)}\n\n{fields_table(kind)}" for title, kind in shapes]
     roles = ", ".join(code(role) for role in ROLES if role)
     return "\n\n".join(

@@ -76,3 +76,10 @@ def test_the_packages_map_names_every_package():
 
 def test_every_public_name_is_there():
     assert all(getattr(bespeak, name) is not None for name in bespeak.__all__)
+
+
+def test_every_benchmark_is_named_on_the_page_of_figures():
+    text = (ROOT / "docs" / "explanation" / "performance.md").read_text(encoding="utf-8")
+    scripts = {f"bench/{path.name}" for path in (ROOT / "bench").glob("[a-z]*.py")}
+    assert scripts
+    assert scripts == set(re.findall(r"`(bench/\w+\.py)`", text))
