@@ -18,11 +18,10 @@ import msgspec
 
 from bespeak.engine.engine import Engine
 from bespeak.engine.lake_feed import feed
-from bespeak.engine.membership import update_members
 from bespeak.engine.retention import sweep_retention
+from bespeak.engine.segments import settle_segments
 from bespeak.errors import BespeakError, InvalidInput
-from bespeak.profiles.codec import decode
-from bespeak.storage import people, records
+from bespeak.storage import records
 from bespeak.storage.records import Job
 
 log = logging.getLogger("bespeak.jobs")
@@ -58,7 +57,7 @@ def tasks(engine: Engine) -> list[Task]:
     wanted = [
         Task("lake", 30 * SECOND_MS, lambda engine: f"up to log position {feed(engine.core)}"),
         Task("compaction", 3600 * SECOND_MS, _compact),
-        Task("segments", 5 * SECOND_MS, _flip_segments),
+        Task("segments", 5 * SECOND_MS, lambda engine: f"{settle_segments(engine.core)} moves"),
         Task("retention", 3600 * SECOND_MS, lambda engine: sweep_retention(engine.core)),
     ]
     every_ms = interval_ms(engine.core.config.settings.train.every)
@@ -175,22 +174,3 @@ def _train(engine: Engine) -> str:
     except InvalidInput as error:
         return error.message
     return f"version {report.version}"
-
-
-def _flip_segments(engine: Engine) -> str:
-    """Looks again at people whose membership time alone can flip."""
-    core = engine.core
-    now_ms = core.clock.now_ms()
-    n_moves = 0
-    while True:
-        with core.people_write() as tx:
-            due = records.due_members(tx, now_ms, 500)
-            if not due:
-                return f"{n_moves} moves"
-            tx.lock_keys(f"person:{person}" for person in due)
-            rows = people.profiles(tx, due)
-            profiles = {person: decode(row.body) for person, row in rows.items()}
-            n_moves += update_members(
-                tx, core.config.segments, profiles, core.runtime.observer, now_ms=now_ms, log_id=0
-            )
-            records.settle_members(tx, due, now_ms)

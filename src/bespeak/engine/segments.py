@@ -1,14 +1,23 @@
-"""Segments, as the engine offers them: how large they are, and who is in one."""
+"""Segments, as the engine offers them: how large they are, who is in one, and the moves that no event causes."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
 
 import msgspec
 
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
+from bespeak.engine.membership import update_members
+from bespeak.profiles.codec import decode
 from bespeak.signals.ids import ANONYMOUS_ID
 from bespeak.storage import people, records
+from bespeak.storage.base import Transaction
 from bespeak.storage.rows import as_int
+
+_PEOPLE_AT_ONCE = 500
+_DECIDED_WITH = "segments"
 
 
 class SegmentSize(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,3 +57,48 @@ def segment_members(core: Core, name: str, limit: int) -> list[Member]:
         Member(id=users.get(person) or devices.get(person, ""), since=iso(as_int(row[1])))
         for person, row in zip(persons, rows, strict=True)
     ]
+
+
+def settle_segments(core: Core) -> int:
+    """Moves people whose membership a changed definition or time alone changes; returns how many moves."""
+    return _redefine(core) + _flip_due(core)
+
+
+def _flip_due(core: Core) -> int:
+    now_ms = core.clock.now_ms()
+    n_moves = 0
+    while True:
+        with core.people_write() as tx:
+            due = records.due_members(tx, now_ms, _PEOPLE_AT_ONCE)
+            if not due:
+                return n_moves
+            n_moves += _decide_anew(core, tx, due, now_ms)
+            records.settle_members(tx, due, now_ms)
+
+
+def _redefine(core: Core) -> int:
+    """Decides every segment for everybody when the definitions are not those that were last decided with."""
+    segments = core.config.segments
+    wanted = sha256(msgspec.json.encode([(segment.name, segment.text) for segment in segments])).digest()
+    now_ms = core.clock.now_ms()
+    with core.people_write() as tx:
+        if records.setting(tx, _DECIDED_WITH) == wanted:
+            return 0
+        n_moves = records.drop_segments(tx, {segment.name for segment in segments}, now_ms)
+    after = 0
+    while segments:
+        with core.people_write() as tx:
+            batch = [row.person_id for row in people.profile_batch(tx, after, _PEOPLE_AT_ONCE)]
+            if not batch:
+                break
+            n_moves += _decide_anew(core, tx, batch, now_ms)
+            after = batch[-1]
+    with core.people_write() as tx:
+        records.put_setting(tx, _DECIDED_WITH, wanted)
+    return n_moves
+
+
+def _decide_anew(core: Core, tx: Transaction, persons: Sequence[int], now_ms: int) -> int:
+    tx.lock_keys(f"person:{person}" for person in persons)
+    profiles = {person: decode(row.body) for person, row in people.profiles(tx, persons).items()}
+    return update_members(tx, core.config.segments, profiles, core.runtime.observer, now_ms=now_ms, log_id=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -180,6 +180,18 @@ def settle_members(tx: Transaction, people: Iterable[int], now_ms: int) -> None:
         tx.run(
             "UPDATE segment_members SET flips_at_ms = NULL WHERE person_id = ? AND flips_at_ms <= ?", (person, now_ms)
         )
+
+
+def drop_segments(tx: Transaction, kept: Collection[str], now_ms: int) -> int:
+    """Moves everybody out of the segments that are not among `kept` and forgets these; returns how many moved."""
+    names = {str(r[0]) for r in tx.rows("SELECT DISTINCT segment FROM segment_members")}
+    n_moves = 0
+    for name in sorted(names - set(kept)):
+        rows = tx.rows("SELECT person_id FROM segment_members WHERE segment = ? AND is_member = 1", (name,))
+        add_moves(tx, [(as_int(r[0]), name, False, now_ms, 0) for r in rows])
+        tx.run("DELETE FROM segment_members WHERE segment = ?", (name,))
+        n_moves += len(rows)
+    return n_moves
 
 
 def segment_sizes(session: Session) -> dict[str, int]:
