@@ -115,17 +115,23 @@ class Engine:
         if source not in known:
             raise UnknownName("source", source, list(known))
         info = SourceInfo(name=source, kind=known[source].kind)
-        typed = [event for event in events if isinstance(event, Event)]
-        decoded = self._decode([event for event in events if not isinstance(event, Event)], info)
+        places = [place for place, event in enumerate(events) if not isinstance(event, Event)]
+        decoded = self._decode([events[place] for place in places], info)
         rejects = [
             log.Reject(
                 received_ms=self.core.clock.now_ms(), source=source, reason=r.reason, detail=r.detail, body=r.raw
             )
             for r in decoded.rejected
         ]
-        request = WriteRequest(events=[*decoded.events, *typed], rejects=rejects)
-        written = self.core.submit(request).result()
-        return Tracked(written=written, rejected=[(r.index, r.reason, r.detail) for r in decoded.rejected])
+        refused = {places[r.index] for r in decoded.rejected}
+        taken = iter(decoded.events)
+        in_order = [
+            msgspec.structs.replace(event, source=source) if isinstance(event, Event) else next(taken)
+            for place, event in enumerate(events)
+            if place not in refused
+        ]
+        written = self.core.submit(WriteRequest(events=in_order, rejects=rejects)).result()
+        return Tracked(written=written, rejected=[(places[r.index], r.reason, r.detail) for r in decoded.rejected])
 
     def _decode(self, events: Sequence[Any], info: SourceInfo) -> Decoded:
         if not events:
