@@ -6,8 +6,6 @@ taking the ten best. Run it alone on the machine: `python bench/decide.py [--ite
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections.abc import Callable
 
@@ -42,6 +40,7 @@ from bespeak.signals.catalogue import SignalCatalogue
 from bespeak.signals.items import Item, Market
 from bespeak.signals.purposes import Purposes
 from bespeak.signals.signal import Signal
+from parts.figures import emit, options, tell
 
 NOW_MS = 1_750_000_000_000
 FACETS = {
@@ -162,14 +161,14 @@ def timed(call: Callable[[], object], rounds: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Runs the benchmark and prints a table, or one JSON document."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--items", type=int, default=10_000)
-    parser.add_argument("--people", type=int, default=5_000)
-    parser.add_argument("--views", type=int, default=100, help="events in the person's history")
-    parser.add_argument("--rounds", type=int, default=300)
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
+    """Runs the benchmark: a table on stderr, one JSON document on stdout."""
+    args = options(
+        __doc__,
+        items=(10_000, 1_000, "items"),
+        people=(5_000, 300, "people that the models learn from"),
+        views=(100, 40, "events in the person's history"),
+        rounds=(300, 30, "calls of each kind"),
+    )
     rng = np.random.default_rng(1)
     world = world_of(args.items, args.people, rng)
     read = view_of(world, args.views, rng)
@@ -200,14 +199,12 @@ def main() -> None:
     measured = {name: timed(call, args.rounds) for name, call in calls.items()}
     base = measured["floor: multiply, sum, ten best"][0]
     shape = {"items": args.items, "candidates": len(candidates), "features": len(matrix.names), "models": 8}
-    if args.json:
-        rows = {n: {"p50_ms": p50, "p99_ms": p99, "ratio": p50 / base} for n, (p50, p99) in measured.items()}
-        print(json.dumps({**shape, "measured": rows}))
-        return
-    print(", ".join(f"{n} {name}" for name, n in shape.items()))
-    print(f"{'':32}{'p50 ms':>9}{'p99 ms':>9}{'x floor':>9}")
+    tell(", ".join(f"{n} {name}" for name, n in shape.items()))
+    tell(f"{'':32}{'p50 ms':>9}{'p99 ms':>9}{'x floor':>9}")
     for name, (p50, p99) in measured.items():
-        print(f"{name:32}{p50:9.3f}{p99:9.3f}{p50 / base:9.1f}")
+        tell(f"{name:32}{p50:9.3f}{p99:9.3f}{p50 / base:9.1f}")
+    rows = {n: {"p50_ms": p50, "p99_ms": p99, "ratio": p50 / base} for n, (p50, p99) in measured.items()}
+    emit({**shape, "measured": rows})
 
 
 if __name__ == "__main__":

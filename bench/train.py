@@ -1,6 +1,6 @@
 """EASE and iALS training beside the fastest well-kept library and a plain NumPy reference, in one run.
 
-    python bench/train.py [--users 6000] [--items 2500] [--events 600000] [--repeats 3] [--json FILE]
+    python bench/train.py [--users 6000] [--items 2500] [--events 600000] [--repeats 3]
 
 The data is synthetic (Zipf popularity within tastes), made from a seed. Every row is the best of the repeats, taken in
 turn so that a busy moment hits all of them alike. Ratios are against the first row of each group; below 1 is faster.
@@ -8,13 +8,9 @@ turn so that a busy moment hits all of them alike. Ratios are against the first 
 
 from __future__ import annotations
 
-import argparse
-import json
 import platform
-import resource
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
@@ -23,6 +19,7 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from bespeak.models import Ease, ImplicitMf, Interactions, ItemNeighbours
+from parts.figures import emit, options, peak_mb, tell
 
 FACTORS, L2, ALPHA, ROUNDS = 64, 10.0, 10.0, 10
 EASE_L2 = 300.0
@@ -124,32 +121,32 @@ def measure(data: Interactions, repeats: int) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    """Prints the table and writes the JSON if asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--users", type=int, default=6000)
-    parser.add_argument("--items", type=int, default=2500)
-    parser.add_argument("--events", type=int, default=600_000)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    """Runs the benchmark: a table on stderr, one JSON document on stdout."""
+    given = options(
+        __doc__,
+        users=(6_000, 800, "people"),
+        items=(2_500, 400, "items"),
+        events=(600_000, 20_000, "events"),
+        repeats=(3, 1, "fits of each, of which the best counts"),
+    )
     data = synthetic(given.users, given.items, given.events, seed=1)
     rows = measure(data, given.repeats)
-    print(f"{data.n_users:,} people, {data.n_items:,} items, {data.matrix.nnz:,} pairs; best of {given.repeats}")
-    print(f"{'model':<16} {'by':<18} {'seconds':>8} {'ratio':>6}")
+    tell(f"{data.n_users:,} people, {data.n_items:,} items, {data.matrix.nnz:,} pairs; best of {given.repeats}")
+    tell(f"{'model':<16} {'by':<18} {'seconds':>8} {'ratio':>6}")
     for row in rows:
-        print(f"{row['model']:<16} {row['by']:<18} {row['seconds']:>8.2f} {row['ratio']:>6.2f}")
-    if given.json:
-        record = {
+        tell(f"{row['model']:<16} {row['by']:<18} {row['seconds']:>8.2f} {row['ratio']:>6.2f}")
+    emit(
+        {
             "people": data.n_users,
             "items": data.n_items,
             "pairs": int(data.matrix.nnz),
             "repeats": given.repeats,
             "blas_threads": max((pool["num_threads"] for pool in threadpool_info()), default=1),
             "python": platform.python_version(),
-            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "peak_mb": peak_mb(),
             "rows": rows,
         }
-        given.json.write_text(json.dumps(record, indent=1))
+    )
 
 
 if __name__ == "__main__":
