@@ -54,7 +54,7 @@ class AccessKeys:
                 if hmac.compare_digest(stored, digest):
                     return access
         raise NotAllowed(
-            "The key is missing or unknown." if key else "A key is missing.",
+            "The key is unknown." if key else "A key is missing.",
             hint="Send the write key or a secret key as user of HTTP Basic, or as a Bearer token.",
         )
 
