@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bespeak.engine.config import parse_config, read_file
 from bespeak.engine.project import ProjectFolder, create, render
 from bespeak.errors import ConfigError, InvalidInput
+from bespeak.storage import records
 from bespeak.web.tokens import make_token_key
 
 DIGEST = "0" * 64
@@ -229,3 +230,14 @@ def test_a_policy_gets_a_new_number_only_when_its_own_settings_change(make):
     assert (engine.core.world.policy("home"), engine.core.world.policy("search")) == ("home@2", "search@1")
     engine.core.apply()
     assert engine.core.world.policy("home") == "home@2"
+
+
+def test_a_configuration_that_only_a_newer_release_understands_leaves_this_process_working(make, clock, caplog):
+    first, second = make(), make()
+    with first.core.store.write() as tx:
+        records.add_config(tx, clock.now_ms(), "newer", "x", "[invented]\n")
+    first.items.put([{"id": "p1", "title": "x"}])
+    clock.advance(1000)
+    assert second.decide("home").item_ids == ["p1"]
+    assert second.core.runtime.config_version == 1
+    assert "configuration 2" in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,12 +16,14 @@ from bespeak.engine.config import Configuration, parse_config, read_file
 from bespeak.engine.project import ProjectFolder
 from bespeak.engine.runtime import Runtime
 from bespeak.engine.writer import Writer, WriteRequest, Written
-from bespeak.errors import StoreUnavailable
+from bespeak.errors import ConfigError, StoreUnavailable
 from bespeak.privacy.ledger import ErasureLedger
 from bespeak.storage import log, records
 from bespeak.storage.base import Store, Transaction
 from bespeak.storage.blobs import Blobs
 from bespeak.storage.lake import Lake
+
+_log = logging.getLogger("bespeak.engine")
 
 MESSAGE_SECRET = "message_secret"  # noqa: S105 - the name of a setting
 REFRESH_EVERY_MS = 200
@@ -50,6 +53,7 @@ class Core:
         self._swap = threading.Lock()
         self._writing = threading.Lock()
         self._refreshed_ms = -REFRESH_EVERY_MS
+        self._refused_version = 0
         self._newest = 0, 0  # log position looked at, latest time up to there
         self._runtime = self._activate_first(config)
         self._writer = Writer(self._commit, max_events=config.settings.serve.max_waiting_events)
@@ -91,8 +95,13 @@ class Core:
         self._refreshed_ms = now_ms
         with self.store.read() as session:
             active = records.current_config(session)
-        if active is not None and active.version != self._runtime.config_version:
-            self._use(parse_config(active.body), active.version)
+        if active is not None and active.version not in (self._runtime.config_version, self._refused_version):
+            try:
+                self._use(parse_config(active.body), active.version)
+            except ConfigError as error:
+                # A newer release may have made it active. What is held goes on; the next version is looked at again.
+                self._refused_version = active.version
+                _log.warning("configuration %d cannot be used by this process: %s", active.version, error)
         self._runtime.keeper.refresh(self.now_ms())
 
     def now_ms(self) -> int:
