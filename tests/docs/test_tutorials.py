@@ -29,6 +29,18 @@ from bespeak import Engine
 from bespeak.engine.project import render
 from server_fixtures import Project, make_project
 
+WARM = Path(__file__).with_name("warm_bespeak.py")
+CALLER = """#!{python} -SE
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as call:
+    call.connect({socket!r})
+    about = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
+    socket.send_fds(call, [len(about).to_bytes(4, "big")], [0, 1, 2])
+    call.sendall(about)
+    status = call.recv(1)
+sys.exit(status[0] if status else 1)
+"""
+
 PORT = "8787"
 READY_SECONDS = 90
 BLOCK_SECONDS = 180
@@ -52,9 +64,10 @@ class Walk:
     Args:
         folder: where they start.
         keys: the project's keys, as the how-to pages call them.
+        programs: the folder of a `bespeak` that starts at once.
     """
 
-    def __init__(self, folder: Path, keys: dict[str, str]) -> None:
+    def __init__(self, folder: Path, keys: dict[str, str], programs: Path) -> None:
         self._cwd = folder
         self._state = folder.parent / f"{folder.name}.env"
         self._servers: list[subprocess.Popen[bytes]] = []
@@ -64,7 +77,7 @@ class Walk:
             self._port = probe.getsockname()[1]
         self._env = {
             **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]]),
             **keys,
             "NO_PROXY": "127.0.0.1",
             "no_proxy": "127.0.0.1",
@@ -107,7 +120,9 @@ class Walk:
         path.write_text(render(_merged(held, tomllib.loads(text))), encoding="utf-8")
 
     def _serve(self, text: str) -> None:
-        command = [*text.split(), "--port", str(self._port)]
+        # A server is started by the real program: it takes signals, and starts processes of its own.
+        program, *arguments = text.split()
+        command = [str(Path(sys.executable).with_name(program)), *arguments, "--port", str(self._port)]
         with self._log.open("ab") as log:
             self._servers.append(
                 subprocess.Popen(command, cwd=self._cwd, env=self._env, stdout=log, stderr=log, start_new_session=True)
@@ -138,9 +153,9 @@ def _merged(held: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def walking(folder: Path, keys: dict[str, str]) -> Iterator[Walk]:
+def walking(folder: Path, keys: dict[str, str], programs: Path) -> Iterator[Walk]:
     """A walk whose servers are stopped at its end."""
-    walk = Walk(folder, keys)
+    walk = Walk(folder, keys, programs)
     try:
         yield walk
     finally:
@@ -154,6 +169,23 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Project:
     with Engine.open(made.root) as engine:
         engine.models.train()
     return made
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a `bespeak` whose imports are done."""
+    folder = tmp_path_factory.mktemp("bin")
+    address = str(folder / "s")
+    server = subprocess.Popen([sys.executable, str(WARM), address])
+    caller = folder / "bespeak"
+    caller.write_text(CALLER.format(python=sys.executable, socket=address), encoding="utf-8")
+    caller.chmod(0o755)
+    deadline = time.monotonic() + READY_SECONDS
+    while not Path(address).exists() and server.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    yield folder
+    server.kill()
+    server.wait()
 
 
 def start(page: Path, tmp_path: Path, shop: Project) -> tuple[Path, dict[str, str]]:
@@ -173,9 +205,9 @@ def start(page: Path, tmp_path: Path, shop: Project) -> tuple[Path, dict[str, st
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_block_of_the_page_runs(page, tmp_path, shop):
+def test_every_block_of_the_page_runs(page, tmp_path, shop, programs):
     said: dict[int, str] = {}
-    with walking(*start(page, tmp_path, shop)) as walk:
+    with walking(*start(page, tmp_path, shop), programs) as walk:
         text = page.read_text(encoding="utf-8")
         for found in BLOCK.finditer(text):
             said[text[: found.start()].count("\n") + 1] = walk.run(found["kind"].strip(), found["text"])
@@ -185,6 +217,17 @@ def test_every_block_of_the_page_runs(page, tmp_path, shop):
         assert check in everything
     else:
         check(everything)
+
+
+def test_a_block_that_fails_is_caught(tmp_path, programs):
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    with walking(folder, {}, programs) as walk:
+        assert "bespeak" in walk.run("bash", "bespeak --version\n")
+        with pytest.raises(AssertionError, match="no Bespeak project|not in a Bespeak project"):
+            walk.run("bash", "bespeak report\n")
+        with pytest.raises(AssertionError, match="ZeroDivisionError"):
+            walk.run("python run", "1 / 0\n")
 
 
 def _ten_minutes(said: str) -> None:
