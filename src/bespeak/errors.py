@@ -91,12 +91,14 @@ class UnknownName(InvalidInput):
     """
 
     code = "unknown_name"
+    what = ""
 
     def __init__(self, what: str, name: str, known: Sequence[str], *, limit: int = 12) -> None:
         near = get_close_matches(name, known, n=1)
         guess = f"Did you mean '{near[0]}'? " if near else ""
         shown = ", ".join(known[:limit]) + (", …" if len(known) > limit else "")
         super().__init__(f"There is no {what} '{name}'.", hint=f"{guess}Known: {shown or 'none'}.")
+        self.what = what
         self.name = name
 
 

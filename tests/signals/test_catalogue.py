@@ -98,7 +98,7 @@ def test_what_people_turn_away_from_weighs_negative() -> None:
 
 def test_inferred_signals_are_marked() -> None:
     inferred = {row["signal"] for row in CATALOGUE.describe() if row["origin"] == "inferred"}
-    assert inferred == {"video_abandoned", "left_early"}
+    assert inferred == {"video_abandoned", "left_early", "product_used_to_rate"}
 
 
 def test_case_does_not_matter_in_event_names() -> None:
@@ -146,8 +146,9 @@ def test_the_strength_of_a_bulk_order_is_capped_and_its_quantity_is_not() -> Non
 
 
 @pytest.mark.parametrize(("rating", "strength"), [(1, -1.0), (3, 0.0), (5, 1.0), ("4", 0.5), (99, 1.0), (None, 0.0)])
-def test_a_rating_is_centred_on_its_scale(rating: Any, strength: float) -> None:
-    assert only(track("Product Reviewed", product_id="p", rating=rating)).strength == strength
+def test_a_rating_is_centred_on_its_scale_beside_the_use_it_tells_of(rating: Any, strength: float) -> None:
+    found = {s.signal_class: s.strength for s in CATALOGUE.signals_of(track("Rated", product_id="p", rating=rating))}
+    assert found == {"review": 1.0, "rating": strength}
 
 
 def test_the_watched_fraction_is_the_strength_and_leaving_early_is_negative() -> None:

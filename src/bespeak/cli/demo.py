@@ -121,6 +121,7 @@ def _shop(folder: Path, n_people: int) -> DemoShop:
         "project": {"name": "demo shop"},
         "sources": {"web": web},
         "profiles": {"facets": FACETS},
+        "placements": {"home": {"caps": {"category": 4}}},
         "segments": {
             "buyers": "orders >= 1",
             "regulars": "orders_90d >= 3",

@@ -24,7 +24,7 @@ from bespeak.engine.privacy import Privacy
 from bespeak.engine.profiles import Profiles
 from bespeak.engine.project import ProjectFolder
 from bespeak.engine.slates import Slate
-from bespeak.engine.training import Models
+from bespeak.engine.training import Models, Progress, TrainingReport
 from bespeak.engine.writer import WriteRequest, Written
 from bespeak.errors import BespeakError, StoreUnavailable, UnknownName
 from bespeak.intake.context import read_context
@@ -148,6 +148,10 @@ class Engine:
             max_bytes=len(body),
             max_events=len(events),
         )
+
+    def train(self, *, as_of_ms: int | None = None, progress: Progress | None = None) -> TrainingReport:
+        """Trains on the log and swaps the result in; `models` has the versions."""
+        return self.models.train(as_of_ms=as_of_ms, progress=progress)
 
     # -- the read path -------------------------------------------------------------------------------------------------
     def decide(

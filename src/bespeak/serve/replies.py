@@ -20,6 +20,8 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 JSON_TYPE = (b"content-type", b"application/json")
+_RESOURCES = frozenset({"placement", "item"})
+"""What has an address of its own; another name that does not exist makes the request wrong."""
 _STATUS_OF_CODE = {"body_too_large": 413, "unsupported_encoding": 415}
 
 
@@ -45,7 +47,7 @@ def status_of(error: BespeakError) -> int:
     if isinstance(error, NotAllowed):
         return 401
     if isinstance(error, UnknownName):
-        return 404
+        return 404 if error.what in _RESOURCES else 400
     if isinstance(error, InvalidInput):
         return _STATUS_OF_CODE.get(error.code, 400)
     if isinstance(error, Overloaded):
