@@ -1,0 +1,63 @@
+"""The profiles of a batch: kept between batches only while nobody else can have written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bespeak.profiles.codec import encode
+
+
+def view(item: str, user: str = "u1", **more: Any) -> dict[str, Any]:
+    return {"type": "track", "event": "Product Viewed", "userId": user, "properties": {"product_id": item}, **more}
+
+
+def version(engine, user: str = "u1") -> int:
+    person = engine.profiles.find(user)
+    with engine.core.store.read() as session:
+        ((found,),) = session.rows("SELECT version FROM profiles WHERE person_id = ?", (person,))
+    return found
+
+
+def test_each_batch_writes_a_changed_profile_once(engine):
+    engine.track([view("p1"), view("p2")], source="backend")
+    engine.track([view("p3"), view("x", "u2")], source="backend")
+    assert version(engine) == 2
+    assert version(engine, "u2") == 1
+
+
+def test_what_a_rebuild_wrote_is_what_the_next_event_is_folded_into(engine):
+    engine.track([view("p1")], source="backend")
+    person = engine.profiles.find("u1")
+    engine.profiles.rebuild([person])
+    engine.track([view("p2")], source="backend")
+    assert engine.profiles.get("u1").n_events == 2
+    assert engine.profiles.differing() == []
+
+
+def test_what_another_engine_folded_in_between_is_not_lost(make):
+    first, second = make(), make()
+    first.track([view("p1")], source="backend")
+    for n in range(3):
+        second.track([view(f"a{n}"), view(f"b{n}", "u2")], source="backend")
+        first.track([view(f"c{n}"), view(f"d{n}", "u2")], source="backend")
+    assert first.profiles.get("u1").n_events == 7
+    assert second.profiles.get("u2").n_events == 6
+    assert first.profiles.differing() == []
+
+
+def test_a_batch_that_fails_leaves_nothing_in_memory(engine, monkeypatch):
+    engine.track([view("p1")], source="backend")
+    before = encode(engine.profiles.get("u1"))
+    observer = engine.core.runtime.observer
+    real = observer.observation
+    monkeypatch.setattr(
+        observer,
+        "observation",
+        lambda entry, signals=None: 1 / 0 if entry.body.event.message_id == "bad" else real(entry, signals),
+    )
+    written = engine.track([view("p2", messageId="good"), view("p3", messageId="bad")], source="backend").written
+    assert (written.n_accepted, written.n_rejected) == (1, 1)
+    monkeypatch.undo()
+    assert encode(engine.profiles.get("u1")) != before
+    assert set(engine.profiles.get("u1").items) == {"p1", "p2"}
+    assert engine.profiles.differing() == []
