@@ -224,7 +224,7 @@ def test_a_block_that_fails_is_caught(tmp_path, programs):
     folder.mkdir()
     with walking(folder, {}, programs) as walk:
         assert "bespeak" in walk.run("bash", "bespeak --version\n")
-        with pytest.raises(AssertionError, match="no Bespeak project|not in a Bespeak project"):
+        with pytest.raises(AssertionError, match="not in a Bespeak project"):
             walk.run("bash", "bespeak report\n")
         with pytest.raises(AssertionError, match="ZeroDivisionError"):
             walk.run("python run", "1 / 0\n")
