@@ -19,7 +19,7 @@ from typing import Any
 from bespeak.engine import Engine
 from bespeak.engine.imports import BATCH_ROWS, import_file, open_file
 from parts.figures import emit, options, peak_mb, ratio, tell
-from parts.floor import floor
+from parts.floor import floor, profile_bytes
 from parts.shop import make_project, write_csv
 
 N_PEOPLE, N_ITEMS = 5_000, 2_000
@@ -65,7 +65,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         found: dict[str, dict[str, Any]] = {}
-        lowest = floor(str(folder / "floor.db"), 3.0, per_transaction=BATCH_ROWS, n_people=N_PEOPLE)
         for times in TIMES:
             path, project = folder / f"events-{times}.csv", folder / f"project-{times}"
             write_csv(path, given.rows * times, N_PEOPLE, N_ITEMS, end_ms)
@@ -76,10 +75,13 @@ def main() -> None:
                 found["again, passed over"] = in_own_process(project, path)
                 found["again, read"] = in_own_process(project, path, is_again=True)
                 tell(found["again, read"])
+        size = profile_bytes(folder / "project-1")
+        lowest = floor(str(folder / "floor.db"), 3.0, per_transaction=BATCH_ROWS, n_people=N_PEOPLE, n_bytes=size)
         again = found["again, read"]["accepted"] + found["again, passed over"]["accepted"]
         emit(
             {
                 "imports": found,
+                "profile_bytes": size,
                 "floor_events_per_second": round(lowest),
                 "import_to_floor": ratio(found["1x"]["rows_per_second"], lowest),
                 "peak_mb_4x_to_1x": ratio(found["4x"]["peak_mb"], found["1x"]["peak_mb"]),

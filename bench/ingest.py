@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from parts.figures import emit, options, ratio, tell
-from parts.floor import floor
+from parts.floor import floor, profile_bytes
 from parts.postgres import NewDatabase, postgres
 from parts.server import doors, serving
 from parts.shop import make_project
@@ -53,14 +53,15 @@ def one_round(folder: Path, new_database: NewDatabase | None, seconds: float, fi
     if new_database is not None:
         stores["postgres"] = new_database
     for store, new in stores.items():
-        url = new() or str(folder / "floor.db")
-        rate = floor(url, seconds / 2, per_transaction=BATCH * CONNECTIONS, n_people=N_PEOPLE)
-        figures[f"{store}, floor"].append(rate)
         for workers in WORKERS:
             total, fairness = measure(folder / f"{store}-{workers}", new(), workers, seconds)
             figures[f"{store}, workers {workers}"].append(total)
             if workers > 1:
                 figures[f"{store}, fairness"].append(fairness)
+        size = profile_bytes(folder / f"{store}-1")
+        url = new() or str(folder / "floor.db")
+        rate = floor(url, seconds / 2, per_transaction=BATCH * CONNECTIONS, n_people=N_PEOPLE, n_bytes=size)
+        figures[f"{store}, floor"].append(rate)
 
 
 def main() -> None:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import random
 import time
+from pathlib import Path
 
+from bespeak.engine import Engine
 from bespeak.privacy.pseudonyms import pseudonym
 from bespeak.storage import log, people
 from bespeak.storage.log import Entry, EntryBody
 from bespeak.storage.open import open_store
 from bespeak.storage.people import ProfileRow
 
-PROFILE_BYTES = 3_000
+
+def profile_bytes(folder: Path) -> int:
+    """Returns the mean size of a project's stored profiles, so that the floor writes rows as large."""
+    with Engine.open(folder) as engine, engine.core.store.read() as session:
+        row = session.row("SELECT avg(length(body)) FROM profiles")
+    return int(float(row[0])) if row and row[0] else 0
 
 
-def floor(url: str, seconds: float, *, per_transaction: int, n_people: int) -> float:
+def floor(url: str, seconds: float, *, per_transaction: int, n_people: int, n_bytes: int) -> float:
     """Returns durable events per second: unique key, event row and the profile rows of whom the events are of."""
     store = open_store(url, migrate=True)
-    profile = random.Random(0).randbytes(PROFILE_BYTES)
+    profile = random.Random(0).randbytes(n_bytes)
     filler = {"pad": ["x" * 20] * 3}
     rng = random.Random(1)
     number, started = 0, time.perf_counter()
