@@ -13,14 +13,14 @@ def granted_purposes(runtime: Runtime, profile: Profile, context: Context, sourc
     """Returns the mask of purposes that hold for reading a profile.
 
     The person's own word beats everything. Before it the source's default holds; a request that comes through no source
-    (a secret key, the embedded engine) may read whatever was rightly folded. A consent statement in the request counts
-    for the request.
+    (a secret key, the embedded engine) may read whatever some source's default let in. A consent statement in the
+    request counts for the request.
     """
-    rules, purposes = runtime.config.consent, runtime.config.purposes
+    rules = runtime.config.consent
     recorded = {purpose: word.is_granted for purpose, word in profile.consent.items()}
     if context.consent is not None:
         recorded |= rules.statement(context.consent)
-    default = rules.default(source) if source else purposes.everything
+    default = rules.default(source) if source else rules.widest_default()
     return rules.over(default, recorded, is_gpc=context.is_gpc)
 
 

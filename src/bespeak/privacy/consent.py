@@ -76,6 +76,13 @@ class ConsentRules:
         """Returns the mask that holds for a source before a person has spoken; `essential` for an unknown source."""
         return self._defaults.get(source, self.purposes.essential)
 
+    def widest_default(self) -> int:
+        """Returns the mask of what any source starts with: nothing else can have come in without a person's word."""
+        mask = self.purposes.essential
+        for default in self._defaults.values():
+            mask |= default
+        return mask
+
     def granted(self, source: str, recorded: Mapping[str, bool], is_gpc: bool = False) -> int:
         """Returns the mask that holds for a person: their recorded word over the source's default."""
         return self.over(self.default(source), recorded, is_gpc=is_gpc)

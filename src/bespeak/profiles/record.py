@@ -184,9 +184,11 @@ def plural(name: str) -> str:
     """Returns a class's name as its counts are called.
 
     Example:
-        >>> plural("view"), plural("search")
-        ('views', 'searches')
+        >>> plural("view"), plural("search"), plural("delivery"), plural("play")
+        ('views', 'searches', 'deliveries', 'plays')
     """
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        return f"{name[:-1]}ies"
     return f"{name}es" if name.endswith(("s", "x", "ch", "sh")) else f"{name}s"
 
 
