@@ -18,15 +18,33 @@ from bespeak.storage import people
 from bespeak.storage.base import Transaction
 from bespeak.storage.people import ProfileRow
 
-MAX_KEPT = 20_000
+MAX_KEPT_BYTES = 12_000_000
+"""Of profiles as they are stored; decoded ones take some twenty times as much memory."""
+
+
+class _Held:
+    """A decoded profile, the version it was last stored as, and how large it was then."""
+
+    __slots__ = ("n_bytes", "profile", "version")
+
+    def __init__(self, profile: Profile, version: int = 0, n_bytes: int = 0) -> None:
+        self.profile = profile
+        self.version = version
+        self.n_bytes = n_bytes
 
 
 class ProfileBook:
-    """Profiles by person, over the transactions of one writer."""
+    """Profiles by person, over the transactions of one writer.
 
-    def __init__(self, settings: FoldSettings) -> None:
+    Args:
+        settings: what profiles keep.
+        max_kept_bytes: bound of what is kept between batches; those who were active last stay.
+    """
+
+    def __init__(self, settings: FoldSettings, *, max_kept_bytes: int = MAX_KEPT_BYTES) -> None:
         self._settings = settings
-        self._held: dict[int, tuple[int, Profile]] = {}
+        self._max_kept_bytes = max_kept_bytes
+        self._held: dict[int, _Held] = {}
         self._dirty: dict[int, Profile] = {}
         self._tx: Transaction | None = None
 
@@ -34,7 +52,7 @@ class ProfileBook:
         """Starts a batch; what was kept is dropped unless nobody else can have written."""
         self._tx = tx
         self._dirty = {}
-        if not keeps or len(self._held) > MAX_KEPT:
+        if not keeps:
             self._held = {}
 
     def forget(self) -> None:
@@ -43,24 +61,30 @@ class ProfileBook:
         self._dirty = {}
 
     def committed(self) -> None:
-        """Ends a batch whose transaction committed."""
+        """Ends a batch whose transaction committed; keeps the latest profiles, up to the bound."""
         self._tx = None
         self._dirty = {}
+        n_bytes = sum(held.n_bytes for held in self._held.values())
+        if n_bytes > self._max_kept_bytes:
+            for person in list(self._held):
+                n_bytes -= self._held.pop(person).n_bytes
+                if n_bytes <= self._max_kept_bytes // 2:
+                    break
 
     def load(self, persons: Iterable[int]) -> None:
         """Reads the profiles that are not held yet."""
         assert self._tx is not None
         missing = [person for person in persons if person not in self._held]
         for person, row in people.profiles(self._tx, missing).items():
-            self._held[person] = (row.version, decode(row.body))
+            self._held[person] = _Held(decode(row.body), row.version, len(row.body))
 
     def open(self, person: int) -> Profile:
         """Returns a person's profile, a new one when there is none."""
         held = self._held.get(person)
         if held is None:
             self.load([person])
-            held = self._held.setdefault(person, (0, Profile()))
-        return held[1]
+            held = self._held.setdefault(person, _Held(Profile()))
+        return held.profile
 
     def fold(self, person: int, observation: Observation) -> None:
         """Folds one observation."""
@@ -81,8 +105,11 @@ class ProfileBook:
         """Writes what changed and returns it."""
         rows = []
         for person, profile in self._dirty.items():
-            version = self._held[person][0] + 1
-            self._held[person] = (version, profile)
-            rows.append(ProfileRow(person, version, now_ms, encode(profile)))
+            held = self._held.pop(person)
+            body = encode(profile)
+            held.version += 1
+            held.n_bytes = len(body)
+            self._held[person] = held  # last: who was active last stays longest
+            rows.append(ProfileRow(person, held.version, now_ms, body))
         people.put_profiles(tx, rows)
         return self._dirty
