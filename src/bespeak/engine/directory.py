@@ -8,7 +8,7 @@ per person log order is fold order.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -35,14 +35,17 @@ class Directory:
     Args:
         tx: the batch's transaction.
         events: the events of the batch; every id of theirs is looked up and locked.
+        others: persons that the batch writes about besides, locked with them.
     """
 
-    def __init__(self, tx: Transaction, events: Sequence[Event], now_ms: int, *, locks: bool) -> None:
+    def __init__(
+        self, tx: Transaction, events: Sequence[Event], now_ms: int, *, locks: bool, others: Collection[int] = ()
+    ) -> None:
         self._tx = tx
         self._now_ms = now_ms
         self._limits = IdentityLimits()
         ids = {key for event in events for key in lookup_ids(event)}
-        self._links, self._shared = self._settle(ids, locks=locks)
+        self._links, self._shared = self._settle(ids, others, locks=locks)
         self._groups: dict[int, Group] = {}
         self._drawn: list[int] = []
         self._created: list[int] = []
@@ -50,12 +53,12 @@ class Directory:
         self._new_claims: list[tuple[IdKey, int, str]] = []
         self._merges: list[tuple[int, int]] = []
 
-    def _settle(self, ids: set[IdKey], *, locks: bool) -> tuple[dict[IdKey, int], set[IdKey]]:
+    def _settle(self, ids: set[IdKey], others: Collection[int], *, locks: bool) -> tuple[dict[IdKey, int], set[IdKey]]:
         if locks:
             self._tx.lock_keys(f"id:{key.kind}:{key.value}" for key in ids)
         resolved = people.resolve(self._tx, ids)
         while locks:
-            self._tx.lock_keys(f"person:{person}" for person in set(resolved.links.values()))
+            self._tx.lock_keys(f"person:{person}" for person in {*resolved.links.values(), *others})
             again = people.resolve(self._tx, ids)
             if again == resolved:
                 break

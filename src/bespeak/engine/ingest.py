@@ -108,6 +108,7 @@ class _Batch:
         self._gated: Counter[tuple[int, str, str, str]] = Counter()
         self._counts: Counter[tuple[str, str, int]] = Counter()
         self._stubs: dict[str, tuple[int, ItemFacets]] = {}
+        self._decisions: list[Decision] = []
         self._book = ingest._book
         self._directory = Directory(tx, (), now_ms, locks=False)
         self._positions: Iterator[int] = iter(())
@@ -116,8 +117,9 @@ class _Batch:
         events = [event for request in requests for event in request.events]
         for request in requests:
             self._rejects.extend(request.rejects)
+        self._decisions = [decision for request in requests for decision in request.decisions]
         outcomes: list[str] = self._take(events) if events else []
-        self._finish(requests)
+        self._finish()
         last = self._entries[-1].log_id if self._entries else 0
         results = []
         position = 0
@@ -138,7 +140,8 @@ class _Batch:
 
     def _take(self, events: Sequence[Event]) -> list[str]:
         tx, secret = self._tx, self._ingest._secret
-        self._directory = Directory(tx, events, self._now_ms, locks=self._ingest._locks)
+        others = {decision.person for decision in self._decisions if decision.person is not None}
+        self._directory = Directory(tx, events, self._now_ms, locks=self._ingest._locks, others=others)
         keys = [pseudonym(secret, event.message_id) for event in events]
         is_new = log.new_messages(tx, keys, self._now_ms)
         self._book.load(self._directory.persons())
@@ -348,7 +351,7 @@ class _Batch:
             position = next(self._positions)
         return position
 
-    def _finish(self, requests: Sequence[WriteRequest]) -> None:
+    def _finish(self) -> None:
         tx = self._tx
         self._directory.flush()
         if self._entries:
@@ -372,13 +375,13 @@ class _Batch:
             item_rows.add_counts(tx, {key: float(n) for key, n in self._counts.items()})
         if self._exposures:
             records.add_exposures(tx, self._exposures)
-        decisions = [decision for request in requests for decision in request.decisions]
-        if decisions:
-            records.add_decisions(tx, self._of_the_living(decisions))
+        if self._decisions:
+            records.add_decisions(tx, self._of_the_living(self._decisions))
 
     def _of_the_living(self, decisions: Sequence[Decision]) -> list[Decision]:
         """Leaves out decisions for persons who were erased while the record waited: no holder would find it."""
-        wanted = {decision.person for decision in decisions} - {None}
+        wanted = {decision.person for decision in decisions if decision.person is not None}
+        self._tx.lock_keys(f"person:{person}" for person in wanted)
         rows = self._tx.lookup("persons", ("person_id",), ("person_id",), [(person,) for person in wanted])
         held = {None, *(row[0] for row in rows)}
         return [decision for decision in decisions if decision.person in held]
