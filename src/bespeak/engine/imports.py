@@ -32,7 +32,7 @@ from bespeak.intake.wire import SourceInfo
 from bespeak.signals.items import Item
 from bespeak.storage import log, records
 
-BATCH_ROWS = 2_000
+BATCH_ROWS = 5_000
 IN_FLIGHT = 4
 REMEMBER_EVERY = 10
 MAX_SHOWN_REJECTS = 20

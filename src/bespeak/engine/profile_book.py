@@ -18,7 +18,7 @@ from bespeak.storage import people
 from bespeak.storage.base import Transaction
 from bespeak.storage.people import ProfileRow
 
-MAX_KEPT_BYTES = 12_000_000
+MAX_KEPT_BYTES = 8_000_000
 """Of profiles as they are stored; decoded ones take some twenty times as much memory."""
 
 
@@ -46,6 +46,7 @@ class ProfileBook:
         self._max_kept_bytes = max_kept_bytes
         self._held: dict[int, _Held] = {}
         self._dirty: dict[int, Profile] = {}
+        self._n_written = 0
         self._tx: Transaction | None = None
 
     def begin(self, tx: Transaction, *, keeps: bool) -> None:
@@ -64,6 +65,11 @@ class ProfileBook:
         """Ends a batch whose transaction committed; keeps the latest profiles, up to the bound."""
         self._tx = None
         self._dirty = {}
+        if self._n_written > self._max_kept_bytes // 4:
+            self._n_written = 0
+            self._let_go()
+
+    def _let_go(self) -> None:
         n_bytes = sum(held.n_bytes for held in self._held.values())
         if n_bytes > self._max_kept_bytes:
             for person in list(self._held):
@@ -109,6 +115,7 @@ class ProfileBook:
             body = encode(profile)
             held.version += 1
             held.n_bytes = len(body)
+            self._n_written += len(body)
             self._held[person] = held  # last: who was active last stays longest
             rows.append(ProfileRow(person, held.version, now_ms, body))
         people.put_profiles(tx, rows)
