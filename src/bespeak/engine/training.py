@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import feed
+from bespeak.engine.neighbour_tables import store_table
 from bespeak.engine.worlds import MODEL_SET, SetHeader, StoredModel
 from bespeak.errors import InvalidInput
 from bespeak.learn.leaderboard import Leaderboard
@@ -152,6 +153,7 @@ class Models:
             path = core.blobs.place(key)
             path.parent.mkdir(parents=True, exist_ok=True)
             save(model, path, trained_ms=window, created_ms=now_ms, metrics=trained.metrics(), purposes=purposes)
+            store_table(core.blobs, key, model)
             stored.append(StoredModel(name=name, blob_key=key, is_best=name == trained.model.name))
         header = SetHeader(
             models=stored,

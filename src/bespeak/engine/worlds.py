@@ -19,8 +19,8 @@ from bespeak.catalogue.text_index import TextIndex
 from bespeak.decide.model_set import LoadedModel, ModelSet
 from bespeak.decide.world import World
 from bespeak.engine.config import Configuration
+from bespeak.engine.neighbour_tables import load_model
 from bespeak.errors import BespeakError
-from bespeak.models.artefact import load
 from bespeak.storage import items as item_rows
 from bespeak.storage import records
 from bespeak.storage.base import Session, Store
@@ -167,8 +167,7 @@ class WorldKeeper:
         header = msgspec.json.decode(current[0].header, type=SetHeader)
         try:
             self._loaded = tuple(
-                LoadedModel.of(load(self._blobs.place(m.blob_key)).model, current[0].version, is_best=m.is_best)
-                for m in header.models
+                load_model(self._blobs, m.blob_key, current[0].version, is_best=m.is_best) for m in header.models
             )
         except (BespeakError, OSError):
             return
