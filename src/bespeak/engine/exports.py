@@ -24,6 +24,7 @@ from bespeak.intake.segment import encode_event
 from bespeak.profiles.codec import decode
 from bespeak.profiles.readable import readable
 from bespeak.signals.events import Context
+from bespeak.signals.ids import SEPARATOR
 from bespeak.storage import log, people, records
 from bespeak.storage.base import Session
 
@@ -190,7 +191,7 @@ def _profiles(core: Core, is_shareable: bool, progress: Progress) -> Iterator[li
             keys = links.get(stored.person_id, [])
             held = members.get(stored.person_id, {})
             segments = sorted(name for name, (is_member, _, _) in held.items() if is_member)
-            ids = [{"kind": key.kind, "value": key.value.replace("\x1f", " / ")} for key in keys]
+            ids = [{"kind": key.kind, "value": key.value.replace(SEPARATOR, " / ")} for key in keys]
             names = list(purposes.names(granted))
             record = {"person": stored.person_id, "ids": ids, "purposes": names, "segments": segments, **known}
             row = {

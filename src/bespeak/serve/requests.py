@@ -9,7 +9,7 @@ import msgspec
 
 from bespeak.errors import InvalidInput, NotAllowed
 from bespeak.serve.replies import Failure, Headers
-from bespeak.signals.ids import ANONYMOUS_ID, PROFILE_ID, USER_ID, IdKey, clean_id
+from bespeak.signals.ids import ANONYMOUS_ID, PROFILE_ID, SEPARATOR, USER_ID, IdKey, clean_id
 from bespeak.web.access import Access, key_of
 from bespeak.web.site import Site
 
@@ -137,7 +137,7 @@ def readable_ids(caller: Caller, user_id: str, anonymous_id: str, profile_id: st
     if caller.access is not None and caller.access.kind == "server":
         return []
     if profile_id and user_id:
-        return [IdKey(PROFILE_ID, f"{user_id}\x1f{profile_id}")]
+        return [IdKey(PROFILE_ID, f"{user_id}{SEPARATOR}{profile_id}")]
     keys = [IdKey(USER_ID, user_id)] if user_id else []
     return [*keys, IdKey(ANONYMOUS_ID, anonymous_id)] if anonymous_id else keys
 
