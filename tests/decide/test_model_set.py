@@ -7,7 +7,9 @@ import pytest
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.decide.model_set import LoadedModel, MappedModel, ModelSet, Neighbours
+from bespeak.decide.serving import Answers
 from bespeak.models.base import History, Interactions
+from bespeak.models.blend import Blend
 from bespeak.models.ease import Ease
 from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.popularity import Popularity
@@ -88,3 +90,22 @@ def test_the_best_model_comes_first_and_versions_are_named(ease: MappedModel) ->
     assert models.versions() == {"ease": 3, "popularity": 2}
     assert models.named("nothing") is None
     assert ModelSet().best == ""
+
+
+def test_a_blend_beside_its_members_scores_and_explains_as_it_does_alone() -> None:
+    members = [Ease(l2=1.0).fit(DATA), ItemNeighbours().fit(DATA)]
+    blend = Blend.of(members, [0.6, 0.4], DATA)
+    alone = MappedModel.of(LoadedModel.of(blend), CATALOGUE)
+    beside = ModelSet.build([LoadedModel.of(model) for model in (blend, *members)], CATALOGUE)
+    touched = row("a", "new", "d")
+    history = touched, np.array([1.0, 1.0, -2.0], np.float32), np.arange(3, dtype=np.int64)
+    answers = Answers()
+    scored = {model.name: model.scores(*history, 0, answers) for model in beside.models}
+    causes = {model.name: model.causes(*history, row("b", "a"), answers) for model in beside.models}
+    assert scored["blend"].any()
+    assert (scored["blend"] == alone.scores(*history, 0)).all()
+    assert causes["blend"] == alone.causes(*history, row("b", "a")) != {}
+    for model in members:
+        single = MappedModel.of(LoadedModel.of(model), CATALOGUE)
+        assert (scored[model.name] == single.scores(*history, 0)).all()
+        assert causes[model.name] == single.causes(*history, row("b", "a"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bespeak.decide.serving import serving_of
+from bespeak.decide.serving import Answers, Serving, serving_of, share
 from bespeak.models.base import History, Interactions, ItemContent, Model
 from bespeak.models.blend import Blend
 from bespeak.models.content import Content
@@ -83,3 +83,90 @@ def test_arrays_mapped_from_a_file_stay_untouched() -> None:
     before = arrays["weights"].copy()
     serving_of(Ease.from_arrays(fitted.settings(), fitted.item_ids, arrays)).scores(HISTORIES["likes and dislikes"], 0)
     assert (arrays["weights"] == before).all()
+
+
+class Counted(Serving):
+    """Counts how often it is asked."""
+
+    def __init__(self, inner: Serving) -> None:
+        self.inner = inner
+        self.n_scores = self.n_terms = 0
+
+    def scores(self, history: History, now_ms: int, answers: Answers | None = None) -> np.ndarray:
+        self.n_scores += 1
+        return self.inner.scores(history, now_ms, answers)
+
+    def terms(
+        self, history: History, targets: np.ndarray, answers: Answers | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        self.n_terms += 1
+        return self.inner.terms(history, targets, answers)
+
+
+EASE = Ease(l2=5.0).fit(DATA)
+CONTENT_MODEL = Content().fit(DATA, CONTENT)
+BLEND = Blend.of([EASE, CONTENT_MODEL], [0.7, 0.3], DATA)
+TARGETS = np.array([0, 3, 7, 50], np.int32)
+
+
+@pytest.mark.parametrize("history", HISTORIES.values(), ids=HISTORIES.keys())
+def test_a_folded_in_person_gets_the_models_numbers(history: History) -> None:
+    fitted = ImplicitMf(factors=16, rounds=3, threads=1, weighting="linear").fit(DATA)
+    expected = fitted.scores([history], 0)[0]
+    assert serving_of(fitted).scores(history, 0) == pytest.approx(expected, abs=1e-6, rel=1e-6)
+
+
+@pytest.mark.parametrize("is_blend_first", [True, False])
+def test_a_member_that_stands_alone_too_is_asked_once_in_a_request(is_blend_first: bool) -> None:
+    history = HISTORIES["likes and dislikes"]
+    alone, blend = Counted(serving_of(EASE)), serving_of(BLEND)
+    servings: dict[Model, Serving] = {EASE: alone, BLEND: blend}
+    share(servings)
+    answers = Answers()
+    for serving in (blend, alone) if is_blend_first else (alone, blend):
+        answers.scores(serving, history, 0)
+        answers.terms(serving, history, TARGETS)
+    assert (alone.n_scores, alone.n_terms) == (1, 1)
+    assert (answers.scores(blend, history, 0) == serving_of(BLEND).scores(history, 0)).all()
+    shared, unshared = answers.terms(blend, history, TARGETS), serving_of(BLEND).terms(history, TARGETS)
+    assert (shared[0] == unshared[0]).all()
+    assert (shared[1] == unshared[1]).all()
+
+
+def test_terms_of_other_targets_are_asked_anew() -> None:
+    history, serving, answers = HISTORIES["likes"], Counted(serving_of(EASE)), Answers()
+    answers.terms(serving, history, TARGETS)
+    _, added = answers.terms(serving, history, TARGETS[:2])
+    assert (serving.n_terms, added.shape[1]) == (2, 2)
+
+
+def _other_numbers() -> Model:
+    arrays = {name: array * 2 for name, array in EASE.arrays().items()}
+    return Ease.from_arrays(EASE.settings(), EASE.item_ids, arrays)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Ease(l2=6.0).fit(DATA),
+        Ease.from_arrays(EASE.settings(), [f"other {item_id}" for item_id in EASE.item_ids], EASE.arrays()),
+        _other_numbers(),
+        ItemNeighbours().fit(DATA),
+    ],
+    ids=["settings", "items", "numbers", "family"],
+)
+def test_a_model_that_differs_from_the_member_is_not_taken_for_it(other: Model) -> None:
+    blend, alone = serving_of(BLEND), Counted(serving_of(other))
+    share({other: alone, BLEND: blend})
+    expected = BLEND.scores([HISTORIES["likes"]], 0)[0]
+    assert blend.scores(HISTORIES["likes"], 0) == pytest.approx(expected, abs=1e-5, rel=1e-4)
+    assert alone.n_scores == 0
+
+
+def test_a_member_that_is_the_same_for_everybody_stays_the_blends_own() -> None:
+    popular = Popularity().fit(DATA)
+    mixed = Blend.of([EASE, popular], [0.7, 0.3], DATA)
+    blend, alone = serving_of(mixed), Counted(serving_of(popular))
+    share({popular: alone, mixed: blend})
+    blend.scores(HISTORIES["likes"], 0)
+    assert alone.n_scores == 0

@@ -165,7 +165,7 @@ class Explainer:
         causes = self._causes.get(model.name)
         if causes is None:
             known = self._situation.known
-            causes = model.causes(known.touched, known.weights, known.times_ms, self._shown)
+            causes = model.causes(known.touched, known.weights, known.times_ms, self._shown, self._situation.answers)
             self._causes[model.name] = causes
         return causes.get(index, -1)
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
-from bespeak.decide.serving import Serving, serving_of
+from bespeak.decide.serving import Answers, Serving, serving_of, share
 from bespeak.models.base import History, Model
 
 Float32s: TypeAlias = npt.NDArray[np.float32]
@@ -124,12 +124,19 @@ class MappedModel:
         """The model's name."""
         return self.loaded.name
 
-    def scores(self, touched: Int32s, weights: Float32s, times_ms: npt.NDArray[np.int64], now_ms: int) -> Float32s:
+    def scores(
+        self,
+        touched: Int32s,
+        weights: Float32s,
+        times_ms: npt.NDArray[np.int64],
+        now_ms: int,
+        answers: Answers | None = None,
+    ) -> Float32s:
         """float32[n]: scores of all catalogue items for a history of catalogue items; 0 for what the model lacks.
 
         The scores are divided by the largest absolute value, so they lie in -1..1, their order stays, and 0 stays
         neutral. A personal model's are also multiplied by h / (h + 5), h being how many distinct items of the history
-        the model knows: with little evidence a model says little.
+        the model knows: with little evidence a model says little. `answers` are those of the request, if it keeps any.
         """
         if not self.loaded.model.personal:
             return self._constant_scores(now_ms)
@@ -139,7 +146,8 @@ class MappedModel:
         if n_known == 0:
             return np.zeros(len(self.from_catalogue), np.float32)
         history = History(items[known], weights[known], times_ms[known])
-        return self._scaled(self.loaded.serving.scores(history, now_ms), n_known / (n_known + 5.0))
+        answers = Answers() if answers is None else answers
+        return self._scaled(answers.scores(self.loaded.serving, history, now_ms), n_known / (n_known + 5.0))
 
     def _constant_scores(self, now_ms: int) -> Float32s:
         """Scores that are the same for everybody, as of the start of the hour; those of one hour are kept."""
@@ -161,17 +169,23 @@ class MappedModel:
         return result * np.float32(factor / largest) if largest > 0 else result
 
     def causes(
-        self, touched: Int32s, weights: Float32s, times_ms: npt.NDArray[np.int64], rows: Int32s
+        self,
+        touched: Int32s,
+        weights: Float32s,
+        times_ms: npt.NDArray[np.int64],
+        rows: Int32s,
+        answers: Answers | None = None,
     ) -> dict[int, int]:
-        """For each of some items the item of the history that adds most to its score; none where nothing adds.
+        """For each of some distinct items the item of the history that adds most to its score; none where nothing adds.
 
-        All in catalogue indices; the history as in `scores`. Empty for a model that cannot tell.
+        All in catalogue indices; the history and `answers` as in `scores`. Empty for a model that cannot tell.
         """
         items = self.from_catalogue[touched]
         inside = items >= 0
         rows = rows[self.from_catalogue[rows] >= 0]
         history = History(items[inside], weights[inside], times_ms[inside])
-        behind, added = self.loaded.serving.terms(history, self.from_catalogue[rows])
+        answers = Answers() if answers is None else answers
+        behind, added = answers.terms(self.loaded.serving, history, self.from_catalogue[rows])
         if not added.size:
             return {}
         strongest = added.argmax(axis=0)
@@ -210,7 +224,8 @@ class ModelSet:
         ordered = sorted(loaded, key=lambda entry: (not entry.is_best, entry.name))
         mapped = tuple(MappedModel.of(entry, catalogue) for entry in ordered)
         for model in mapped:
-            _ = model.neighbours, model.loaded.serving  # made now, so that no decision pays for it
+            _ = model.neighbours  # made now, as the serving forms, so that no decision pays for it
+        share({entry.model: entry.serving for entry in ordered})
         return cls(mapped)
 
     @property

@@ -1,15 +1,20 @@
 """Models in the form that one decision needs: the scores of one history, in microseconds, and what caused a score.
 
 `Model.scores` answers many histories at once through sparse matrices, whose set-up costs more than one history's sums.
-Here the linear families (a score is a sum over the items of the history, see `models.linear`) are plain arrays; every
-other family is asked as it is. A test holds each form to the answers of its model.
+Here the linear families (a score is a sum over the items of the history, see `models.linear`) and matrix factorization
+are plain arrays; every other family is asked as it is. A test holds each form to the answers of its model.
+
+A blend's members often stand beside it as models of their own. They are then one serving form (`share`), which one
+request asks once (`Answers`).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
@@ -18,34 +23,86 @@ from bespeak.models.base import History, Model
 from bespeak.models.blend import Blend
 from bespeak.models.content import Content
 from bespeak.models.ease import Ease
+from bespeak.models.implicit_mf import ImplicitMf
 from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.packing import unpack_csr
 from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.strength import Weighting, strength
 
 Float32s: TypeAlias = npt.NDArray[np.float32]
+Float64s: TypeAlias = npt.NDArray[np.float64]
 Int32s: TypeAlias = npt.NDArray[np.int32]
+
+_DISLIKE_PUSH = np.float32(0.5)  # as in `models.implicit_mf`; the test of equal answers holds it there
 
 
 class Serving(ABC):
     """What a decision asks of a model."""
 
     @abstractmethod
-    def scores(self, history: History, now_ms: int) -> Float32s:
-        """float32[n_items]; as `Model.scores` for this one history."""
+    def scores(self, history: History, now_ms: int, answers: Answers | None = None) -> Float32s:
+        """float32[n_items]; as `Model.scores` for this one history.
 
-    def terms(self, history: History, targets: Int32s) -> tuple[Int32s, Float32s]:
+        Args:
+            history: whose scores.
+            now_ms: the moment.
+            answers: of the request that asks; a blend takes from there what its members answered already.
+        """
+
+    def terms(self, history: History, targets: Int32s, answers: Answers | None = None) -> tuple[Int32s, Float32s]:
         """(items int32[h], float32[h, t]: what each adds to the score of every target).
 
         No items for a model that cannot tell.
+
+        Args:
+            history: whose scores.
+            targets: int32[t], distinct items.
+            answers: as in `scores`.
         """
         return np.zeros(0, np.int32), np.zeros((0, len(targets)), np.float32)
+
+
+class Answers:
+    """What serving forms answered for one history at one moment, each asked once. Made anew for every request.
+
+    The history is that of one person, named in each model's own items; forms are shared only between models with the
+    same items, so a form stands for its history too. Nobody writes to an answer.
+    """
+
+    def __init__(self) -> None:
+        self._scores: dict[Serving, Float32s] = {}
+        self._terms: dict[tuple[Serving, bytes], tuple[Int32s, Float32s]] = {}
+
+    def scores(self, serving: Serving, history: History, now_ms: int) -> Float32s:
+        """As `Serving.scores`."""
+        found = self._scores.get(serving)
+        if found is None:
+            found = self._scores[serving] = serving.scores(history, now_ms, self)
+        return found
+
+    def terms(self, serving: Serving, history: History, targets: Int32s) -> tuple[Int32s, Float32s]:
+        """As `Serving.terms`."""
+        key = serving, targets.tobytes()
+        found = self._terms.get(key)
+        if found is None:
+            found = self._terms[key] = serving.terms(history, targets, self)
+        return found
+
+
+def share(servings: Mapping[Model, Serving]) -> None:
+    """Lets every blend among these answer with the forms of the others that are, number for number, its members.
+
+    May be called again with the same models at little cost: a pair is compared once.
+    """
+    for serving in servings.values():
+        if isinstance(serving, _Sum):
+            serving.adopt(servings)
 
 
 def serving_of(model: Model) -> Serving:
     """The serving form of a fitted model."""
     if isinstance(model, Ease):
-        return _Dense(model.arrays()["weights"], model.weighting)
+        return _Dense(np.asarray(model.arrays()["weights"]), model.weighting)
     if isinstance(model, ItemNeighbours):
         return _Sparse(unpack_csr("nearest", model.arrays()), model.weighting)
     if isinstance(model, SequenceRules):
@@ -54,8 +111,8 @@ def serving_of(model: Model) -> Serving:
         return _Vectors(unpack_csr("vectors", model.arrays()), model.weighting)
     if isinstance(model, Blend):
         factors = np.asarray(np.asarray(model.weights) / model.arrays()["scales"], np.float32)
-        return _Sum([serving_of(member) for member in model.fitted_members], factors.tolist())
-    return _Asked(model)
+        return _Sum(model.fitted_members, factors.tolist())
+    return _Factors(model) if isinstance(model, ImplicitMf) else _Asked(model)
 
 
 class _Asked(Serving):
@@ -64,11 +121,11 @@ class _Asked(Serving):
     def __init__(self, model: Model) -> None:
         self._model = model
 
-    def scores(self, history: History, now_ms: int) -> Float32s:
+    def scores(self, history: History, now_ms: int, answers: Answers | None = None) -> Float32s:
         row: Float32s = self._model.scores([history], now_ms)[0]
         return row
 
-    def terms(self, history: History, targets: Int32s) -> tuple[Int32s, Float32s]:
+    def terms(self, history: History, targets: Int32s, answers: Answers | None = None) -> tuple[Int32s, Float32s]:
         if not self._model.explains:
             return super().terms(history, targets)
         return _joined([_column(self._model, history, target) for target in targets.tolist()])
@@ -85,9 +142,9 @@ class _Linear(Serving):
 
     def strengths(self, history: History) -> tuple[Int32s, Float32s]:
         """(distinct items, signed strengths without zeros): what the history amounts to."""
-        return self._summed(history.items, history.weights)
+        return summed(history.items, history.weights, self._n_items, self._weighting)
 
-    def scores(self, history: History, now_ms: int) -> Float32s:
+    def scores(self, history: History, now_ms: int, answers: Answers | None = None) -> Float32s:
         items, strengths = self.strengths(history)
         liked = strengths > 0
         total = self.pulled(items[liked], strengths[liked])
@@ -98,7 +155,7 @@ class _Linear(Serving):
                 total[disliked] -= sizes
         return total
 
-    def terms(self, history: History, targets: Int32s) -> tuple[Int32s, Float32s]:
+    def terms(self, history: History, targets: Int32s, answers: Answers | None = None) -> tuple[Int32s, Float32s]:
         items, strengths = self.strengths(history)
         links = self.links(items, targets)
         disliked = strengths < 0
@@ -116,14 +173,6 @@ class _Linear(Serving):
     def links(self, items: Int32s, targets: Int32s) -> Float32s:
         """float32[h, t]: W[items, targets]."""
         raise NotImplementedError
-
-    def _summed(self, items: Int32s, weights: Float32s) -> tuple[Int32s, Float32s]:
-        inside = (items >= 0) & (items < self._n_items)
-        unique, inverse = np.unique(items[inside], return_inverse=True)
-        sums = np.bincount(inverse, weights[inside], minlength=len(unique)).astype(np.float32)
-        strengths = strength(sums, self._weighting)
-        kept = strengths != 0
-        return unique[kept], strengths[kept]
 
 
 class _Dense(_Linear):
@@ -161,10 +210,11 @@ class _Sparse(_Linear):
     def links(self, items: Int32s, targets: Int32s) -> Float32s:
         found = np.zeros((len(items), len(targets)), np.float32)
         entries, places = rows_of(self._starts, items)
-        columns, values = self._columns[entries], self._values[entries]
-        for position, target in enumerate(targets.tolist()):
-            hit = np.flatnonzero(columns == target)
-            found[places[hit], position] = values[hit]
+        position = np.full(self._n_items, -1, np.int32)
+        position[targets] = np.arange(len(targets))
+        wanted = position[self._columns[entries]]
+        hit = np.flatnonzero(wanted >= 0)
+        found[places[hit], wanted[hit]] = self._values[entries[hit]]
         return found
 
 
@@ -182,7 +232,8 @@ class _Sequence(_Sparse):
         disliked = known & ~liked
         near = np.float32(1) / np.arange(1, len(latest) + 1, dtype=np.float32)
         items = np.concatenate([latest, history.items[disliked]])
-        return self._summed(items, np.concatenate([near, history.weights[disliked]]))
+        weights = np.concatenate([near, history.weights[disliked]])
+        return summed(items, weights, self._n_items, self._weighting)
 
 
 class _Vectors(_Linear):
@@ -198,13 +249,15 @@ class _Vectors(_Linear):
         return np.asarray(self._vectors @ self._profile(items, sizes), np.float32)  # likeness is never negative
 
     def links(self, items: Int32s, targets: Int32s) -> Float32s:
-        found = np.zeros((len(items), len(targets)), np.float32)
-        entries, places = rows_of(self._vectors.indptr, items)
-        terms, values = self._vectors.indices[entries], self._vectors.data[entries]
-        for position, target in enumerate(targets.tolist()):
-            profile = self._profile(np.array([target], np.int32), np.ones(1, np.float32))
-            found[:, position] = np.bincount(places, values * profile[terms], minlength=len(items))
-        return found
+        starts, indices, data = self._vectors.indptr, self._vectors.indices, self._vectors.data
+        wanted, owners = rows_of(starts, targets)
+        profiles = np.zeros((len(targets), self._vectors.shape[1]), np.float32)
+        profiles[owners, indices[wanted]] = data[wanted]  # a row names each term once
+        entries, places = rows_of(starts, items)
+        products = data[entries] * profiles[:, indices[entries]]
+        cells = np.arange(len(targets))[:, None] * len(items) + places
+        sums = np.bincount(cells.ravel(), products.ravel(), len(targets) * len(items))
+        return np.asarray(sums.reshape(len(targets), len(items)).T, np.float32)
 
     def _profile(self, items: Int32s, sizes: Float32s) -> Float32s:
         entries, places = rows_of(self._vectors.indptr, items)
@@ -212,24 +265,91 @@ class _Vectors(_Linear):
         return np.bincount(self._vectors.indices[entries], weights, self._vectors.shape[1]).astype(np.float32)
 
 
+class _Factors(Serving):
+    """Implicit matrix factorization: one least-squares solve gives the person's vector, see `models.implicit_mf`."""
+
+    def __init__(self, model: ImplicitMf) -> None:
+        arrays = model.arrays()
+        self._vectors: Float32s = np.asarray(arrays["vectors"])
+        self._base: Float64s = arrays["gram"] + model.l2 * np.eye(model.factors)
+        self._alpha, self._weighting = model.alpha, model.weighting
+
+    def scores(self, history: History, now_ms: int, answers: Answers | None = None) -> Float32s:
+        items, strengths = summed(history.items, history.weights, len(self._vectors), self._weighting)
+        liked = strengths > 0
+        total = self._pulled(items[liked], strengths[liked])
+        if not liked.all():
+            disliked = items[~liked]
+            near = np.maximum(self._directions[disliked] @ self._directions.T, 0)
+            near[np.arange(len(near)), disliked] = 1
+            total -= _DISLIKE_PUSH * (-strengths[~liked] @ near)
+        return total
+
+    def _pulled(self, items: Int32s, sizes: Float32s) -> Float32s:
+        if not len(items):
+            return np.zeros(len(self._vectors), np.float32)
+        known = self._vectors[items].astype(np.float64)
+        extra = self._alpha * sizes.astype(np.float64)
+        person = np.linalg.solve(self._base + known.T @ (extra[:, None] * known), known.T @ (1 + extra))
+        return np.asarray(self._vectors @ person.astype(np.float32), np.float32)
+
+    @cached_property
+    def _directions(self) -> Float32s:
+        lengths = np.linalg.norm(self._vectors, axis=1, keepdims=True)
+        return np.asarray(self._vectors / np.where(lengths > 0, lengths, 1), np.float32)
+
+
 class _Sum(Serving):
     """A blend: the weighted sum of its members."""
 
-    def __init__(self, members: Sequence[Serving], factors: Sequence[float]) -> None:
-        self._members = list(zip(members, factors, strict=True))
+    def __init__(self, members: Sequence[Model], factors: Sequence[float]) -> None:
+        self._models = tuple(members)
+        self._factors = tuple(factors)
+        self._servings = tuple(serving_of(member) for member in members)
+        self._compared: WeakSet[Model] = WeakSet()
 
-    def scores(self, history: History, now_ms: int) -> Float32s:
-        parts = [np.float32(factor) * member.scores(history, now_ms) for member, factor in self._members]
+    def adopt(self, servings: Mapping[Model, Serving]) -> None:
+        """Takes the forms of models that equal a member; other threads may be asking at the same time."""
+        adopted = list(self._servings)
+        for model in [model for model in servings if model not in self._compared]:
+            for place, member in enumerate(self._models):
+                if _is_same(model, member):
+                    adopted[place] = servings[model]
+            self._compared.add(model)
+        self._servings = tuple(adopted)
+
+    def scores(self, history: History, now_ms: int, answers: Answers | None = None) -> Float32s:
+        answers = Answers() if answers is None else answers
+        members = zip(self._servings, self._factors, strict=True)
+        parts = [np.float32(factor) * answers.scores(member, history, now_ms) for member, factor in members]
         total: Float32s = np.sum(parts, axis=0, dtype=np.float32)
         return total
 
-    def terms(self, history: History, targets: Int32s) -> tuple[Int32s, Float32s]:
-        parts = [(member.terms(history, targets), factor) for member, factor in self._members]
+    def terms(self, history: History, targets: Int32s, answers: Answers | None = None) -> tuple[Int32s, Float32s]:
+        answers = Answers() if answers is None else answers
+        members = zip(self._servings, self._factors, strict=True)
+        parts = [(answers.terms(member, history, targets), factor) for member, factor in members]
         items = np.unique(np.concatenate([found for (found, _), _ in parts]))
         total = np.zeros((len(items), len(targets)), np.float32)
         for (found, added), factor in parts:
             total[np.searchsorted(items, found)] += np.float32(factor) * added
         return items, total
+
+
+def summed(items: Int32s, weights: Float32s, n_items: int, weighting: Weighting) -> tuple[Int32s, Float32s]:
+    """(distinct known items ascending, signed strengths of their summed weights), zeros left out.
+
+    Example:
+        >>> found, strengths = summed(np.array([4, 2, 4, 9]), np.ones(4, np.float32), 5, "linear")
+        >>> found.tolist(), strengths.tolist()
+        ([2, 4], [1.0, 2.0])
+    """
+    inside = (items >= 0) & (items < n_items)
+    unique, inverse = np.unique(items[inside], return_inverse=True)
+    sums = np.bincount(inverse, weights[inside], minlength=len(unique)).astype(np.float32)
+    strengths = strength(sums, weighting)
+    kept = strengths != 0
+    return unique[kept], strengths[kept]
 
 
 def rows_of(starts: npt.NDArray[Any], rows: Int32s) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -245,6 +365,22 @@ def rows_of(starts: npt.NDArray[Any], rows: Int32s) -> tuple[npt.NDArray[np.int6
     places = np.repeat(np.arange(len(rows)), sizes)
     before = np.cumsum(sizes) - sizes
     return np.arange(int(sizes.sum())) + (first - before)[places], places
+
+
+def _is_same(model: Model, member: Model) -> bool:
+    """Whether two fitted models answer alike because all their numbers are equal. The cheap questions come first."""
+    if type(model) is not type(member) or not model.personal or model.settings() != member.settings():
+        return False  # what is the same for everybody is served as of the hour, in a blend as of now
+    if tuple(model.item_ids) != tuple(member.item_ids):
+        return False
+    mine, theirs = model.arrays(), member.arrays()
+    return mine.keys() == theirs.keys() and all(
+        _are_equal(np.asarray(array), np.asarray(theirs[name])) for name, array in mine.items()
+    )
+
+
+def _are_equal(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
+    return one.dtype == other.dtype and np.array_equal(one, other)
 
 
 def _column(model: Model, history: History, target: int) -> dict[int, float]:

@@ -18,6 +18,7 @@ from bespeak.catalogue.counters import DAY_MS
 from bespeak.decide.person import PersonView
 from bespeak.decide.placements import Placement
 from bespeak.decide.request import DecideRequest
+from bespeak.decide.serving import Answers
 from bespeak.decide.world import World, rule_of
 from bespeak.errors import RuleError
 from bespeak.rules.columns import TextColumn
@@ -244,11 +245,16 @@ class Situation:
         )
 
     @cached_property
+    def answers(self) -> Answers:
+        """What the models answered for this request's history; a member of a blend is asked once for both."""
+        return Answers()
+
+    @cached_property
     def model_scores(self) -> dict[str, Float32s]:
         """Model -> float32[n], as `MappedModel.scores` scales them; a personal model without a history is left out."""
         known = self.known
         return {
-            model.name: model.scores(known.touched, known.weights, known.times_ms, self.now_ms)
+            model.name: model.scores(known.touched, known.weights, known.times_ms, self.now_ms, self.answers)
             for model in self.world.models.models
             if len(known.touched) or not model.loaded.model.personal
         }
