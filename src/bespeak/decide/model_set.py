@@ -160,11 +160,11 @@ class MappedModel:
         return found
 
     def _scaled(self, scores: Float32s, factor: float) -> Float32s:
-        result = np.zeros(len(self.from_catalogue) + 1, np.float32)  # one more place takes what the catalogue lacks
         if not np.isfinite(scores.sum()):
             scores = np.nan_to_num(scores, nan=0.0, posinf=0.0, neginf=0.0)
-        result[self.to_catalogue] = scores
-        result = result[:-1]
+        padded = np.zeros(len(scores) + 1, np.float32)  # -1 finds the 0 of what the model lacks
+        padded[:-1] = scores
+        result = padded.take(self.from_catalogue)
         largest = float(np.abs(result).max()) if len(result) else 0.0
         return result * np.float32(factor / largest) if largest > 0 else result
 
