@@ -122,11 +122,14 @@ def test_a_member_that_stands_alone_too_is_asked_once_in_a_request(is_blend_firs
     alone, blend = Counted(serving_of(EASE)), serving_of(BLEND)
     servings: dict[Model, Serving] = {EASE: alone, BLEND: blend}
     share(servings)
+    blend.scores(history, 0)
+    blend.terms(history, TARGETS)
+    assert (alone.n_scores, alone.n_terms) == (1, 1)  # the blend does ask it
     answers = Answers()
     for serving in (blend, alone) if is_blend_first else (alone, blend):
         answers.scores(serving, history, 0)
         answers.terms(serving, history, TARGETS)
-    assert (alone.n_scores, alone.n_terms) == (1, 1)
+    assert (alone.n_scores, alone.n_terms) == (2, 2)  # once more for both
     assert (answers.scores(blend, history, 0) == serving_of(BLEND).scores(history, 0)).all()
     shared, unshared = answers.terms(blend, history, TARGETS), serving_of(BLEND).terms(history, TARGETS)
     assert (shared[0] == unshared[0]).all()
@@ -148,7 +151,7 @@ def _other_numbers() -> Model:
 @pytest.mark.parametrize(
     "other",
     [
-        Ease(l2=6.0).fit(DATA),
+        Ease.from_arrays({**EASE.settings(), "weighting": "presence"}, EASE.item_ids, EASE.arrays()),
         Ease.from_arrays(EASE.settings(), [f"other {item_id}" for item_id in EASE.item_ids], EASE.arrays()),
         _other_numbers(),
         ItemNeighbours().fit(DATA),
