@@ -84,7 +84,9 @@ def test_without_a_public_key_every_token_is_refused():
         PersonTokens("").user_id(signed(), NOW_MS)
 
 
-@pytest.mark.parametrize("text", ["abc", "!", PUBLIC[:-8], PRIVATE + PUBLIC])
+@pytest.mark.parametrize(
+    "text", ["abc", "!", PUBLIC[:-8], PRIVATE + PUBLIC], ids=["no base64", "a sign", "too short", "too long"]
+)
 def test_a_public_key_that_is_none_is_a_wrong_setting(text):
     with pytest.raises(ConfigError, match=r"tokens\.public_key"):
         PersonTokens(text)
