@@ -196,7 +196,7 @@ class Models:
 
 
 def item_content(items: Sequence[Item], facets: Sequence[str]) -> ItemContent:
-    """Returns what the catalogue knows of items, for models of content: texts, facets and other text attributes."""
+    """Returns what the catalogue knows of items, for models of content: title and description, and facets."""
     names = [name for name in facets if any(name in item.attributes for item in items)]
 
     def values(item: Item, name: str) -> list[str]:

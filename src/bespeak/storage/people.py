@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from bespeak.signals.ids import ANONYMOUS_ID, DEVICE_PROFILE_ID, PROFILE_ID, SEPARATOR, USER_ID, IdKey
-from bespeak.storage.base import Session, Transaction
+from bespeak.storage.base import Row, Session, Transaction
 from bespeak.storage.rows import as_bytes, as_int
 
 
@@ -37,6 +37,8 @@ class ConsentChange(msgspec.Struct, frozen=True, kw_only=True):
     proof: str = ""
 
 
+_OWNED_ID = ("person_id", "id_kind", "id_value")
+_CONSENT_COLUMNS = ("consent_id", *ConsentChange.__struct_fields__)
 _HOUSEHOLD_KINDS = {USER_ID: PROFILE_ID, ANONYMOUS_ID: DEVICE_PROFILE_ID}
 """Kind of an id -> kind of the household profiles whose ids begin with it."""
 
@@ -158,20 +160,12 @@ def roots(session: Session) -> dict[int, int]:
 
 def links_of(session: Session, people: Iterable[int]) -> dict[int, list[IdKey]]:
     """Returns person -> the ids linked to them, sorted."""
-    found: dict[int, list[IdKey]] = {}
-    rows = session.lookup("links", ("person_id", "id_kind", "id_value"), ("person_id",), [(p,) for p in people])
-    for person, kind, value in rows:
-        found.setdefault(as_int(person), []).append(IdKey(str(kind), str(value)))
-    return {person: sorted(keys) for person, keys in found.items()}
+    return _by_person(session.lookup("links", _OWNED_ID, ("person_id",), [(p,) for p in people]))
 
 
 def claims_of(session: Session, people: Iterable[int]) -> dict[int, list[IdKey]]:
     """Returns person -> the ids their devices claimed without proof, sorted."""
-    found: dict[int, list[IdKey]] = {}
-    rows = session.lookup("claims", ("person_id", "id_kind", "id_value"), ("person_id",), [(p,) for p in people])
-    for person, kind, value in rows:
-        found.setdefault(as_int(person), []).append(IdKey(str(kind), str(value)))
-    return {person: sorted(keys) for person, keys in found.items()}
+    return _by_person(session.lookup("claims", _OWNED_ID, ("person_id",), [(p,) for p in people]))
 
 
 def ids_of(session: Session, people: Iterable[int]) -> list[IdKey]:
@@ -206,14 +200,9 @@ def user_ids(session: Session, people: Iterable[int], kind: str = "user_id") -> 
 
 
 def claimants(session: Session, keys: Iterable[IdKey]) -> dict[int, list[IdKey]]:
-    """Returns person -> ids they claimed without proof, among the given ids."""
-    rows = session.lookup(
-        "claims", ("person_id", "id_kind", "id_value"), ("id_kind", "id_value"), [(k.kind, k.value) for k in keys]
-    )
-    found: dict[int, list[IdKey]] = {}
-    for person, kind, value in rows:
-        found.setdefault(as_int(person), []).append(IdKey(str(kind), str(value)))
-    return found
+    """Returns person -> ids they claimed without proof, among the given ids, sorted."""
+    wanted = [(key.kind, key.value) for key in keys]
+    return _by_person(session.lookup("claims", _OWNED_ID, ("id_kind", "id_value"), wanted))
 
 
 def add_consents(tx: Transaction, changes: Sequence[ConsentChange]) -> None:
@@ -221,20 +210,9 @@ def add_consents(tx: Transaction, changes: Sequence[ConsentChange]) -> None:
     if not changes:
         return
     ids = tx.reserve("consents", len(changes))
-    columns = (
-        "consent_id",
-        "person_id",
-        "purpose",
-        "is_granted",
-        "time_ms",
-        "received_ms",
-        "message_id",
-        "source",
-        "proof",
-    )
     tx.insert(
         "consents",
-        columns,
+        _CONSENT_COLUMNS,
         [
             (i, c.person_id, c.purpose, int(c.is_granted), c.time_ms, c.received_ms, c.message_id, c.source, c.proof)
             for i, c in zip(ids, changes, strict=True)
@@ -244,19 +222,8 @@ def add_consents(tx: Transaction, changes: Sequence[ConsentChange]) -> None:
 
 def consents_of(session: Session, people: Iterable[int]) -> list[ConsentChange]:
     """Returns the recorded changes of these persons, the oldest first."""
-    columns = (
-        "consent_id",
-        "person_id",
-        "purpose",
-        "is_granted",
-        "time_ms",
-        "received_ms",
-        "message_id",
-        "source",
-        "proof",
-    )
     rows = sorted(
-        session.lookup("consents", columns, ("person_id",), [(p,) for p in people]), key=lambda r: as_int(r[0])
+        session.lookup("consents", _CONSENT_COLUMNS, ("person_id",), [(p,) for p in people]), key=lambda r: as_int(r[0])
     )
     return [
         ConsentChange(
@@ -287,3 +254,11 @@ def count(session: Session) -> int:
     """Returns the number of persons, merged ones counted once."""
     row = session.row("SELECT count(*) FROM persons WHERE person_id = root_id")
     return as_int(row[0]) if row else 0
+
+
+def _by_person(rows: Iterable[Row]) -> dict[int, list[IdKey]]:
+    """Gathers rows of `_OWNED_ID`: person -> ids, sorted."""
+    found: dict[int, list[IdKey]] = {}
+    for person, kind, value in rows:
+        found.setdefault(as_int(person), []).append(IdKey(str(kind), str(value)))
+    return {person: sorted(keys) for person, keys in found.items()}
