@@ -8,10 +8,16 @@
     return document.hidden || (box !== null && !box.checked);
   };
 
-  // What refreshes itself waits while nobody looks, or while it was switched off.
+  // What refreshes itself waits while nobody looks, or while it was switched off. Switching off asks for
+  // nothing, and an answer that was already on its way is dropped.
+  const isPoll = (detail) => detail.requestConfig.elt.hasAttribute("data-poll") && detail.requestConfig.triggeringEvent === undefined;
+  const isSwitch = (event) => event !== undefined && event.target instanceof Element && event.target.matches("[data-live-switch]");
   document.addEventListener("htmx:beforeRequest", (event) => {
-    const trigger = event.detail.elt;
-    if (trigger.hasAttribute("data-poll") && event.detail.requestConfig.triggeringEvent === undefined && isPaused()) event.preventDefault();
+    const { detail } = event;
+    if ((isPoll(detail) || isSwitch(detail.requestConfig.triggeringEvent)) && isPaused()) event.preventDefault();
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (isPoll(event.detail) && isPaused()) event.detail.shouldSwap = false;
   });
 
   // A screen reader hears of changes at most every five seconds, and of the same words once.
