@@ -18,7 +18,7 @@ from bespeak.storage import people
 from bespeak.storage.base import Transaction
 from bespeak.storage.people import ProfileRow
 
-MAX_KEPT_BYTES = 8_000_000
+MAX_KEPT_BYTES = 20_000_000
 """Of profiles as they are stored; decoded ones take some twenty times as much memory."""
 
 

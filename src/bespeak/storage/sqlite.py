@@ -37,6 +37,7 @@ TRANSACTIONS_A_TURN = 16
 CHANGES_A_TURN = 500  # changed rows; a turn ends at whichever comes first
 SCRUBBED_AT_ONCE = 16_384  # pages; writers have a turn in between
 MAX_IDLE_READERS = 32
+CHECKPOINT_PAGES = 4_096  # of write-ahead log; profiles are rewritten often, and copied into the file once for all
 
 _ALL_TIMES = (
     "PRAGMA synchronous=FULL",
@@ -236,7 +237,7 @@ class SqliteStore:
                     writer.execute(f"PRAGMA {pragma}").fetchall()
             _check_is_ours(writer, self._path)
             writer.execute("PRAGMA journal_mode=WAL").fetchall()
-            for pragma in (*_ALL_TIMES, "PRAGMA cache_size=-65536"):
+            for pragma in (*_ALL_TIMES, "PRAGMA cache_size=-65536", f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}"):
                 writer.execute(pragma).fetchall()
         except FAILURES as error:
             raise explained(error, self._path) from error
