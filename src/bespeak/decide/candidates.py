@@ -165,15 +165,10 @@ def _of_facets(situation: Situation, family: str, limit: int) -> Int32s:
         ),
     )[: 2 * N_TOP_VALUES]
     share = max(1, limit // max(len(strongest), 1))
-    popularity = situation.world.counters.popularity
     found = []
     for _, name, code in strongest:
-        items, starts = situation.world.catalogue.facets[name].items_of
-        rows = items[starts[code] : starts[code + 1]]
-        rows = rows[situation.eligible[rows]]
-        if len(rows) > share:
-            rows = rows[np.argpartition(-popularity[rows], share)[:share]]
-        found.append(rows[np.argsort(-popularity[rows], kind="stable")])
+        items, starts = situation.world.popular_of(name)
+        found.append(first_eligible(items[starts[code] : starts[code + 1]], situation.eligible, share))
     return np.concatenate(found) if found else np.zeros(0, np.int32)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,9 @@ from bespeak.rules import Rule, parse
 from bespeak.rules.schema import Schema
 from bespeak.signals.purposes import Purposes
 from bespeak.signals.signal import SignalClass
+
+Int32s: TypeAlias = npt.NDArray[np.int32]
+Int64s: TypeAlias = npt.NDArray[np.int64]
 
 FRESH_HALF_LIFE_DAYS = 14.0
 
@@ -56,6 +60,7 @@ class World:
     purposes: Purposes = field(default_factory=Purposes)
     config_version: int = 0
     locale: str = ""
+    _popular: dict[str, tuple[Int32s, Int64s]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         n_items = len(self.catalogue)
@@ -76,7 +81,19 @@ class World:
         """Returns the policy as records name it, such as `home@3`."""
         return f"{placement}@{self.policies.get(placement, 1)}"
 
-    def freshness(self, rows: npt.NDArray[np.int32], now_ms: int) -> npt.NDArray[np.float64]:
+    def popular_of(self, facet: str) -> tuple[Int32s, Int64s]:
+        """(items, starts) as `FacetColumn.items_of`, but each value's items most popular first, ties by lower index.
+
+        Made at first use and kept with the world, so that a decision only reads the head of a few values.
+        """
+        found = self._popular.get(facet)
+        if found is None:
+            column, order = self.catalogue.facets[facet], self.counters.by_popularity
+            places, starts = replace(column, codes=column.codes[order]).items_of
+            found = self._popular[facet] = order[places], starts
+        return found
+
+    def freshness(self, rows: Int32s, now_ms: int) -> npt.NDArray[np.float64]:
         """float64: 1 for an item that is out now, halving every `FRESH_HALF_LIFE_DAYS`; 0 when its date is unknown."""
         born = self.catalogue.born_ms[rows]
         age_days = np.maximum(now_ms - born, 0) / DAY_MS
