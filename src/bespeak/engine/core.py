@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 from bespeak.decide.world import World
+from bespeak.engine import fold_version
 from bespeak.engine import runtime as runtimes
 from bespeak.engine.clock import Clock, StandingClock
 from bespeak.engine.config import Configuration, parse_config, read_file
@@ -175,8 +176,12 @@ class Core:
         with self.store.write() as tx:
             tx.lock_keys(["config"])
             active = records.current_config(tx)
-            version = runtimes.activate(tx, config, self.clock.now_ms(), "file") if active is None else active.version
-        return self._build(config if active is None else parse_config(active.body), version)
+            if active is None:
+                version = runtimes.activate(tx, config, self.clock.now_ms(), "file")
+            else:
+                config, version = parse_config(active.body), active.version
+                fold_version.settle(tx, config)  # this release may fold otherwise than the one before
+        return self._build(config, version)
 
     def _secret(self, name: str) -> bytes:
         with self.store.write() as tx:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import msgspec
 
+from bespeak.engine import fold_version
 from bespeak.engine.config import FILE_NAME, Configuration, parse_config
 from bespeak.engine.ingest import Ingest
 from bespeak.engine.observe import Observer
 from bespeak.engine.worlds import WorldKeeper
 from bespeak.errors import ConfigError
 from bespeak.intake.context import GeoIP
-from bespeak.profiles.settings import FoldSettings
 from bespeak.storage import records
 from bespeak.storage.base import Session, Store, Transaction
 from bespeak.storage.blobs import Blobs
@@ -50,20 +50,15 @@ def build(
     now_ms: Callable[[], int],
 ) -> Runtime:
     """Compiles a configuration."""
-    settings = config.settings
+    with store.read() as session:
+        policies = {name: policy.version for name, policy in read_policies(session).items()}
+        version = fold_version.version_of(session, config)
     observer = Observer(
         config.signals,
         config.purposes,
-        FoldSettings(
-            classes=config.signals.classes,
-            facets=tuple(settings.profiles.facets),
-            numeric_facets=tuple(settings.profiles.numeric_facets),
-            session_gap_minutes=settings.profiles.session_gap_minutes,
-        ),
-        visit_sources=frozenset(name for name, source in settings.sources.items() if source.kind != "import"),
+        fold_version.fold_settings(config, version),
+        visit_sources=fold_version.visit_sources(config),
     )
-    with store.read() as session:
-        policies = {name: policy.version for name, policy in read_policies(session).items()}
     keeper = WorldKeeper(store, blobs, config, config_version, policies)
     ingest = Ingest(
         store,
@@ -98,9 +93,11 @@ def activate(tx: Transaction, config: Configuration, now_ms: int, author: str) -
     """
     open_places(config)
     tx.lock_keys(["config"])
-    before = records.current_config(tx)
+    held_config = records.current_config(tx)
+    before = None if held_config is None else parse_config(held_config.body)
     if before is not None:
-        _check_purposes(parse_config(before.body), config)
+        _check_purposes(before, config)
+    fold_version.settle(tx, config, before)
     held = read_policies(tx)
     for name, placement in config.placements.items():
         digest = placement.digest()

@@ -184,6 +184,18 @@ class SignalCatalogue:
         except KeyError:
             raise UnknownName("signal class", name, sorted(self.classes)) from None
 
+    def mapping(self) -> dict[str, Any]:
+        """Returns what decides which signals, facets and traits an event gives, as plain values; weights are not in it.
+
+        Two catalogues of one mapping read every event alike.
+        """
+        return {
+            "events": {name: msgspec.to_builtins(spec) for name, spec in self.specs.items()},
+            "traits": {name: msgspec.to_builtins(spec) for name, spec in self.trait_specs.items()},
+            "paths": self._data.get("paths", {}),
+            "facets": self._data.get("facets", {}),
+        }
+
     def describe(self) -> list[dict[str, Any]]:
         """Returns one row per signal, as the reference prints it: names, class, weight, half-life, purpose, role."""
         rows = []

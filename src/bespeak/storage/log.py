@@ -109,6 +109,22 @@ def entries_of(session: Session, people: Iterable[int]) -> Iterator[Entry]:
         yield _entry(row)
 
 
+def positions_of(session: Session, people: Iterable[int]) -> list[int]:
+    """Returns the positions of every entry of these persons, ascending: a long log can then be read in parts."""
+    members = sorted(set(people))
+    if not members:
+        return []
+    marks = ", ".join("?" * len(members))
+    rows = session.rows(f"SELECT log_id FROM events WHERE person_id IN ({marks})", members)  # noqa: S608
+    return sorted(as_int(row[0]) for row in rows)
+
+
+def entries_at(session: Session, positions: Iterable[int]) -> list[Entry]:
+    """Returns the entries at these positions in log order."""
+    rows = session.lookup("events", _COLUMNS, ("log_id",), [(position,) for position in positions])
+    return [_entry(row) for row in sorted(rows, key=lambda row: as_int(row[0]))]
+
+
 def latest(session: Session, limit: int, after: int = 0) -> list[Entry]:
     """Returns the newest entries after a position, the newest first."""
     rows = session.rows(f"{_SELECT} WHERE log_id > ? ORDER BY log_id DESC LIMIT ?", (after, limit))
@@ -126,7 +142,7 @@ def latest_of(session: Session, people: Iterable[int], limit: int) -> list[Entry
 
 
 def rewrite(tx: Transaction, log_id: int, body: EntryBody) -> None:
-    """Replaces the body of one entry: an erasure took something out of it."""
+    """Replaces the body of one entry: a refold knows more of its items."""
     tx.run("UPDATE events SET body = ? WHERE log_id = ?", (_encoder.encode(body), log_id))
 
 
