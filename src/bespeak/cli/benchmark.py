@@ -19,11 +19,13 @@ from bespeak.cli.project import pairs
 from bespeak.errors import InvalidInput
 from bespeak.learn.benchmark import AUTO, Answers
 from bespeak.learn.benchmark import benchmark as answer
+from bespeak.learn.protocols import Asked
 from bespeak.models.base import History, Interactions
 
 benchmark = typer.Typer(no_args_is_help=True, help="Model quality on data from outside; needs no project.")
 
 Ids = dict[Any, int]
+_NEARLY_ALL = 0.95
 
 
 @benchmark.callback()
@@ -45,6 +47,9 @@ def recommend(
         Path | None, typer.Option("--history", help="Rows known when asked, neither fitted nor tuned on.")
     ] = None,
     allow_seen: Annotated[bool, typer.Option("--allow-seen", help="Items of the history may be answered.")] = False,
+    minutes: Annotated[
+        float | None, typer.Option("--max-minutes", min=0, help="After which auto tries no more settings.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of samples and first vectors.")] = 0,
 ) -> None:
     """Fits on one file, answers the queries of another, and writes user (or query), item, rank, score."""
@@ -58,20 +63,23 @@ def recommend(
             f"{queries.name} has neither '{person}' nor 'query'.", hint="Queries are users or histories."
         )
     settings = {name: _value(text) for name, text in pairs(setting, "--set").items()}
+    who: Asked
     with bar("benchmark") as told:
         if "query" in asked.column_names:
             names, histories = _own_histories(asked, items)
-            label = "query"
+            label, who = "query", "strangers"
         else:
             names, histories = _of_users(asked, table, more, person, log, items)
-            label = "user"
+            label, who = "user", _who(len(names), log)
         answers = answer(
             log,
             histories,
             k=k,
             model=model,
             settings=settings,
+            asked=who,
             allow_seen=allow_seen,
+            max_seconds=None if minutes is None else 60 * minutes,
             relevant="every" if has_ratings else "positive",
             seed=seed,
             progress=told,
@@ -131,8 +139,14 @@ def _log(table: pa.Table, person: str) -> tuple[Interactions, Ids, bool]:
         [items[value] for value in table.column("item").to_pylist()],
         weights=_weights(table),
         times_ms=_times(table),
+        is_ordered="timestamp" in table.column_names or "pos" in table.column_names,
     )
     return log, items, has_ratings
+
+
+def _who(n_asked: int, log: Interactions) -> Asked:
+    """Queries that name nearly all people ask what each does next; a part of them are those who came back."""
+    return "everybody" if n_asked >= _NEARLY_ALL * log.n_users else "returning"
 
 
 def _in_order(table: pa.Table) -> pa.Table:

@@ -1,7 +1,9 @@
 """Training: cut the log, compare models on it, choose, and say in words what was found.
 
-splits       what a model may see and what it is asked    candidates   what training tries
-metrics      ranking figures, one per person              blending     finding a blend on the choosing cut
-intervals    bootstrap over people                        train        choose, report, fit on everything
-leaderboard  models side by side                          report       what was found, in sentences
+protocols    which cuts fit the data             splits     what a model may see and what it is asked
+spaces       what is tried                       tuning     the race of families and the walk along settings
+contest      choosing and reporting              blending   finding a blend on the choosing cut
+leaderboard  models side by side                 metrics    ranking figures, one per person
+intervals    bootstrap over people               report     what was found, in sentences
+train        choose, report, fit on everything   benchmark  the same on data from outside
 """

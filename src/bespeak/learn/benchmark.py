@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.learn.leaderboard import Progress, Stopwatch
+from bespeak.learn.protocols import Asked
 from bespeak.learn.splits import Relevant
 from bespeak.learn.train import train
 from bespeak.models.base import History, Interactions, Model
@@ -54,8 +55,10 @@ def benchmark(
     k: int,
     model: str = AUTO,
     settings: Mapping[str, Any] | None = None,
+    asked: Asked = "everybody",
     allow_seen: bool = False,
     relevant: Relevant = "positive",
+    max_seconds: float | None = None,
     seed: int = 0,
     progress: Progress | None = None,
     stopwatch: Stopwatch = time.perf_counter,
@@ -69,8 +72,10 @@ def benchmark(
         k: items per query.
         model: a name of `families`, or `auto`: chosen and tuned on a validation cut of the log.
         settings: of a named model, over its defaults.
+        asked: who the queries are about; `auto` chooses on a cut that asks likewise.
         allow_seen: whether items of the history may be answered.
         relevant: which rows of the validation cut count as right answers.
+        max_seconds: after which `auto` tries no more settings.
         seed: of samples and first vectors.
         progress: told the stage and the share that is done.
         stopwatch: for the seconds.
@@ -88,7 +93,18 @@ def benchmark(
     started = stopwatch()
     sentences: list[str] = []
     if model == AUTO:
-        trained = train(log, seed=seed, relevant=relevant, k=k, progress=progress, stopwatch=stopwatch)
+        trained = train(
+            log,
+            asked=asked,
+            allows_seen=allow_seen,
+            reports=False,
+            max_seconds=max_seconds,
+            seed=seed,
+            relevant=relevant,
+            k=k,
+            progress=progress,
+            stopwatch=stopwatch,
+        )
         fitted, sentences = trained.model, trained.sentences()
     else:
         unfitted = model_class(model).from_arrays(settings or {}, (), {})

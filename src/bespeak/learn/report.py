@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from bespeak.learn.choice import Choice
 from bespeak.learn.intervals import Interval
 from bespeak.learn.leaderboard import Leaderboard, Row
 from bespeak.learn.splits import Relevant
@@ -18,13 +19,31 @@ _PROTOCOLS = {
     "live": "As served (fitted on the first 80 % of events; people asked halfway through what they did later)",
     "calendar": "By the calendar (first 80 % of events against what followed)",
     "per person": "By person (each one's first 80 % of events against the rest)",
+    "leave one out": "Next event (all events of each person but the last against the last)",
+    "held out": "Without an order (a random fifth of each person's events held back)",
+    "strangers": "Strangers (the latest people are asked after each of their events for the next one)",
 }
 
 
-def sentences(model: Model, boards: Sequence[Leaderboard], interactions: Interactions, relevant: Relevant) -> list[str]:
+def sentences(
+    model: Model,
+    boards: Sequence[Leaderboard],
+    interactions: Interactions,
+    relevant: Relevant,
+    choice: Choice | None = None,
+    *,
+    is_late: bool = False,
+) -> list[str]:
     """One sentence on the data, one per protocol, one on what is used and what it was fitted on."""
     said = [_data(interactions, boards)]
     said += [_board(board) for board in boards]
+    if is_late:
+        said.append("The time cap ended the search for settings early; with more time a better model may be found.")
+    if not boards and choice is not None:
+        figures = ", ".join(f"{name.replace('_', ' ')} {_figure(figure)}" for name, figure in choice.figures.items())
+        said.append(f"{_PROTOCOLS[choice.protocol]}, {choice.n_asked:,} people asked, NDCG when choosing: {figures}.")
+        said.append(f"In use: {described(model)}, fitted on all events; no cut was left for a figure without bias.")
+        return said
     if not boards:
         said.append(f"Too few events to compare models; {described(model)} is used until there are more.")
         return said

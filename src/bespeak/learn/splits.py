@@ -4,6 +4,8 @@
     live           as calendar, but whoever comes later is asked in the middle of the visit, with the history up to then
     per_person     of each person the first share of their rows in time is seen
     leave_one_out  of each person all but the last row is seen (figures of the literature; it leaks the future)
+    held_out       of each person a random share of the rows is kept back: for rows without an order
+    strangers      whole people are kept back and asked after each of their rows for the next one
 
 Ties in time are broken by the order of the input. Only the cuts by date, calendar and live, leave the future out of
 the training data, so they are the ones that speak about a project's tomorrow. Calendar asks for weeks ahead with the
@@ -50,6 +52,7 @@ class Split:
         now_ms: the moment the answers are computed for: the last row of `fit`.
         n_people_later: people with rows after the cut.
         n_people_new: of those, the ones without any row before it.
+        allows_seen: whether what a person touched before may be answered again.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Split:
     now_ms: int
     n_people_later: int
     n_people_new: int
+    allows_seen: bool = False
 
     def __len__(self) -> int:
         return len(self.people)
@@ -74,8 +78,9 @@ class Split:
         return self.known.histories(self.people[part])
 
     def seen(self, part: slice) -> Csr:
-        """CSR [part, n_items] whose entries are what `people[part]` touched before they are asked."""
-        return self.known.net[self.people[part]]
+        """CSR [part, n_items] whose entries may not be answered: what `people[part]` touched before they are asked."""
+        people = self.people[part]
+        return csr_array((len(people), self.known.n_items)) if self.allows_seen else self.known.net[people]
 
 
 def calendar(interactions: Interactions, share: float = 0.8, *, relevant: Relevant = "positive") -> Split:
@@ -143,6 +148,93 @@ def leave_one_out(interactions: Interactions, *, relevant: Relevant = "positive"
     """All rows of each person but the last against the last."""
     seen = _first(interactions, np.diff(interactions.row_starts) - 1)
     return _cut("leave one out", interactions, seen, seen, relevant)
+
+
+def held_out(
+    interactions: Interactions, share: float = 0.8, *, relevant: Relevant = "positive", seed: int = 0
+) -> Split:
+    """A random `share` of each person's rows against the rest of them, for rows whose order means nothing."""
+    _require_share(share)
+    draws = np.random.default_rng(seed).random(len(interactions))
+    place = np.empty(len(draws), np.int64)
+    place[np.lexsort((draws, interactions.user_index))] = np.arange(len(draws))
+    place -= interactions.row_starts[interactions.user_index]
+    seen = np.asarray(place < np.ceil(share * np.diff(interactions.row_starts))[interactions.user_index])
+    return _cut("held out", interactions, seen, seen, relevant)
+
+
+def strangers(
+    interactions: Interactions,
+    share: float = 0.95,
+    *,
+    relevant: Relevant = "positive",
+    allows_seen: bool = False,
+    at_most: int = 20_000,
+) -> Split:
+    """The first `share` of all people against the others, of whom nothing is known but the rows before each question.
+
+    People come in the order of their first row (in time, else of the input). Each of the others is asked after every
+    row for the next one, so one person gives several questions; a question is a person of `known`.
+
+    Args:
+        allows_seen: whether a next row that is an item of the rows before counts; else it is not asked for.
+        at_most: questions, of the latest people.
+
+    Example:
+        >>> log = Interactions.from_events(list("aabbb"), list("xyxyz"))
+        >>> cut = strangers(log, share=0.5)
+        >>> len(cut.fit), [len(history) for history in cut.histories(slice(0, 2))], cut.truth.indices.tolist()
+        (2, [1, 2], [1, 2])
+    """
+    _require_share(share)
+    starts, counts = interactions.row_starts[:-1], np.diff(interactions.row_starts)
+    present = np.flatnonzero(counts)
+    first = starts[present]
+    come = present[np.lexsort((interactions.source_rows[first], interactions.times_ms[first]))]
+    kept_back = np.zeros(interactions.n_users, bool)
+    kept_back[come[int(np.ceil(share * len(come))) :]] = True
+    fit = interactions.select(~kept_back[interactions.user_index])
+    place = np.arange(len(interactions)) - starts[interactions.user_index]
+    is_target = kept_back[interactions.user_index] & (place > 0)
+    if relevant == "positive":
+        is_target &= interactions.weights > 0
+    if not allows_seen:
+        is_target &= ~_is_repeat(interactions)
+    targets = np.flatnonzero(is_target)[-at_most:]
+    lengths = place[targets]
+    questions = np.repeat(np.arange(len(targets)), lengths)
+    ends = np.cumsum(lengths)
+    rows = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - lengths, lengths)
+    rows += np.repeat(starts[interactions.user_index[targets]], lengths)
+    known = Interactions.from_arrays(
+        [str(question) for question in range(len(targets))],
+        interactions.item_ids,
+        questions,
+        interactions.item_index[rows],
+        weights=interactions.weights[rows],
+        times_ms=interactions.times_ms[rows],
+    )
+    shape = (len(targets), interactions.n_items)
+    cells = (np.arange(len(targets)), interactions.item_index[targets])
+    return Split(
+        name="strangers",
+        fit=fit,
+        known=known,
+        people=np.arange(len(targets), dtype=np.int32),
+        truth=csr_array((np.ones(len(targets), np.float32), cells), shape=shape),
+        now_ms=fit.last_ms,
+        n_people_later=int(kept_back.sum()),
+        n_people_new=int(kept_back.sum()),
+        allows_seen=allows_seen,
+    )
+
+
+def _is_repeat(interactions: Interactions) -> Bools:
+    """bool[e]: whether the person touched the item in an earlier row."""
+    pairs = interactions.user_index.astype(np.int64) * interactions.n_items + interactions.item_index
+    is_repeat = np.ones(len(pairs), bool)
+    is_repeat[np.unique(pairs, return_index=True)[1]] = False
+    return is_repeat
 
 
 def _first(interactions: Interactions, counts: np.ndarray) -> Bools:

@@ -90,6 +90,7 @@ class Interactions:
         source_rows: int64[e], the row each event had in the input: what breaks ties between people.
         class_index: int16[e] into `class_names`, or None when the events carry no signal class.
         class_names: the signal classes.
+        is_ordered: whether the order of a person's events means anything; without it no model may learn from it.
     """
 
     user_ids: Sequence[str]
@@ -101,6 +102,7 @@ class Interactions:
     source_rows: Int64s
     class_index: npt.NDArray[np.int16] | None = None
     class_names: Sequence[str] = ()
+    is_ordered: bool = True
 
     @classmethod
     def from_events(
@@ -168,6 +170,7 @@ class Interactions:
         times_ms: npt.ArrayLike | None = None,
         class_index: npt.ArrayLike | None = None,
         class_names: Sequence[str] = (),
+        is_ordered: bool = True,
     ) -> Interactions:
         """Builds interactions from index arrays in any order; checks and sorts them.
 
@@ -197,6 +200,7 @@ class Interactions:
             source_rows=order.astype(np.int64),
             class_index=None if classes is None else classes[order],
             class_names=class_names,
+            is_ordered=is_ordered,
         )
 
     def __len__(self) -> int:

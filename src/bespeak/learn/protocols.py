@@ -1,0 +1,87 @@
+"""Which cuts fit the data: who will be asked, and what the log can tell about order and time.
+
+    returning   people who come back by date are asked: `live` decides, `calendar` and `per_person` stand beside it
+    everybody   each person of the log is asked after their last row: `per_person`; without times `leave_one_out`
+    strangers   visits of nobody known are asked row by row
+
+Without times "by date" means nothing, without an order neither does "the next row": then a random part of each
+person's rows is held out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, TypeAlias
+
+from bespeak.learn.splits import (
+    Relevant,
+    Split,
+    calendar,
+    held_out,
+    leave_one_out,
+    live,
+    per_person,
+    rolling,
+    strangers,
+)
+from bespeak.models.base import Interactions
+
+Asked: TypeAlias = Literal["returning", "everybody", "strangers"]
+"""Who the model will be asked about."""
+
+_MANY_PEOPLE = 500
+"""A small log is cut at several dates for choosing until so many people are asked."""
+_SMALL_LOG = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Protocol:
+    """How models are compared.
+
+    Attributes:
+        cut: the log -> a cut.
+        earlier: the rows that a reporting cut may see -> the cuts on which models are chosen.
+        baseline: the family that figures are compared with.
+    """
+
+    cut: Callable[[Interactions], Split]
+    earlier: Callable[[Interactions], Sequence[Split]]
+    baseline: str = "popularity"
+
+
+def protocols(
+    log: Interactions, asked: Asked = "returning", *, relevant: Relevant = "positive", allows_seen: bool = False
+) -> list[Protocol]:
+    """The protocols that fit a log, the one that decides first.
+
+    Args:
+        log: what will be trained on.
+        asked: who the model will be asked about.
+        relevant: which rows count as right answers.
+        allows_seen: whether what a person touched before may be answered (strangers only).
+    """
+    if asked == "strangers":
+        return [_plain(partial(strangers, relevant=relevant, allows_seen=allows_seen))]
+    if not log.is_ordered:
+        return [_plain(partial(held_out, relevant=relevant))]
+    by_person = _plain(partial(per_person, relevant=relevant))
+    if not log.has_times:
+        return [_plain(partial(leave_one_out, relevant=relevant))] if asked == "everybody" else [by_person]
+    if asked == "everybody":
+        return [by_person]
+    enough = _MANY_PEOPLE if len(log) <= _SMALL_LOG else 1
+    by_date = [
+        Protocol(
+            cut=partial(cut, relevant=relevant),
+            earlier=partial(rolling, cut, relevant=relevant, enough_people=enough),
+            baseline="recent_popularity",
+        )
+        for cut in (live, calendar)
+    ]
+    return [*by_date, by_person]
+
+
+def _plain(cut: Callable[[Interactions], Split]) -> Protocol:
+    return Protocol(cut=cut, earlier=lambda fit: [cut(fit)])

@@ -1,0 +1,61 @@
+"""What training tries: per family where it starts and which settings it may change, fixed by the data's size alone."""
+
+from __future__ import annotations
+
+from bespeak.learn.tuning import Space
+from bespeak.models.base import Interactions, ItemContent
+from bespeak.models.content import Content
+from bespeak.models.ease import Ease
+from bespeak.models.implicit_mf import ImplicitMf
+from bespeak.models.item_neighbours import ItemNeighbours
+from bespeak.models.popularity import Popularity
+from bespeak.models.recent_popularity import DAY_MS, RecentPopularity
+from bespeak.models.sequence_rules import SequenceRules
+from bespeak.models.trending import Trending
+
+_DENSE_MAX_ITEMS = 15_000
+"""Above it a matrix of items by items takes minutes and gigabytes; sparse and factored models stand in."""
+_FEW_FACTORS_BELOW_EVENTS = 1_000_000
+_WINDOWS_DAYS = (3.0, 7.0, 14.0, 30.0, 90.0)
+
+
+def default_spaces(interactions: Interactions, content: ItemContent | None, *, seed: int = 0) -> list[Space]:
+    """The families worth trying on data of this size. The same data gives the same list.
+
+    User neighbours are left out: they hold people, so they are only used where somebody asks for them.
+
+    Example:
+        >>> [space.start.name for space in default_spaces(Interactions.from_events([], []), None)]
+        ['popularity']
+    """
+    spaces = [Space(Popularity())]
+    if not len(interactions):
+        return spaces
+    if interactions.has_times:
+        spaces += _by_date(interactions)
+    if interactions.is_ordered:
+        spaces.append(Space(SequenceRules(), {"norm": (0.15, 0.3, 0.5)}))
+    spaces.append(Space(ItemNeighbours(shrinkage=10.0), {"shrinkage": (10.0, 100.0)}))
+    if interactions.n_items <= _DENSE_MAX_ITEMS:
+        spaces.append(Space(Ease(l2=150.0), {"l2": (50.0, 150.0, 500.0, 1500.0)}))
+    factors = 32 if len(interactions) < _FEW_FACTORS_BELOW_EVENTS else 96
+    spaces.append(Space(ImplicitMf(factors=factors, l2=20.0, alpha=10.0, seed=seed), {"alpha": (2.0, 10.0)}))
+    if content is not None and (content.texts or content.attributes or content.numbers):
+        spaces.append(Space(Content()))
+    return spaces
+
+
+def n_trials(interactions: Interactions) -> int:
+    """Settings tried for each family besides its start: fewer where a fit takes long."""
+    cells = len(interactions) + interactions.n_items**2 // 100
+    return 8 if cells < 300_000 else 5 if cells < 1_500_000 else 3
+
+
+def _by_date(interactions: Interactions) -> list[Space]:
+    span_days = (interactions.last_ms - int(interactions.times_ms.min())) / DAY_MS
+    windows = tuple(days for days in _WINDOWS_DAYS if days < span_days / 2)
+    spaces = [Space(RecentPopularity()), Space(Trending())]  # the first chooses its window by itself
+    if windows:
+        middle = windows[len(windows) // 2]
+        spaces.append(Space(RecentPopularity(window_days=middle), {"window_days": windows}))
+    return spaces
