@@ -65,6 +65,20 @@ def test_what_a_killed_process_left_is_not_listed_and_is_swept(blobs: Blobs) -> 
     assert [file.name for file in (blobs.folder / "m").iterdir()] == ["a"]
 
 
+def test_a_folder_goes_with_what_is_half_written_in_it(blobs: Blobs) -> None:
+    blobs.put("m/1/a", b"one")
+    blobs.put("m/2/a", b"two")
+    (blobs.folder / "m" / "1" / ".b.unfinished").mkdir()
+    (blobs.folder / "m" / "1" / ".b.unfinished" / "c").write_bytes(b"half")
+    assert blobs.list("m/1/") == ["m/1/a"]
+    assert blobs.folders("m") == ["m/1", "m/2"]
+    blobs.delete_folder("m/1")
+    blobs.delete_folder("m/1")  # another process may have been faster
+    assert blobs.folders("m") == ["m/2"]
+    assert blobs.list() == ["m/2/a"]
+    assert blobs.folders("nothing") == []
+
+
 def test_a_put_that_fails_leaves_nothing(blobs: Blobs, tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable):
         blobs.put("a", tmp_path / "missing")

@@ -164,12 +164,9 @@ class Core:
         young_ms = self.clock.now_ms() - YOUNG_MODEL_MS
         with self.store.write() as tx:
             listed = {version.blob_key for version in records.models(tx)}
-            orphans = [
-                key
-                for key in self.blobs.list("models/")
-                if (folder := "/".join(key.split("/")[:2])) not in listed and _begun_ms(folder) < young_ms
-            ]
-            self.blobs.delete(orphans)
+            for folder in self.blobs.folders("models"):
+                if folder not in listed and _begun_ms(folder) < young_ms:
+                    self.blobs.delete_folder(folder)
 
     def _activate_first(self, config: Configuration) -> Runtime:
         """A fresh project applies by itself; any other uses what is active."""

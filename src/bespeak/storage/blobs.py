@@ -7,6 +7,7 @@ row (a process was killed between the two) is an orphan that its owner sweeps.
 
 from __future__ import annotations
 
+import builtins
 import io
 import re
 import shutil
@@ -99,12 +100,30 @@ class Blobs:
         return n_removed
 
     def list(self, prefix: str = "") -> list[str]:
-        """Returns the keys that start with a prefix, sorted."""
+        """Returns the keys that start with a prefix, sorted; what is half written has none."""
         start = self.folder.joinpath(*prefix.split("/")[:-1])
         if not start.is_dir():
             return []
         keys = (file.relative_to(self.folder).as_posix() for file in start.rglob("*") if file.is_file())
-        return sorted(key for key in keys if key.startswith(prefix) and not key.endswith(files.PART_SUFFIX))
+        return sorted(key for key in keys if key.startswith(prefix) and "/." not in f"/{key}")
+
+    def folders(self, folder: str) -> builtins.list[str]:
+        """Returns the keys of the folders in a folder, sorted; those too that hold only what is half written."""
+        start = self._file(folder)
+        if not start.is_dir():
+            return []
+        return sorted(f"{folder}/{one.name}" for one in start.iterdir() if one.is_dir() and one.name[0] != ".")
+
+    def delete_folder(self, folder: str) -> None:
+        """Removes a folder and everything below it, durably: also what a killed process left half written there."""
+        start = self._file(folder)
+        try:
+            shutil.rmtree(start)
+            files.sync_directory(start.parent)
+        except FileNotFoundError:  # somebody else removes it too
+            return
+        except OSError as error:
+            raise _unavailable(error) from error
 
     def sweep(self, folder: str = "") -> int:
         """Removes what killed processes left half written, in a folder or everywhere; returns how many files.
