@@ -7,7 +7,7 @@ import pytest
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.decide.model_set import LoadedModel, MappedModel, ModelSet, Neighbours
-from bespeak.decide.serving import Answers
+from bespeak.decide.question import Past
 from bespeak.models.base import History, Interactions
 from bespeak.models.blend import Blend
 from bespeak.models.ease import Ease
@@ -26,9 +26,14 @@ def row(*ids: str) -> np.ndarray:
     return np.array([CATALOGUE.index[item_id] for item_id in ids], np.int32)
 
 
+def past(*ids: str, dislikes: tuple[str, ...] = ()) -> Past:
+    items = row(*ids, *dislikes)
+    weights = np.array([1.0] * len(ids) + [-2.0] * len(dislikes), np.float32)
+    return Past(items, weights, np.arange(len(items), dtype=np.int64), 0)
+
+
 def scores(model: MappedModel, *ids: str) -> np.ndarray:
-    items = row(*ids)
-    return model.scores(items, np.ones(len(items), np.float32), np.arange(len(items), dtype=np.int64), 0)
+    return model.scores(past(*ids))
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +68,7 @@ def test_scores_that_are_the_same_for_everybody_are_kept_for_an_hour() -> None:
     assert first is scores(popular, "a")
     assert first[CATALOGUE.index["a"]] == 1.0
     assert first[CATALOGUE.index["d"]] == 0.5
+    assert popular.common(0).order.tolist() == sorted(row("a", "b").tolist()) + row("d").tolist()  # ties by index
 
 
 def test_neighbours_stand_in_catalogue_indices_and_strangers_have_none() -> None:
@@ -97,15 +103,28 @@ def test_a_blend_beside_its_members_scores_and_explains_as_it_does_alone() -> No
     blend = Blend.of(members, [0.6, 0.4], DATA)
     alone = MappedModel.of(LoadedModel.of(blend), CATALOGUE)
     beside = ModelSet.build([LoadedModel.of(model) for model in (blend, *members)], CATALOGUE)
-    touched = row("a", "new", "d")
-    history = touched, np.array([1.0, 1.0, -2.0], np.float32), np.arange(3, dtype=np.int64)
-    answers = Answers()
-    scored = {model.name: model.scores(*history, 0, answers) for model in beside.models}
-    causes = {model.name: model.causes(*history, row("b", "a"), answers) for model in beside.models}
+    asked = past("a", "new", dislikes=("d",))
+    scored = {model.name: model.scores(asked) for model in beside.models}
+    causes = {model.name: model.causes(asked, row("b", "a")) for model in beside.models}
     assert scored["blend"].any()
-    assert (scored["blend"] == alone.scores(*history, 0)).all()
-    assert causes["blend"] == alone.causes(*history, row("b", "a")) != {}
+    anew = past("a", "new", dislikes=("d",))
+    assert (scored["blend"] == alone.scores(anew)).all()
+    assert causes["blend"] == alone.causes(anew, row("b", "a")) != {}
     for model in members:
         single = MappedModel.of(LoadedModel.of(model), CATALOGUE)
-        assert (scored[model.name] == single.scores(*history, 0)).all()
-        assert causes[model.name] == single.causes(*history, row("b", "a"))
+        assert (scored[model.name] == single.scores(anew)).all()
+        assert causes[model.name] == single.causes(anew, row("b", "a"))
+
+
+def test_models_of_the_same_items_are_asked_one_question() -> None:
+    other = Popularity().fit(Interactions.from_events(["u"], ["a"]))
+    models = ModelSet.build(
+        [LoadedModel.of(m) for m in (Ease(l2=1.0).fit(DATA), ItemNeighbours().fit(DATA), other)], CATALOGUE
+    )
+    ease, neighbours, stranger = (models.named(name) for name in ("ease", "item_neighbours", "popularity"))
+    assert ease is not None
+    assert neighbours is not None
+    assert stranger is not None
+    asked = past("a", "new", "d")
+    assert asked.question(ease.items) is asked.question(neighbours.items)
+    assert [len(asked.question(model.items).history) for model in (ease, stranger)] == [2, 1]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bespeak.decide.serving import Answers, Serving, serving_of, share
+from bespeak.decide.question import Question, Serving
+from bespeak.decide.serving import serving_of, share
 from bespeak.models.base import History, Interactions, ItemContent, Model
 from bespeak.models.blend import Blend
 from bespeak.models.content import Content
@@ -63,10 +64,10 @@ def test_scores_and_terms_are_those_of_the_model(model: Model, history: History)
     fitted = model.fit(DATA, CONTENT)
     serving = serving_of(fitted)
     expected = fitted.scores([history], 2_000)[0]
-    assert serving.scores(history, 2_000) == pytest.approx(expected, abs=1e-5, rel=1e-4)
+    assert serving.scores(Question(history, 2_000)) == pytest.approx(expected, abs=1e-5, rel=1e-4)
     if fitted.explains:
         targets = np.array([0, 3, 7, 50], np.int32)
-        items, added = serving.terms(history, targets)
+        items, added = serving.terms(Question(history, 2_000), targets)
         for position, item in enumerate(targets.tolist()):
             explanation = fitted.explain(history, item)
             mine, theirs = np.zeros(N_ITEMS), np.zeros(N_ITEMS)
@@ -81,7 +82,8 @@ def test_arrays_mapped_from_a_file_stay_untouched() -> None:
     for array in arrays.values():
         array.setflags(write=False)
     before = arrays["weights"].copy()
-    serving_of(Ease.from_arrays(fitted.settings(), fitted.item_ids, arrays)).scores(HISTORIES["likes and dislikes"], 0)
+    mapped = Ease.from_arrays(fitted.settings(), fitted.item_ids, arrays)
+    serving_of(mapped).scores(Question(HISTORIES["likes and dislikes"], 0))
     assert (arrays["weights"] == before).all()
 
 
@@ -92,15 +94,13 @@ class Counted(Serving):
         self.inner = inner
         self.n_scores = self.n_terms = 0
 
-    def scores(self, history: History, now_ms: int, answers: Answers | None = None) -> np.ndarray:
+    def scores(self, question: Question) -> np.ndarray:
         self.n_scores += 1
-        return self.inner.scores(history, now_ms, answers)
+        return self.inner.scores(question)
 
-    def terms(
-        self, history: History, targets: np.ndarray, answers: Answers | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def terms(self, question: Question, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.n_terms += 1
-        return self.inner.terms(history, targets, answers)
+        return self.inner.terms(question, targets)
 
 
 EASE = Ease(l2=5.0).fit(DATA)
@@ -113,7 +113,7 @@ TARGETS = np.array([0, 3, 7, 50], np.int32)
 def test_a_folded_in_person_gets_the_models_numbers(history: History) -> None:
     fitted = ImplicitMf(factors=16, rounds=3, threads=1, weighting="linear").fit(DATA)
     expected = fitted.scores([history], 0)[0]
-    assert serving_of(fitted).scores(history, 0) == pytest.approx(expected, abs=1e-6, rel=1e-6)
+    assert serving_of(fitted).scores(Question(history, 0)) == pytest.approx(expected, abs=1e-6, rel=1e-6)
 
 
 @pytest.mark.parametrize("is_blend_first", [True, False])
@@ -122,24 +122,22 @@ def test_a_member_that_stands_alone_too_is_asked_once_in_a_request(is_blend_firs
     alone, blend = Counted(serving_of(EASE)), serving_of(BLEND)
     servings: dict[Model, Serving] = {EASE: alone, BLEND: blend}
     share(servings)
-    blend.scores(history, 0)
-    blend.terms(history, TARGETS)
-    assert (alone.n_scores, alone.n_terms) == (1, 1)  # the blend does ask it
-    answers = Answers()
+    question = Question(history, 0)
     for serving in (blend, alone) if is_blend_first else (alone, blend):
-        answers.scores(serving, history, 0)
-        answers.terms(serving, history, TARGETS)
-    assert (alone.n_scores, alone.n_terms) == (2, 2)  # once more for both
-    assert (answers.scores(blend, history, 0) == serving_of(BLEND).scores(history, 0)).all()
-    shared, unshared = answers.terms(blend, history, TARGETS), serving_of(BLEND).terms(history, TARGETS)
-    assert (shared[0] == unshared[0]).all()
-    assert (shared[1] == unshared[1]).all()
+        question.scores(serving)
+        question.terms(serving, TARGETS)
+        assert (alone.n_scores, alone.n_terms) == (1, 1)  # by the blend, or for it
+    unshared = serving_of(BLEND)
+    assert (question.scores(blend) == unshared.scores(Question(history, 0))).all()
+    expected = unshared.terms(Question(history, 0), TARGETS)
+    for mine, theirs in zip(question.terms(blend, TARGETS), expected, strict=True):
+        assert (mine == theirs).all()
 
 
 def test_terms_of_other_targets_are_asked_anew() -> None:
-    history, serving, answers = HISTORIES["likes"], Counted(serving_of(EASE)), Answers()
-    answers.terms(serving, history, TARGETS)
-    _, added = answers.terms(serving, history, TARGETS[:2])
+    serving, question = Counted(serving_of(EASE)), Question(HISTORIES["likes"], 0)
+    question.terms(serving, TARGETS)
+    _, added = question.terms(serving, TARGETS[:2])
     assert (serving.n_terms, added.shape[1]) == (2, 2)
 
 
@@ -162,7 +160,7 @@ def test_a_model_that_differs_from_the_member_is_not_taken_for_it(other: Model) 
     blend, alone = serving_of(BLEND), Counted(serving_of(other))
     share({other: alone, BLEND: blend})
     expected = BLEND.scores([HISTORIES["likes"]], 0)[0]
-    assert blend.scores(HISTORIES["likes"], 0) == pytest.approx(expected, abs=1e-5, rel=1e-4)
+    assert blend.scores(Question(HISTORIES["likes"], 0)) == pytest.approx(expected, abs=1e-5, rel=1e-4)
     assert alone.n_scores == 0
 
 
@@ -171,5 +169,5 @@ def test_a_member_that_is_the_same_for_everybody_stays_the_blends_own() -> None:
     mixed = Blend.of([EASE, popular], [0.7, 0.3], DATA)
     blend, alone = serving_of(mixed), Counted(serving_of(popular))
     share({popular: alone, mixed: blend})
-    blend.scores(HISTORIES["likes"], 0)
+    blend.scores(Question(HISTORIES["likes"], 0))
     assert alone.n_scores == 0

@@ -104,10 +104,17 @@ def _proposals(situation: Situation) -> Proposals:
 
 def _of_models(situation: Situation, source: SourceSettings, only: str = "") -> Proposals:
     return [
-        (f"model.{name}", best_of(scores, situation.eligible, source.limit), source.weight)
-        for name, scores in situation.model_scores.items()
+        (f"model.{name}", _best_of_model(situation, name, source.limit), source.weight)
+        for name in situation.model_scores
         if not only or name == only
     ]
+
+
+def _best_of_model(situation: Situation, name: str, limit: int) -> Int32s:
+    model = situation.world.models.named(name)
+    if model is not None and not model.is_personal:
+        return first_eligible(model.common(situation.now_ms).order, situation.eligible, limit)
+    return best_of(situation.model_scores[name], situation.eligible, limit)
 
 
 def _popular(situation: Situation, limit: int) -> Int32s:

@@ -164,9 +164,7 @@ class Explainer:
         """The item of the history that adds most to the model's score; asked once for all items that are shown."""
         causes = self._causes.get(model.name)
         if causes is None:
-            known = self._situation.known
-            causes = model.causes(known.touched, known.weights, known.times_ms, self._shown, self._situation.answers)
-            self._causes[model.name] = causes
+            causes = self._causes[model.name] = model.causes(self._situation.past, self._shown)
         return causes.get(index, -1)
 
     def _pull(self, name: str, index: int) -> str:

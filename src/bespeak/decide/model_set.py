@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
-from bespeak.decide.serving import Answers, Serving, serving_of, share
+from bespeak.decide.question import ItemMap, Past, Serving
+from bespeak.decide.serving import serving_of, share
 from bespeak.models.base import History, Model
 
 Float32s: TypeAlias = npt.NDArray[np.float32]
@@ -95,68 +96,70 @@ class LoadedModel:
 
 
 @dataclass(frozen=True, eq=False)
+class Common:
+    """Scores that are the same for everybody, as of the start of an hour.
+
+    Attributes:
+        scores: float32[n], 0..1.
+        order: int32, the items with more than 0, best first, ties by lower index.
+    """
+
+    scores: Float32s
+    order: Int32s
+
+
+@dataclass(frozen=True, eq=False)
 class MappedModel:
     """A loaded model seen from one catalogue.
 
     Attributes:
         loaded: the model.
-        to_catalogue: int32[m]: model index -> catalogue index, -1 for items that the catalogue does not have.
-        from_catalogue: int32[n]: catalogue index -> model index, -1 for items that the model does not know.
+        items: its items in the catalogue; models of the same items share it.
     """
 
     loaded: LoadedModel
-    to_catalogue: Int32s
-    from_catalogue: Int32s
-    _constant: dict[int, Float32s] = field(default_factory=dict)
+    items: ItemMap
+    _common: dict[int, Common] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, loaded: LoadedModel, catalogue: CatalogueSnapshot) -> MappedModel:
         """Maps one model."""
-        find = catalogue.index.get
-        to_catalogue = np.array([find(item_id, -1) for item_id in loaded.model.item_ids], np.int32)
-        from_catalogue = np.full(len(catalogue), -1, np.int32)
-        known = np.flatnonzero(to_catalogue >= 0)
-        from_catalogue[to_catalogue[known]] = known
-        return cls(loaded, to_catalogue, from_catalogue)
+        return cls(loaded, ItemMap.of(loaded.model.item_ids, catalogue))
 
     @property
     def name(self) -> str:
         """The model's name."""
         return self.loaded.name
 
-    def scores(
-        self,
-        touched: Int32s,
-        weights: Float32s,
-        times_ms: npt.NDArray[np.int64],
-        now_ms: int,
-        answers: Answers | None = None,
-    ) -> Float32s:
-        """float32[n]: scores of all catalogue items for a history of catalogue items; 0 for what the model lacks.
+    @property
+    def is_personal(self) -> bool:
+        """Whether the scores hang on the history; otherwise `common` has them."""
+        return self.loaded.model.personal
+
+    def scores(self, past: Past) -> Float32s:
+        """float32[n]: scores of all catalogue items for a past; 0 for what the model lacks.
 
         The scores are divided by the largest absolute value, so they lie in -1..1, their order stays, and 0 stays
         neutral. A personal model's are also multiplied by h / (h + 5), h being how many distinct items of the history
-        the model knows: with little evidence a model says little. `answers` are those of the request, if it keeps any.
+        the model knows: with little evidence a model says little.
         """
-        if not self.loaded.model.personal:
-            return self._constant_scores(now_ms)
-        items = self.from_catalogue[touched]
-        known = items >= 0
-        n_known = len(set(items[known].tolist()))
+        if not self.is_personal:
+            return self.common(past.now_ms).scores
+        question = past.question(self.items)
+        n_known = question.n_distinct
         if n_known == 0:
-            return np.zeros(len(self.from_catalogue), np.float32)
-        history = History(items[known], weights[known], times_ms[known])
-        answers = Answers() if answers is None else answers
-        return self._scaled(answers.scores(self.loaded.serving, history, now_ms), n_known / (n_known + 5.0))
+            return np.zeros(len(self.items.from_catalogue), np.float32)
+        return self._scaled(question.scores(self.loaded.serving), n_known / (n_known + 5.0))
 
-    def _constant_scores(self, now_ms: int) -> Float32s:
-        """Scores that are the same for everybody, as of the start of the hour; those of one hour are kept."""
+    def common(self, now_ms: int) -> Common:
+        """The scores of a model that is not personal; those of one hour are kept."""
         hour_ms = now_ms - now_ms % HOUR_MS
-        found = self._constant.get(hour_ms)
+        found = self._common.get(hour_ms)
         if found is None:
-            found = self._scaled(np.maximum(self.loaded.model.scores([History.empty()], hour_ms)[0], 0), 1.0)
-            self._constant.clear()
-            self._constant[hour_ms] = found
+            scores = self._scaled(np.maximum(self.loaded.model.scores([History.empty()], hour_ms)[0], 0), 1.0)
+            order = np.argsort(-scores, kind="stable")[: np.count_nonzero(scores > 0)].astype(np.int32)
+            self._common.clear()
+            found = self._common[hour_ms] = Common(scores, order)
         return found
 
     def _scaled(self, scores: Float32s, factor: float) -> Float32s:
@@ -164,33 +167,23 @@ class MappedModel:
             scores = np.nan_to_num(scores, nan=0.0, posinf=0.0, neginf=0.0)
         padded = np.zeros(len(scores) + 1, np.float32)  # -1 finds the 0 of what the model lacks
         padded[:-1] = scores
-        result = padded.take(self.from_catalogue)
+        result = padded.take(self.items.from_catalogue)
         largest = float(np.abs(result).max()) if len(result) else 0.0
         return result * np.float32(factor / largest) if largest > 0 else result
 
-    def causes(
-        self,
-        touched: Int32s,
-        weights: Float32s,
-        times_ms: npt.NDArray[np.int64],
-        rows: Int32s,
-        answers: Answers | None = None,
-    ) -> dict[int, int]:
-        """For each of some distinct items the item of the history that adds most to its score; none where nothing adds.
+    def causes(self, past: Past, rows: Int32s) -> dict[int, int]:
+        """For each of some distinct items the item of the past that adds most to its score; none where nothing adds.
 
-        All in catalogue indices; the history and `answers` as in `scores`. Empty for a model that cannot tell.
+        All in catalogue indices. Empty for a model that cannot tell.
         """
-        items = self.from_catalogue[touched]
-        inside = items >= 0
-        rows = rows[self.from_catalogue[rows] >= 0]
-        history = History(items[inside], weights[inside], times_ms[inside])
-        answers = Answers() if answers is None else answers
-        behind, added = answers.terms(self.loaded.serving, history, self.from_catalogue[rows])
+        targets = self.items.from_catalogue[rows]
+        rows, targets = rows[targets >= 0], targets[targets >= 0]
+        behind, added = past.question(self.items).terms(self.loaded.serving, targets)
         if not added.size:
             return {}
         strongest = added.argmax(axis=0)
         adds = added[strongest, np.arange(len(rows))] > 0
-        causes = self.to_catalogue[behind[strongest]]
+        causes = self.items.to_catalogue[behind[strongest]]
         return dict(zip(rows[adds].tolist(), causes[adds].tolist(), strict=True))
 
     @cached_property
@@ -199,12 +192,12 @@ class MappedModel:
         table = self.loaded.neighbours
         if table is None:
             return None
-        n, k = len(self.from_catalogue), table.index.shape[1]
+        n, k = len(self.items.from_catalogue), table.index.shape[1]
         index, scores = np.full((n, k), -1, np.int32), np.zeros((n, k), np.float32)
-        known = np.flatnonzero(self.from_catalogue >= 0)
-        rows = table.index[self.from_catalogue[known]]
-        index[known] = np.where(rows >= 0, np.r_[self.to_catalogue, -1][rows], -1)
-        scores[known] = np.where(index[known] >= 0, table.scores[self.from_catalogue[known]], 0)
+        known = np.flatnonzero(self.items.from_catalogue >= 0)
+        rows = table.index[self.items.from_catalogue[known]]
+        index[known] = np.where(rows >= 0, np.r_[self.items.to_catalogue, -1][rows], -1)
+        scores[known] = np.where(index[known] >= 0, table.scores[self.items.from_catalogue[known]], 0)
         return Neighbours(index, scores)
 
 
@@ -222,7 +215,10 @@ class ModelSet:
     def build(cls, loaded: Sequence[LoadedModel], catalogue: CatalogueSnapshot) -> ModelSet:
         """Maps every loaded model to a catalogue; done again whenever either changes."""
         ordered = sorted(loaded, key=lambda entry: (not entry.is_best, entry.name))
-        mapped = tuple(MappedModel.of(entry, catalogue) for entry in ordered)
+        maps = {
+            item_ids: ItemMap.of(item_ids, catalogue) for item_ids in {tuple(entry.model.item_ids) for entry in ordered}
+        }
+        mapped = tuple(MappedModel(entry, maps[tuple(entry.model.item_ids)]) for entry in ordered)
         for model in mapped:
             _ = model.neighbours  # made now, as the serving forms, so that no decision pays for it
         share({entry.model: entry.serving for entry in ordered})

@@ -4,13 +4,11 @@
 Here the linear families (a score is a sum over the items of the history, see `models.linear`) and matrix factorization
 are plain arrays; every other family is asked as it is. A test holds each form to the answers of its model.
 
-A blend's members often stand beside it as models of their own. They are then one serving form (`share`), which one
-request asks once (`Answers`).
+A blend's members often stand beside it as models of their own; they are then one serving form (`share`).
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -19,6 +17,8 @@ from weakref import WeakSet
 import numpy as np
 import numpy.typing as npt
 
+from bespeak.decide.products import times_vector, weighted_rows
+from bespeak.decide.question import Question, Serving, summed
 from bespeak.models.base import History, Model
 from bespeak.models.blend import Blend
 from bespeak.models.content import Content
@@ -27,66 +27,13 @@ from bespeak.models.implicit_mf import ImplicitMf
 from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.packing import unpack_csr
 from bespeak.models.sequence_rules import SequenceRules
-from bespeak.models.strength import Weighting, strength
+from bespeak.models.strength import Weighting
 
 Float32s: TypeAlias = npt.NDArray[np.float32]
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Int32s: TypeAlias = npt.NDArray[np.int32]
 
 _DISLIKE_PUSH = np.float32(0.5)  # as in `models.implicit_mf`; the test of equal answers holds it there
-
-
-class Serving(ABC):
-    """What a decision asks of a model."""
-
-    @abstractmethod
-    def scores(self, history: History, now_ms: int, answers: Answers | None = None) -> Float32s:
-        """float32[n_items]; as `Model.scores` for this one history.
-
-        Args:
-            history: whose scores.
-            now_ms: the moment.
-            answers: of the request that asks; a blend takes from there what its members answered already.
-        """
-
-    def terms(self, history: History, targets: Int32s, answers: Answers | None = None) -> tuple[Int32s, Float32s]:
-        """(items int32[h], float32[h, t]: what each adds to the score of every target).
-
-        No items for a model that cannot tell.
-
-        Args:
-            history: whose scores.
-            targets: int32[t], distinct items.
-            answers: as in `scores`.
-        """
-        return np.zeros(0, np.int32), np.zeros((0, len(targets)), np.float32)
-
-
-class Answers:
-    """What serving forms answered for one history at one moment, each asked once. Made anew for every request.
-
-    The history is that of one person, named in each model's own items; forms are shared only between models with the
-    same items, so a form stands for its history too. Nobody writes to an answer.
-    """
-
-    def __init__(self) -> None:
-        self._scores: dict[Serving, Float32s] = {}
-        self._terms: dict[tuple[Serving, bytes], tuple[Int32s, Float32s]] = {}
-
-    def scores(self, serving: Serving, history: History, now_ms: int) -> Float32s:
-        """As `Serving.scores`."""
-        found = self._scores.get(serving)
-        if found is None:
-            found = self._scores[serving] = serving.scores(history, now_ms, self)
-        return found
-
-    def terms(self, serving: Serving, history: History, targets: Int32s) -> tuple[Int32s, Float32s]:
-        """As `Serving.terms`."""
-        key = serving, targets.tobytes()
-        found = self._terms.get(key)
-        if found is None:
-            found = self._terms[key] = serving.terms(history, targets, self)
-        return found
 
 
 def share(servings: Mapping[Model, Serving]) -> None:
@@ -121,14 +68,14 @@ class _Asked(Serving):
     def __init__(self, model: Model) -> None:
         self._model = model
 
-    def scores(self, history: History, now_ms: int, answers: Answers | None = None) -> Float32s:
-        row: Float32s = self._model.scores([history], now_ms)[0]
+    def scores(self, question: Question) -> Float32s:
+        row: Float32s = self._model.scores([question.history], question.now_ms)[0]
         return row
 
-    def terms(self, history: History, targets: Int32s, answers: Answers | None = None) -> tuple[Int32s, Float32s]:
+    def terms(self, question: Question, targets: Int32s) -> tuple[Int32s, Float32s]:
         if not self._model.explains:
-            return super().terms(history, targets)
-        return _joined([_column(self._model, history, target) for target in targets.tolist()])
+            return super().terms(question, targets)
+        return _joined([_column(self._model, question.history, target) for target in targets.tolist()])
 
 
 class _Linear(Serving):
@@ -140,12 +87,12 @@ class _Linear(Serving):
         self._weighting = weighting
         self._n_items = n_items
 
-    def strengths(self, history: History) -> tuple[Int32s, Float32s]:
+    def strengths(self, question: Question) -> tuple[Int32s, Float32s]:
         """(distinct items, signed strengths without zeros): what the history amounts to."""
-        return summed(history.items, history.weights, self._n_items, self._weighting)
+        return question.strengths(self._n_items, self._weighting)
 
-    def scores(self, history: History, now_ms: int, answers: Answers | None = None) -> Float32s:
-        items, strengths = self.strengths(history)
+    def scores(self, question: Question) -> Float32s:
+        items, strengths = self.strengths(question)
         liked = strengths > 0
         total = self.pulled(items[liked], strengths[liked])
         if not liked.all():
@@ -155,8 +102,8 @@ class _Linear(Serving):
                 total[disliked] -= sizes
         return total
 
-    def terms(self, history: History, targets: Int32s, answers: Answers | None = None) -> tuple[Int32s, Float32s]:
-        items, strengths = self.strengths(history)
+    def terms(self, question: Question, targets: Int32s) -> tuple[Int32s, Float32s]:
+        items, strengths = self.strengths(question)
         links = self.links(items, targets)
         disliked = strengths < 0
         if disliked.any():
@@ -183,9 +130,7 @@ class _Dense(_Linear):
         self._weights = weights
 
     def pulled(self, items: Int32s, sizes: Float32s, *, only_positive: bool = False) -> Float32s:
-        rows = self._weights[items]
-        total: Float32s = sizes @ (np.maximum(rows, 0) if only_positive else rows)
-        return total
+        return weighted_rows(self._weights, items, sizes, only_positive=only_positive)
 
     def links(self, items: Int32s, targets: Int32s) -> Float32s:
         return np.asarray(self._weights[items[:, None], targets], np.float32)
@@ -196,25 +141,22 @@ class _Sparse(_Linear):
 
     def __init__(self, matrix: Any, weighting: Weighting) -> None:
         super().__init__(weighting, matrix.shape[0])
-        self._starts, self._columns, self._values = matrix.indptr, matrix.indices, matrix.data
+        self._matrix = matrix
 
     def pulled(self, items: Int32s, sizes: Float32s, *, only_positive: bool = False) -> Float32s:
-        total = np.zeros(self._n_items, np.float32)
-        for item, size in zip(items.tolist(), sizes.tolist(), strict=True):
-            part = slice(self._starts[item], self._starts[item + 1])
-            values = self._values[part]
-            # a row names each column once, so that plain indexing adds
-            total[self._columns[part]] += np.float32(size) * (np.maximum(values, 0) if only_positive else values)
-        return total
+        rows = self._matrix[items]
+        if only_positive:
+            rows = rows.maximum(0)
+        return np.asarray(rows.T @ sizes, np.float32)
 
     def links(self, items: Int32s, targets: Int32s) -> Float32s:
         found = np.zeros((len(items), len(targets)), np.float32)
-        entries, places = rows_of(self._starts, items)
+        entries, places = rows_of(self._matrix.indptr, items)
         position = np.full(self._n_items, -1, np.int32)
         position[targets] = np.arange(len(targets))
-        wanted = position[self._columns[entries]]
+        wanted = position[self._matrix.indices[entries]]
         hit = np.flatnonzero(wanted >= 0)
-        found[places[hit], wanted[hit]] = self._values[entries[hit]]
+        found[places[hit], wanted[hit]] = self._matrix.data[entries[hit]]
         return found
 
 
@@ -225,7 +167,8 @@ class _Sequence(_Sparse):
         super().__init__(matrix, weighting)
         self._window = window
 
-    def strengths(self, history: History) -> tuple[Int32s, Float32s]:
+    def strengths(self, question: Question) -> tuple[Int32s, Float32s]:
+        history = question.history
         known = (history.items >= 0) & (history.items < self._n_items)
         liked = known & (history.weights > 0)
         latest = history.items[liked][::-1][: self._window]
@@ -249,15 +192,10 @@ class _Vectors(_Linear):
         return np.asarray(self._vectors @ self._profile(items, sizes), np.float32)  # likeness is never negative
 
     def links(self, items: Int32s, targets: Int32s) -> Float32s:
-        starts, indices, data = self._vectors.indptr, self._vectors.indices, self._vectors.data
-        wanted, owners = rows_of(starts, targets)
-        profiles = np.zeros((len(targets), self._vectors.shape[1]), np.float32)
-        profiles[owners, indices[wanted]] = data[wanted]  # a row names each term once
-        entries, places = rows_of(starts, items)
-        products = data[entries] * profiles[:, indices[entries]]
-        cells = np.arange(len(targets))[:, None] * len(items) + places
-        sums = np.bincount(cells.ravel(), products.ravel(), len(targets) * len(items))
-        return np.asarray(sums.reshape(len(targets), len(items)).T, np.float32)
+        wanted, owners = rows_of(self._vectors.indptr, targets)
+        profiles = np.zeros((self._vectors.shape[1], len(targets)), np.float32)
+        profiles[self._vectors.indices[wanted], owners] = self._vectors.data[wanted]  # a row names each term once
+        return np.asarray(self._vectors[items] @ profiles, np.float32)
 
     def _profile(self, items: Int32s, sizes: Float32s) -> Float32s:
         entries, places = rows_of(self._vectors.indptr, items)
@@ -274,13 +212,14 @@ class _Factors(Serving):
         self._base: Float64s = arrays["gram"] + model.l2 * np.eye(model.factors)
         self._alpha, self._weighting = model.alpha, model.weighting
 
-    def scores(self, history: History, now_ms: int, answers: Answers | None = None) -> Float32s:
-        items, strengths = summed(history.items, history.weights, len(self._vectors), self._weighting)
+    def scores(self, question: Question) -> Float32s:
+        items, strengths = question.strengths(len(self._vectors), self._weighting)
         liked = strengths > 0
         total = self._pulled(items[liked], strengths[liked])
         if not liked.all():
             disliked = items[~liked]
-            near = np.maximum(self._directions[disliked] @ self._directions.T, 0)
+            near = np.stack([times_vector(self._directions, direction) for direction in self._directions[disliked]])
+            near = np.maximum(near, 0)
             near[np.arange(len(near)), disliked] = 1
             total -= _DISLIKE_PUSH * (-strengths[~liked] @ near)
         return total
@@ -291,7 +230,7 @@ class _Factors(Serving):
         known = self._vectors[items].astype(np.float64)
         extra = self._alpha * sizes.astype(np.float64)
         person = np.linalg.solve(self._base + known.T @ (extra[:, None] * known), known.T @ (1 + extra))
-        return np.asarray(self._vectors @ person.astype(np.float32), np.float32)
+        return times_vector(self._vectors, person.astype(np.float32))
 
     @cached_property
     def _directions(self) -> Float32s:
@@ -318,38 +257,20 @@ class _Sum(Serving):
             self._compared.add(model)
         self._servings = tuple(adopted)
 
-    def scores(self, history: History, now_ms: int, answers: Answers | None = None) -> Float32s:
-        answers = Answers() if answers is None else answers
+    def scores(self, question: Question) -> Float32s:
         members = zip(self._servings, self._factors, strict=True)
-        parts = [np.float32(factor) * answers.scores(member, history, now_ms) for member, factor in members]
+        parts = [np.float32(factor) * question.scores(member) for member, factor in members]
         total: Float32s = np.sum(parts, axis=0, dtype=np.float32)
         return total
 
-    def terms(self, history: History, targets: Int32s, answers: Answers | None = None) -> tuple[Int32s, Float32s]:
-        answers = Answers() if answers is None else answers
+    def terms(self, question: Question, targets: Int32s) -> tuple[Int32s, Float32s]:
         members = zip(self._servings, self._factors, strict=True)
-        parts = [(answers.terms(member, history, targets), factor) for member, factor in members]
+        parts = [(question.terms(member, targets), factor) for member, factor in members]
         items = np.unique(np.concatenate([found for (found, _), _ in parts]))
         total = np.zeros((len(items), len(targets)), np.float32)
         for (found, added), factor in parts:
             total[np.searchsorted(items, found)] += np.float32(factor) * added
         return items, total
-
-
-def summed(items: Int32s, weights: Float32s, n_items: int, weighting: Weighting) -> tuple[Int32s, Float32s]:
-    """(distinct known items ascending, signed strengths of their summed weights), zeros left out.
-
-    Example:
-        >>> found, strengths = summed(np.array([4, 2, 4, 9]), np.ones(4, np.float32), 5, "linear")
-        >>> found.tolist(), strengths.tolist()
-        ([2, 4], [1.0, 2.0])
-    """
-    inside = (items >= 0) & (items < n_items)
-    unique, inverse = np.unique(items[inside], return_inverse=True)
-    sums = np.bincount(inverse, weights[inside], minlength=len(unique)).astype(np.float32)
-    strengths = strength(sums, weighting)
-    kept = strengths != 0
-    return unique[kept], strengths[kept]
 
 
 def rows_of(starts: npt.NDArray[Any], rows: Int32s) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

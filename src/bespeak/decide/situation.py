@@ -17,8 +17,8 @@ import numpy.typing as npt
 from bespeak.catalogue.counters import DAY_MS
 from bespeak.decide.person import PersonView
 from bespeak.decide.placements import Placement
+from bespeak.decide.question import Past
 from bespeak.decide.request import DecideRequest
-from bespeak.decide.serving import Answers
 from bespeak.decide.world import World, rule_of
 from bespeak.errors import RuleError
 from bespeak.rules.columns import TextColumn
@@ -245,18 +245,17 @@ class Situation:
         )
 
     @cached_property
-    def answers(self) -> Answers:
-        """What the models answered for this request's history; a member of a blend is asked once for both."""
-        return Answers()
+    def past(self) -> Past:
+        """The history as the models are asked about it; they share what they work out of it."""
+        return Past(self.known.touched, self.known.weights, self.known.times_ms, self.now_ms)
 
     @cached_property
     def model_scores(self) -> dict[str, Float32s]:
         """Model -> float32[n], as `MappedModel.scores` scales them; a personal model without a history is left out."""
-        known = self.known
         return {
-            model.name: model.scores(known.touched, known.weights, known.times_ms, self.now_ms, self.answers)
+            model.name: model.scores(self.past)
             for model in self.world.models.models
-            if len(known.touched) or not model.loaded.model.personal
+            if len(self.known.touched) or not model.is_personal
         }
 
     @cached_property

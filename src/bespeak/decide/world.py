@@ -65,7 +65,7 @@ class World:
     def __post_init__(self) -> None:
         n_items = len(self.catalogue)
         sizes = {"counters": len(self.counters.popularity), "text_index": self.text_index.n_items}
-        sizes |= {f"model {model.name}": len(model.from_catalogue) for model in self.models.models}
+        sizes |= {f"model {model.name}": len(model.items.from_catalogue) for model in self.models.models}
         wrong = [f"{name} ({size})" for name, size in sizes.items() if size != n_items]
         if wrong:
             raise ValueError(f"made for another catalogue than this one of {n_items} items: {', '.join(wrong)}")
