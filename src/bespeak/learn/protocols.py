@@ -1,6 +1,7 @@
 """Which cuts fit the data: who will be asked, and what the log can tell about order and time.
 
-    returning   people who come back by date are asked: `live` decides, `calendar` and `per_person` stand beside it
+    served      people are asked in the midst of their visits: `live` decides, `calendar`, `per_person` stand beside it
+    returning   those who come back by date are asked with what was known by then: `calendar` decides
     everybody   each person of the log is asked after their last row: `per_person`; without times `leave_one_out`
     strangers   visits of nobody known are asked row by row
 
@@ -28,7 +29,7 @@ from bespeak.learn.splits import (
 )
 from bespeak.models.base import Interactions
 
-Asked: TypeAlias = Literal["returning", "everybody", "strangers"]
+Asked: TypeAlias = Literal["served", "returning", "everybody", "strangers"]
 """Who the model will be asked about."""
 
 _MANY_PEOPLE = 500
@@ -52,7 +53,7 @@ class Protocol:
 
 
 def protocols(
-    log: Interactions, asked: Asked = "returning", *, relevant: Relevant = "positive", allows_seen: bool = False
+    log: Interactions, asked: Asked = "served", *, relevant: Relevant = "positive", allows_seen: bool = False
 ) -> list[Protocol]:
     """The protocols that fit a log, the one that decides first.
 
@@ -72,15 +73,15 @@ def protocols(
     if asked == "everybody":
         return [by_person]
     enough = _MANY_PEOPLE if len(log) <= _SMALL_LOG else 1
-    by_date = [
+    served, returning = (
         Protocol(
             cut=partial(cut, relevant=relevant),
             earlier=partial(rolling, cut, relevant=relevant, enough_people=enough),
             baseline="recent_popularity",
         )
         for cut in (live, calendar)
-    ]
-    return [*by_date, by_person]
+    )
+    return [returning, by_person] if asked == "returning" else [served, returning, by_person]
 
 
 def _plain(cut: Callable[[Interactions], Split]) -> Protocol:

@@ -81,7 +81,7 @@ def train(
     content: ItemContent | None = None,
     *,
     candidates: Sequence[Model] | None = None,
-    asked: Asked = "returning",
+    asked: Asked = "served",
     allows_seen: bool = False,
     reports: bool = True,
     max_seconds: float | None = None,
