@@ -7,6 +7,7 @@ import pytest
 from bespeak.engine.checks import CHECKS, FAIL, PASS, WARN, catalogue, intake, profiles, project, run_checks
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
+from bespeak.engine.jobs import run_due
 from bespeak.engine.project import create
 from bespeak.storage import log, people
 from bespeak.storage.people import ProfileRow
@@ -37,6 +38,20 @@ def view(user: str, n: int = 0, **more: object) -> dict[str, object]:
         "properties": {"product_id": f"p{n % 8}"},
         **more,
     }
+
+
+def test_profiles_that_wait_to_be_folded_anew_are_counted_and_are_no_failure(engine):
+    engine.track([view(f"u{i}", n) for i in range(8) for n in range(6)], "backend")
+    engine.items.put([{"id": "p1", "title": "x", "attributes": {"genre": "jazz"}}])
+    path = engine.core.folder.config_path
+    path.write_text(path.read_text() + "\n[signals.classes.view]\nhalf_life_days = 3\n")
+    engine.core.apply()
+    waiting = profiles.refolded_profiles(engine.core)
+    assert (waiting.status, waiting.n) == (WARN, 8)
+    assert profiles.rebuilt_profiles(engine.core).status == PASS
+    run_due(engine, "a")
+    assert profiles.refolded_profiles(engine.core).status == PASS
+    assert profiles.rebuilt_profiles(engine.core).status == PASS
 
 
 def test_a_sound_project_passes_every_check(engine):

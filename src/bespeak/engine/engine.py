@@ -23,6 +23,7 @@ from bespeak.engine.people_view import person_view
 from bespeak.engine.privacy import Privacy
 from bespeak.engine.profiles import Profiles
 from bespeak.engine.project import ProjectFolder
+from bespeak.engine.refold import standing
 from bespeak.engine.slates import Slate
 from bespeak.engine.training import Models, Progress, TrainingReport
 from bespeak.engine.writer import WriteRequest, Written
@@ -265,6 +266,10 @@ class Engine:
         versions = self.models.versions()
         age_ms = self.core.clock.now_ms() - versions[0][0].created_ms if versions else 0
         return lag, age_ms / 1000
+
+    def up_to_date(self) -> float:
+        """Returns the share of people whose profile is folded under what holds now, 0 to 1."""
+        return standing(self.core).share
 
     def _log(self, decision: Decision) -> None:
         try:

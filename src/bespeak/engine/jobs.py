@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from bespeak.engine import refold
 from bespeak.engine.engine import Engine
 from bespeak.engine.lake_feed import feed
 from bespeak.engine.retention import sweep_retention
@@ -58,6 +59,7 @@ def tasks(engine: Engine) -> list[Task]:
         Task("lake", 30 * SECOND_MS, lambda engine: f"up to log position {feed(engine.core)}"),
         Task("compaction", 3600 * SECOND_MS, _compact),
         Task("segments", 5 * SECOND_MS, lambda engine: f"{settle_segments(engine.core)} moves"),
+        Task(refold.JOB, 5 * SECOND_MS, lambda engine: refold.refold(engine.core)),
         Task("retention", 3600 * SECOND_MS, lambda engine: sweep_retention(engine.core)),
     ]
     every_ms = interval_ms(engine.core.config.settings.train.every)

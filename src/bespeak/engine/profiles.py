@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from bespeak.engine import refold
 from bespeak.engine.core import Core
 from bespeak.engine.people_view import granted_purposes, profile_view
 from bespeak.engine.retention import baselines
@@ -14,7 +15,6 @@ from bespeak.profiles.readable import readable
 from bespeak.signals.events import Context
 from bespeak.signals.ids import ANONYMOUS_ID, SEPARATOR, USER_ID, IdKey
 from bespeak.storage import log, people, records
-from bespeak.storage.people import ProfileRow
 
 
 class Profiles:
@@ -96,9 +96,8 @@ class Profiles:
         return live is not None and encode(live) != encode(self.rebuilt(person))
 
     def rebuild(self, persons: Iterable[int]) -> int:
-        """Replaces live profiles by what a replay of the log gives; returns how many were written."""
-        now_ms = self._core.clock.now_ms()
-        rows = [ProfileRow(person, 1, now_ms, encode(self.rebuilt(person))) for person in persons]
-        with self._core.people_write() as tx:
-            people.put_profiles(tx, rows)
-        return len(rows)
+        """Folds live profiles anew, with what the catalogue says now; returns how many were written.
+
+        The job `refold` does so by itself for everybody whose profile is out of date.
+        """
+        return refold.rebuild(self._core, persons)

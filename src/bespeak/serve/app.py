@@ -19,7 +19,7 @@ from starlette.routing import Route as StarletteRoute
 
 from bespeak.errors import BespeakError
 from bespeak.serve.deciding import Decider
-from bespeak.serve.metrics import CATALOGUE_ITEMS, LAKE_LAG, MODEL_AGE, REQUESTS, WAITING, exposition
+from bespeak.serve.metrics import CATALOGUE_ITEMS, LAKE_LAG, MODEL_AGE, REFOLDED, REQUESTS, WAITING, exposition
 from bespeak.serve.openapi import document
 from bespeak.serve.reading import Call
 from bespeak.serve.replies import Failure, Send, error_body, error_headers, send_json, status_of
@@ -165,6 +165,7 @@ class App:
         lag, age_seconds = await run_in_threadpool(self._site.engine.lags)
         LAKE_LAG.set(lag)
         MODEL_AGE.set(age_seconds)
+        REFOLDED.set(await run_in_threadpool(self._site.engine.up_to_date))
         text, kind = exposition()
         return Response(text, media_type=kind)
 

@@ -34,6 +34,11 @@ TRACK_SECONDS = Histogram(
 WAITING = Gauge("bespeak_writer_waiting", "Records waiting for the writer", multiprocess_mode="livesum")
 LAKE_LAG = Gauge("bespeak_lake_lag_entries", "Log entries that the lake does not hold yet", multiprocess_mode="livemax")
 MODEL_AGE = Gauge("bespeak_model_age_seconds", "Age of the models in use, in seconds", multiprocess_mode="livemax")
+REFOLDED = Gauge(
+    "bespeak_profiles_up_to_date_ratio",
+    "Share of people whose profile is folded under what holds now; below 1 a refold is under way",
+    multiprocess_mode="livemin",
+)
 CATALOGUE_ITEMS = Gauge("bespeak_catalogue_items", "Items in the catalogue in use", multiprocess_mode="livemax")
 
 

@@ -148,6 +148,12 @@ def since(session: Session, known_version: int) -> ItemChanges:
     )
 
 
+def changed_ids(session: Session, known_version: int) -> list[str]:
+    """Returns the ids of the items that were written after `known_version` and are not deleted."""
+    rows = session.rows("SELECT item_id FROM items WHERE version > ? AND is_deleted = 0", (known_version,))
+    return [str(row[0]) for row in rows]
+
+
 def add_counts(tx: Transaction, counts: Mapping[tuple[str, str, int], float]) -> None:
     """Adds to the counters: (item id, signal class, day since 1970) -> how much. Negative numbers take back."""
     if counts:

@@ -3,7 +3,7 @@
 project     SQLite, configuration, models, lake
 intake      rejects, clocks, consent categories, event names, bots
 catalogue   titles, prices, stubs, currencies, placements
-profiles    live profiles against their log
+profiles    live profiles against what holds now, and against their log
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ CHECKS: tuple[Check, ...] = (
     catalogue.placements,
     project.model_age,
     project.lake_lag,
+    profiles.refolded_profiles,
     profiles.rebuilt_profiles,
 )
 """All checks, in the order in which they are shown."""
