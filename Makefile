@@ -1,7 +1,7 @@
 # What a person and CI run. Every target does its own set-up: Python 3.11 or newer and make are enough to start.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench docs-reference lock clean
+.PHONY: help demo test test-all test-kills check bench docs-reference lock clean
 .DELETE_ON_ERROR:
 
 VENV ?= .venv
@@ -34,6 +34,9 @@ test: $(DEV)  ## every test that needs only Python packages, both stores; ARGS="
 
 test-all: $(DEV) chromium $(NODE_PACKAGES)  ## all tests, Node clients and Chromium included, no skips; ONLY=outside runs just what `test` leaves out
 	$(BIN)/pytest -n $(WORKERS) --no-skips $(if $(ONLY),-m "$(ONLY)") $(ARGS)
+
+test-kills: $(DEV)  ## kill -9 in the middle of the work, fifty times in each scenario on both stores; ARGS="--kills 5"
+	@PYTHONPATH=tests $(BIN)/python -m recovery.kills $(ARGS)
 
 check: $(DEV)  ## style, types, arrows between packages, and what no file may hold
 	@failed=; \
