@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bespeak.engine.checks import FAIL, PASS, catalogue
 from bespeak.engine.config import parse_config, read_file
 from bespeak.engine.project import ProjectFolder, create, render
 from bespeak.errors import ConfigError, InvalidInput
@@ -138,6 +139,45 @@ def test_a_written_file_reads_back_as_what_was_given(name, source, hosts, catego
     assert data["consent"]["categories"] == categories
     assert data["profiles"]["facets"] == hosts
     assert data["placements"]["home"]["weights"] == {"affinity.category": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        ('[placements.home]\nfilter = "price <"', "placements.home.filter", "at position 7"),
+        ("[placements.own]\nfilter = \"price < 'x'\"", "placements.own.filter", "cannot be compared"),
+        ('[segments]\nkeen = "orders_90d >="', "segments.keen", "at position"),
+        ('[segments]\nkeen = "oders_90d >= 2"', "segments.keen", "orders_90d"),
+    ],
+)
+def test_a_wrong_rule_is_refused_when_the_file_is_read(text, where, what):
+    with pytest.raises(ConfigError) as refused:
+        parse_config(text)
+    assert refused.value.key == where
+    assert refused.value.message.startswith(f"bespeak.toml: {where}: ")
+    assert what in f"{refused.value.message} {refused.value.hint}"
+
+
+def test_a_filter_may_name_an_attribute_that_items_will_have():
+    assert parse_config('[placements.home]\nfilter = "watts > 5"').placements["home"].filter == "watts > 5"
+
+
+def test_a_column_that_no_item_has_is_refused_when_it_is_applied_and_named_by_doctor_when_it_goes(engine):
+    engine.track([{"type": "track", "event": "Product Viewed", "userId": "u", "properties": {"product_id": "p9"}}])
+    path = engine.core.folder.config_path
+    path.write_text(path.read_text() + '\n[placements.bright]\nfilter = "watts > 5"\n')
+    engine.core.apply()  # nobody has written an item yet
+    assert catalogue.filters(engine.core).status == PASS
+    engine.items.put([{"id": "p1", "title": "Lamp", "attributes": {"colour": "red"}}])
+    found = catalogue.filters(engine.core)
+    assert (found.status, "placements.bright.filter" in found.message) == (FAIL, True)
+    path.write_text(path.read_text() + "count = 4\n")
+    with pytest.raises(ConfigError, match=r"placements\.bright\.filter: .*watts"):
+        engine.core.apply()
+    assert engine.core.config.placements["bright"].count == 10
+    engine.items.patch({"p1": {"attributes": {"watts": 9}}})
+    engine.core.apply()
+    assert catalogue.filters(engine.core).status == PASS
 
 
 def test_the_written_defaults_are_the_defaults():

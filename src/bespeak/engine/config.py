@@ -16,6 +16,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from bespeak.decide.placements import Placement, placements_from
+from bespeak.engine.filters import check_filters
 from bespeak.engine.settings import Section, Settings
 from bespeak.errors import BespeakError, ConfigError
 from bespeak.privacy.consent import ConsentRules
@@ -88,13 +89,15 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
                 _known_purpose(purposes, purpose, f"sources.{name}.consent")
         defaults = {name: source.consent for name, source in settings.sources.items()}
         signals = SignalCatalogue.built_in().with_overrides(settings.signals)
+        placements = placements_from(settings.placements)
+        check_filters(placements)
         return Configuration(
             text=text,
             settings=settings,
             purposes=purposes,
             signals=signals,
             consent=ConsentRules(purposes, settings.consent.categories, defaults),
-            placements=placements_from(settings.placements),
+            placements=placements,
             segments=compile_segments(
                 settings.segments,
                 classes=signals.classes,

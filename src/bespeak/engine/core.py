@@ -13,7 +13,8 @@ from bespeak.decide.world import World
 from bespeak.engine import fold_version
 from bespeak.engine import runtime as runtimes
 from bespeak.engine.clock import Clock, StandingClock
-from bespeak.engine.config import Configuration, parse_config, read_file
+from bespeak.engine.config import FILE_NAME, Configuration, parse_config, read_file
+from bespeak.engine.filters import check_filters
 from bespeak.engine.project import ProjectFolder
 from bespeak.engine.runtime import Runtime
 from bespeak.engine.writer import Writer, WriteRequest, Written
@@ -83,12 +84,22 @@ class Core:
     def apply(self, author: str = "file") -> int:
         """Makes `bespeak.toml` the active configuration and returns its version; nothing half-applies."""
         config = parse_config(read_file(self.folder.config_path))
+        self.refresh()
+        self.check_filters(config)
         with self.store.write() as tx:
             version = runtimes.activate(tx, config, self.clock.now_ms(), author)
         self._file_digest = config.digest()
         self._use(config, version)
         self.refresh()
         return version
+
+    def check_filters(self, config: Configuration) -> None:
+        """Returns when every filter of a configuration can be used on the items there are; raises `ConfigError`."""
+        try:
+            check_filters(config.placements, self.world.catalogue)
+        except ConfigError as error:
+            message = error.message.removeprefix(f"{error.key}: ")
+            raise ConfigError(message, file=FILE_NAME, key=error.key, hint=error.hint) from None
 
     def refresh(self) -> None:
         """Takes over what other processes changed: configuration, catalogue, models."""

@@ -2,7 +2,7 @@
 
 project     SQLite, configuration, models, lake
 intake      rejects, clocks, consent categories, event names, bots
-catalogue   titles, prices, stubs, currencies, placements
+catalogue   titles, prices, stubs, currencies, filters, placements
 profiles    live profiles against what holds now, and against their log
 """
 
@@ -29,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     catalogue.prices,
     catalogue.stubs,
     catalogue.currencies,
+    catalogue.filters,
     catalogue.placements,
     project.model_age,
     project.lake_lag,

@@ -8,6 +8,7 @@ from bespeak.decide.request import DecideRequest
 from bespeak.decide.situation import Situation
 from bespeak.engine.checks.finding import FAIL, WARN, Finding, named, passed
 from bespeak.engine.core import Core
+from bespeak.errors import ConfigError
 
 _CODES = """
 AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY COP
@@ -70,6 +71,23 @@ def currencies(core: Core) -> Finding:
         n=len(unknown),
         advice="Send ISO 4217 codes, for example EUR.",
     )
+
+
+def filters(core: Core) -> Finding:
+    """The filter of every placement names columns that items have."""
+    name = "placement filters"
+    try:
+        core.check_filters(core.config)
+    except ConfigError as error:
+        return Finding(
+            name=name,
+            status=FAIL,
+            message=f"{error.message} It lets nothing pass.",
+            n=1,
+            advice=error.hint or "Mend the filter, or import items with this attribute.",
+        )
+    n = sum(bool(placement.filter) for placement in core.config.placements.values())
+    return passed(name, f"{n:,} can be used")
 
 
 def placements(core: Core) -> Finding:
