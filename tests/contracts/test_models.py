@@ -18,6 +18,7 @@ from bespeak.models import (
     Popularity,
     RecentPopularity,
     SequenceRules,
+    SessionNeighbours,
     Trending,
     UserNeighbours,
 )
@@ -37,6 +38,7 @@ MODELS = [
     ImplicitMf(factors=2, l2=0.5, alpha=5.0, threads=1),
     Content(),
     SequenceRules(window=5),
+    SessionNeighbours(gap_minutes=None),
     Blend(
         [{"name": "ease", "settings": {"l2": 1.0}}, {"name": "sequence_rules"}, {"name": "recent_popularity"}],
         [0.5, 0.3, 0.2],
@@ -263,8 +265,8 @@ def test_tiny_data_gives_an_answer(model: Model, data: Interactions) -> None:
     one.recommend(["u"], 3)
 
 
-def test_only_user_neighbours_hold_people() -> None:
-    assert {model.name for model in MODELS if model.holds_people} == {"user_neighbours"}
+def test_only_neighbourhoods_of_people_hold_people() -> None:
+    assert {model.name for model in MODELS if model.holds_people} == {"user_neighbours", "session_neighbours"}
     for model in MODELS:
         if not model.holds_people:
             arrays = fitted(model).arrays()

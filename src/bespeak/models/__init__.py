@@ -9,6 +9,7 @@ families           the algorithms by name           ease                closed-f
 artefact           a fitted model on disk           implicit_mf         people and items as short vectors
 packing            strings and CSR as arrays        content             alike texts and attributes
 members            what a blend is made of          sequence_rules      what people went on to
+visits             logs cut into visits             session_neighbours  where alike visits went
                                                     blend               a weighted sum of a few
 """
 
@@ -22,6 +23,7 @@ from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import RecentPopularity
 from bespeak.models.sequence_rules import SequenceRules
+from bespeak.models.session_neighbours import SessionNeighbours
 from bespeak.models.trending import Trending
 from bespeak.models.user_neighbours import UserNeighbours
 
@@ -40,6 +42,7 @@ __all__ = [
     "Ranking",
     "RecentPopularity",
     "SequenceRules",
+    "SessionNeighbours",
     "Trending",
     "UserNeighbours",
 ]

@@ -10,6 +10,7 @@ from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import RecentPopularity
 from bespeak.models.sequence_rules import SequenceRules
+from bespeak.models.session_neighbours import SessionNeighbours
 from bespeak.models.trending import Trending
 from bespeak.models.user_neighbours import UserNeighbours
 
@@ -25,5 +26,6 @@ MEMBERS: dict[str, type[Model]] = {
         ImplicitMf,
         Content,
         SequenceRules,
+        SessionNeighbours,
     )
 }

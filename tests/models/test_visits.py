@@ -1,0 +1,57 @@
+import numpy as np
+
+from bespeak.models import History, Interactions
+from bespeak.models.visits import latest_likes, visits_of
+
+MINUTE_MS = 60_000
+
+
+def test_a_pause_longer_than_the_gap_begins_a_new_visit() -> None:
+    times = [0, 30 * MINUTE_MS, 60 * MINUTE_MS + 1, 61 * MINUTE_MS]
+    log = Interactions.from_events(["a"] * 4, ["p", "q", "r", "s"], times_ms=times)
+    assert visits_of(log, 30).items.tolist() == [0, 1, 2, 3]
+    assert visits_of(log, 30).starts.tolist() == [0, 2, 4]
+    assert visits_of(log, None).starts.tolist() == [0, 4]
+
+
+def test_visits_of_one_like_are_left_out_and_dislikes_are_not_part_of_any() -> None:
+    log = Interactions.from_events(["a", "a", "b", "b", "b"], ["p", "q", "p", "q", "r"], [1, -1, 1, -1, 1])
+    visits = visits_of(log, None)
+    assert visits.items.tolist() == [0, 2]
+    assert visits.people.tolist() == [1]
+
+
+def test_visits_stand_in_the_order_of_their_last_event() -> None:
+    log = Interactions.from_events(["a", "a", "b", "b"], ["p", "q", "r", "s"], times_ms=[1, 9, 2, 3])
+    assert visits_of(log, None).people.tolist() == [1, 0]
+
+
+def test_without_times_visits_stand_in_the_order_of_the_input() -> None:
+    log = Interactions.from_events(["z", "z", "a", "a"], ["p", "q", "r", "s"])
+    assert [log.user_ids[person] for person in visits_of(log, None).people] == ["z", "a"]
+    assert visits_of(log, None).ages().tolist() == [0.5, 0.0]
+
+
+def test_an_item_that_comes_twice_in_a_visit_counts_as_one_visit_with_it() -> None:
+    log = Interactions.from_events(["a", "a", "a", "b", "b"], ["p", "q", "p", "p", "q"])
+    assert visits_of(log, None).n_with(2).tolist() == [2, 2]
+
+
+def test_an_empty_log_has_no_visits() -> None:
+    visits = visits_of(Interactions.from_events([], []), 30)
+    assert len(visits) == 0
+    assert visits.starts.tolist() == [0]
+    assert visits.ages().tolist() == []
+
+
+def test_latest_likes_of_several_people_do_not_mix() -> None:
+    histories = [History.of([3, 1, 3]), History.empty(), History.of([2, 0, 1], [1, -1, 1])]
+    found = latest_likes(histories, n_items=4, window=10)
+    assert found.rows.tolist() == [0, 0, 2, 2]
+    assert found.items.tolist() == [3, 1, 1, 2]
+    assert found.steps.tolist() == [0, 1, 0, 1]
+
+
+def test_the_window_counts_likes_from_the_end() -> None:
+    found = latest_likes([History.of([3, 1, 3, 0])], n_items=4, window=2)
+    assert np.column_stack([found.items, found.steps]).tolist() == [[0, 0], [3, 1]]
