@@ -9,8 +9,9 @@ from bespeak.engine.clock import VirtualClock
 from bespeak.engine.lake_feed import feed
 from bespeak.engine.project import create
 from bespeak.engine.retention import sweep_retention
+from bespeak.engine.segments import settle_segments
 from bespeak.profiles.codec import encode
-from bespeak.storage import log
+from bespeak.storage import log, records
 from bespeak.web.tokens import make_token_key
 
 DAY_MS = 86_400_000
@@ -59,3 +60,31 @@ def test_a_second_sweep_builds_on_the_first_baseline(project: Path) -> None:
             assert log.count(session) == 0
         assert engine.privacy.erase("u1").n_removed() > 0
         assert engine.profiles.get("u1") is None
+
+
+def test_segment_moves_go_with_the_log_and_gated_counts_after_their_days(tmp_path: Path) -> None:
+    settings = {"retention": {"log_days": 30, "gated_days": 10}, "segments": {"keen": "views_7d >= 1"}}
+    create(tmp_path / "p", token_key=make_token_key(), settings=settings)
+    clock = VirtualClock(START_MS)
+    refused = {"consent": {"categoryPreferences": {"personalize": False, "measure": False, "improve": False}}}
+    with Engine.open(tmp_path / "p", clock=clock) as engine:
+        person = None
+        for _ in range(3):
+            engine.track([view("u1", "p1"), view("u2", "p1", context=refused), view("u2", "p2")])
+            person = engine.profiles.find("u1")
+            clock.advance(12 * DAY_MS)
+            settle_segments(engine.core)
+        assert person is not None
+
+        def held() -> tuple[list[bool], int]:
+            with engine.core.store.read() as session:
+                return [move.is_member for move in records.moves_of(session, [person])], log.gated_total(session)
+
+        moves, n_gated = held()
+        assert moves == [True, False] * 3
+        assert n_gated >= 3
+        assert "1 segment moves" in sweep_retention(engine.core)  # the one of 36 days ago; the next one is 24 old
+        assert held() == ([False, True, False, True, False], 0)
+        clock.advance(40 * DAY_MS)
+        sweep_retention(engine.core)
+        assert held() == ([], 0)

@@ -11,7 +11,7 @@ from bespeak.engine.worlds import COUNTER_DAYS
 from bespeak.profiles.codec import decode, encode
 from bespeak.profiles.profile import Profile
 from bespeak.storage import items as item_rows
-from bespeak.storage import log, people
+from bespeak.storage import log, people, records
 from bespeak.storage.base import Session
 from bespeak.storage.log import DAY_MS
 
@@ -29,12 +29,17 @@ def sweep_retention(core: Core) -> str:
         done.append(f"{n} bodies of rejects")
         n = tx.run("DELETE FROM message_ids WHERE day < ?", ((now_ms - keeps.message_ids_days * DAY_MS) // DAY_MS,))
         done.append(f"{n} message ids")
+        n = log.drop_gated(tx, now_ms // DAY_MS - keeps.gated_days)
+        done.append(f"{n} counts of gated events")
         item_rows.drop_counts(tx, now_ms // DAY_MS - COUNTER_DAYS)
         if keeps.decisions_days:
             before_ms = now_ms - keeps.decisions_days * DAY_MS
             n = tx.run("DELETE FROM decisions WHERE time_ms < ?", (before_ms,))
             tx.run("DELETE FROM exposures WHERE time_ms < ?", (before_ms,))
             done.append(f"{n} decisions")
+        if keeps.log_days:
+            n = records.drop_moves(tx, now_ms - keeps.log_days * DAY_MS)
+            done.append(f"{n} segment moves")
     if keeps.log_days:
         done.append(f"{_sweep_log(core, now_ms - keeps.log_days * DAY_MS)} events")
     return "removed " + ", ".join(done)

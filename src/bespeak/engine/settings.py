@@ -105,9 +105,12 @@ class ProfileSettings(Section, frozen=True, kw_only=True):
 class RetentionSettings(Section, frozen=True, kw_only=True):
     """How long things are kept, in days from receipt. 0 keeps them."""
 
-    log_days: Annotated[int, Meta(description="events, in days", ge=0)] = 730
+    log_days: Annotated[int, Meta(description="events, and moves into and out of segments, in days", ge=0)] = 730
     decisions_days: Annotated[int, Meta(description="decision records and exposures, in days", ge=0)] = 180
     rejects_days: Annotated[int, Meta(description="bodies of rejected events, in days", ge=1, le=90)] = 7
+    gated_days: Annotated[
+        int, Meta(description="daily counts of events that no granted purpose may use, in days", ge=1)
+    ] = 400
     message_ids_days: Annotated[int, Meta(description="ids that catch duplicates, in days", ge=1)] = 730
 
 

@@ -192,6 +192,11 @@ def add_gated(tx: Transaction, counts: Mapping[tuple[int, str, str, str], int]) 
     )
 
 
+def drop_gated(tx: Transaction, before_day: int) -> int:
+    """Deletes the typed counts of days before `before_day` and returns how many rows went."""
+    return tx.run("DELETE FROM gated_counts WHERE day < ?", (before_day,))
+
+
 def gated_total(session: Session) -> int:
     """Returns how many events were counted and dropped because no granted purpose may use them."""
     row = session.row("SELECT coalesce(sum(n), 0) FROM gated_counts")

@@ -165,6 +165,14 @@ def moves_of(session: Session, people: Iterable[int]) -> list[SegmentMove]:
     ]
 
 
+def drop_moves(tx: Transaction, before_ms: int) -> int:
+    """Deletes the moves before a time and returns how many; they lie in the order of time, so few rows are read."""
+    row = tx.row("SELECT move_id FROM segment_moves WHERE time_ms >= ? ORDER BY move_id LIMIT 1", (before_ms,))
+    if row is None:
+        return tx.run("DELETE FROM segment_moves WHERE time_ms < ?", (before_ms,))
+    return tx.run("DELETE FROM segment_moves WHERE move_id < ?", (as_int(row[0]),))
+
+
 def due_members(session: Session, now_ms: int, limit: int) -> list[int]:
     """Returns persons with a segment that can flip by now without an event."""
     rows = session.rows(
