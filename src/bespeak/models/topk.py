@@ -53,11 +53,13 @@ def _exact_members(ranked: Float32s, width: int) -> npt.NDArray[np.int64]:
     n, n_items = ranked.shape
     if width == n_items:
         return np.broadcast_to(np.arange(n_items), (n, n_items))
-    edge = np.partition(ranked, n_items - width, axis=1)[:, n_items - width, None]
-    above = ranked > edge
-    at_edge = ranked == edge
-    room = width - above.sum(axis=1, keepdims=True)
-    member = above | (at_edge & (np.cumsum(at_edge, axis=1) <= room))
+    # Of the negated scores, since partitioning far behind thousands of equal zeros takes twenty times as long.
+    edge = -np.partition(-ranked, width - 1, axis=1)[:, width - 1, None]
+    member = ranked >= edge
+    sizes = np.count_nonzero(member, axis=1)
+    for row in np.flatnonzero(sizes > width).tolist():
+        at_edge = np.flatnonzero(ranked[row] == edge[row])
+        member[row, at_edge[len(at_edge) - (sizes[row] - width) :]] = False
     return np.nonzero(member)[1].reshape(n, width)
 
 
