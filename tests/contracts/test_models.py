@@ -19,6 +19,7 @@ from bespeak.models import (
     RecentPopularity,
     SequenceRules,
     SessionNeighbours,
+    Slist,
     Trending,
     UserNeighbours,
 )
@@ -38,6 +39,7 @@ MODELS = [
     ImplicitMf(factors=2, l2=0.5, alpha=5.0, threads=1),
     Content(),
     SequenceRules(window=5),
+    Slist(memory=4.0),
     SessionNeighbours(gap_minutes=None),
     Blend(
         [{"name": "ease", "settings": {"l2": 1.0}}, {"name": "sequence_rules"}, {"name": "recent_popularity"}],

@@ -10,7 +10,7 @@ artefact           a fitted model on disk           implicit_mf         people a
 packing            strings and CSR as arrays        content             alike texts and attributes
 members            what a blend is made of          sequence_rules      what people went on to
 visits             logs cut into visits             session_neighbours  where alike visits went
-                                                    blend               a weighted sum of a few
+slist              what comes next, closed form        blend               a weighted sum of a few
 """
 
 from bespeak.models.base import Explanation, Model, Ranking
@@ -24,6 +24,7 @@ from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import RecentPopularity
 from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.session_neighbours import SessionNeighbours
+from bespeak.models.slist import Slist
 from bespeak.models.trending import Trending
 from bespeak.models.user_neighbours import UserNeighbours
 
@@ -43,6 +44,7 @@ __all__ = [
     "RecentPopularity",
     "SequenceRules",
     "SessionNeighbours",
+    "Slist",
     "Trending",
     "UserNeighbours",
 ]

@@ -11,6 +11,7 @@ from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import RecentPopularity
 from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.session_neighbours import SessionNeighbours
+from bespeak.models.slist import Slist
 from bespeak.models.trending import Trending
 from bespeak.models.user_neighbours import UserNeighbours
 
@@ -26,6 +27,7 @@ MEMBERS: dict[str, type[Model]] = {
         ImplicitMf,
         Content,
         SequenceRules,
+        Slist,
         SessionNeighbours,
     )
 }
