@@ -62,7 +62,7 @@ def test_shares_are_of_what_is_liked_and_add_to_one(known, settings):
 def test_a_class_without_its_purpose_does_not_exist(known, settings):
     without = view_of(known, settings, 60 * DAY, purposes=("measure",))
     assert without.affinity("category", "audio") == 0.0
-    assert without.items() == {"p2": {"exposure": known.items["p2"]["exposure"]}}
+    assert without.items() == {"p2": {"exposure": known.items["exposure"]["p2"]}}
     assert (without.recent(), without.cart(), without.count("view"), without.sessions()) == ([], {}, 0, [])
     assert (without.trait("plan"), without.traits(), without.session()) == (None, {}, None)
     assert "audio" not in json.dumps(readable(without))

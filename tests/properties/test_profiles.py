@@ -21,6 +21,7 @@ from bespeak.profiles.merge import merge
 from bespeak.profiles.observation import Observation
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.settings import DAY_MS, FoldSettings, Limits
+from bespeak.profiles.sums import all_keys
 from bespeak.signals.events import Context
 from bespeak.signals.ids import IdKey
 from bespeak.signals.signal import Signal, SignalClass
@@ -217,8 +218,11 @@ def test_limits_always_hold(history: list[Observation]) -> None:
     profile, limits = Profile(), SMALL.limits
     for observation in history:
         fold(profile, observation, SMALL)
-        assert len(profile.items) <= limits.n_items + limits.n_items // 8
-        assert all(len(v) <= limits.n_facet_values + limits.n_facet_values // 8 for v in profile.affinities.values())
+        assert len(all_keys(profile.items)) <= limits.n_items + limits.n_items // 8
+        assert all(
+            len(all_keys(sums)) <= limits.n_facet_values + limits.n_facet_values // 8
+            for sums in profile.affinities.values()
+        )
         assert len(profile.recent) <= limits.n_recent
         assert len(profile.sessions) <= limits.n_sessions
         assert all(len(session.pages) <= limits.n_pages for session in profile.sessions)

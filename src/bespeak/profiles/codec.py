@@ -15,9 +15,26 @@ import msgspec
 from bespeak.errors import StoreError, StoreTooNew
 from bespeak.profiles.profile import Profile
 
-VERSION = 1
+VERSION = 2
 
-UPGRADES: dict[int, Callable[[list[Any]], list[Any]]] = {}
+
+def _from_1(fields: list[Any]) -> list[Any]:
+    """Version 1 held item -> class -> sum and facet -> value -> class -> sum; now the class comes first."""
+    head, affinities, numbers, items, tail = fields[:7], fields[7:8], fields[8:9], fields[9:10], fields[10:]
+    affinities = [{facet: _turned(values) for facet, values in held.items()} for held in affinities]
+    return [*head, *affinities, *numbers, *map(_turned, items), *tail]
+
+
+def _turned(by_key: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Returns class -> key -> sum of key -> class -> sum."""
+    by_class: dict[str, dict[str, Any]] = {}
+    for key, classes in by_key.items():
+        for name, decayed in classes.items():
+            by_class.setdefault(name, {})[key] = decayed
+    return by_class
+
+
+UPGRADES: dict[int, Callable[[list[Any]], list[Any]]] = {1: _from_1}
 """From a version to the next: raw fields in, raw fields out."""
 
 _encoder = msgspec.msgpack.Encoder()
@@ -59,12 +76,12 @@ def _decode_old(data: bytes) -> Profile:
             f"A profile has version {version}; this release reads up to {VERSION}.", hint="Use the newer release."
         )
     try:
-        fields = msgspec.msgpack.decode(data[1:])
+        fields = msgspec.msgpack.decode(data[1:], type=list)
         while version < VERSION:
             fields = UPGRADES[version](fields)
             version += 1
         return msgspec.convert(fields, Profile)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, AttributeError) as error:
         raise _unreadable() from error
 
 

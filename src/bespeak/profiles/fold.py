@@ -218,14 +218,15 @@ def _count(profile: Profile, session: Session | None, name: str, time_ms: int, s
 
 
 def _fold_item(profile: Profile, step: Step, rate: float, settings: FoldSettings) -> None:
-    items, item_id = profile.items, step.item_id
-    classes = items.get(item_id)
-    if classes is None:
-        items[item_id] = {step.signal_class: Decayed(step.strength, step.time_ms)}
-        if limits.is_over(len(items), settings.limits.n_items):
-            limits.drop_weakest(items, settings.limits.n_items, profile.last_ms, settings)
+    held = profile.items.get(step.signal_class)
+    if held is None:
+        held = profile.items[step.signal_class] = {}
+    decayed = held.get(step.item_id)
+    if decayed is not None:
+        decayed.add(step.strength, step.time_ms, rate)
     else:
-        _add(classes, step, rate)
+        held[step.item_id] = Decayed(step.strength, step.time_ms)
+        limits.keep_strongest(profile.items, settings.limits.n_items, profile.last_ms, settings, (step.item_id,))
     if step.signal_class not in settings.recent_classes:
         return
     recent = profile.recent
@@ -237,35 +238,36 @@ def _fold_item(profile: Profile, step: Step, rate: float, settings: FoldSettings
         del recent[0]
 
 
-def _add(classes: dict[str, Decayed], step: Step, rate: float) -> None:
-    decayed = classes.get(step.signal_class)
-    if decayed is None:
-        classes[step.signal_class] = Decayed(step.strength, step.time_ms)
-    else:
-        decayed.add(step.strength, step.time_ms, rate)
-
-
 def _fold_facets(profile: Profile, known: ItemFacets, step: Step, rate: float, settings: FoldSettings) -> None:
+    time_ms, name, strength = step.time_ms, step.signal_class, step.strength
+    affinities = profile.affinities
     for facet, values in known.items():
         if facet in settings.facet_set:
-            held = profile.affinities.get(facet)
+            sums = affinities.get(facet)
+            if sums is None:
+                sums = affinities[facet] = {}
+            held = sums.get(name)
             if held is None:
-                held = profile.affinities[facet] = {}
+                held = sums[name] = {}
+            begun: list[str] = []
             for value in values if type(values) is list else _as_texts(values):
-                classes = held.get(value)
-                if classes is not None:
-                    _add(classes, step, rate)
+                decayed = held.get(value)
+                if decayed is not None:
+                    decayed.add(strength, time_ms, rate)
                 elif value and len(value) <= MAX_TEXT:
-                    held[value] = {step.signal_class: Decayed(step.strength, step.time_ms)}
-                    if limits.is_over(len(held), settings.limits.n_facet_values):
-                        limits.drop_weakest(held, settings.limits.n_facet_values, profile.last_ms, settings)
+                    held[value] = Decayed(strength, time_ms)
+                    begun.append(value)
+            if begun:
+                limits.keep_strongest(sums, settings.limits.n_facet_values, profile.last_ms, settings, begun)
+            elif not held:
+                del sums[name]
         elif facet in settings.numeric_set and isinstance(values, int | float) and abs(values) <= MAX_STRENGTH:
             number = float(values)
             moments = profile.numbers.setdefault(facet, {})
-            if step.signal_class in moments:
-                moments[step.signal_class].add(number, step.time_ms, rate)
+            if name in moments:
+                moments[name].add(number, time_ms, rate)
             else:
-                moments[step.signal_class] = Moments(1.0, number, number * number, step.time_ms)
+                moments[name] = Moments(1.0, number, number * number, time_ms)
 
 
 def _as_texts(value: FacetValue) -> list[str]:

@@ -6,11 +6,12 @@ not pay for a sort at every event.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from bespeak.profiles.decay import Decayed
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.settings import DAY_MS, FoldSettings
+from bespeak.profiles.sums import Sums, all_keys
 
 
 def is_over(n: int, limit: int) -> bool:
@@ -18,25 +19,48 @@ def is_over(n: int, limit: int) -> bool:
     return n > limit + (limit >> 3)
 
 
-def drop_weakest(entries: dict[str, dict[str, Decayed]], limit: int, now_ms: int, settings: FoldSettings) -> None:
-    """Keeps the `limit` strongest entries.
+def keep_strongest(
+    sums: Sums, limit: int, now_ms: int, settings: FoldSettings, begun: Collection[str] | None = None
+) -> None:
+    """Cuts sums back to `limit` keys if they have outgrown it.
+
+    Args:
+        sums: are changed in place.
+        limit, now_ms, settings: as `drop_weakest` takes them.
+        begun: the keys that a class has just got, to count no more than need be; None when any may be new.
+    """
+    n = 0
+    for held in sums.values():
+        n += len(held)  # a key of two classes counts twice: most profiles are far from their limit even so
+    if not is_over(n, limit):
+        return
+    if begun is not None and all(sum(key in held for held in sums.values()) > 1 for key in begun):
+        return
+    if is_over(len(all_keys(sums)), limit):
+        drop_weakest(sums, limit, now_ms, settings)
+
+
+def drop_weakest(sums: Sums, limit: int, now_ms: int, settings: FoldSettings) -> None:
+    """Keeps the `limit` strongest keys.
 
     Strength is the sum over classes of `|decayed value at now_ms * prior weight|`, so that a hidden or bought item
-    outlasts many that were only seen; equal ones are told apart by the latest event, then by name.
+    outlasts many that were only seen; equal ones are told apart by the latest event, then by key.
     """
-    weights = {name: (abs(c.prior_weight), settings.rates[name]) for name, c in settings.classes.items()}
-
-    def key(name: str) -> tuple[float, int, str]:
-        strength, last_ms = 0.0, 0
-        for class_name, decayed in entries[name].items():
-            if class_name in weights:
-                weight, rate = weights[class_name]
-                strength += abs(decayed.at(now_ms, rate)) * weight
-            last_ms = max(last_ms, decayed.last_ms)
-        return strength, last_ms, name
-
-    for name in sorted(entries, key=key)[: len(entries) - limit]:
-        del entries[name]
+    strengths: dict[str, float] = {}
+    latest: dict[str, int] = {}
+    for name in sorted(sums):  # sums round: in the order of the events two of the same would differ
+        known = settings.classes.get(name)
+        weight, rate = (abs(known.prior_weight), settings.rates[name]) if known is not None else (0.0, 0.0)
+        for key, decayed in sums[name].items():
+            strengths[key] = strengths.get(key, 0.0) + abs(decayed.at(now_ms, rate)) * weight
+            if decayed.last_ms >= latest.get(key, 0):
+                latest[key] = decayed.last_ms
+    weakest = sorted((strength, latest.get(key, 0), key) for key, strength in strengths.items())
+    for _, _, key in weakest[: len(strengths) - limit]:
+        for held in sums.values():
+            held.pop(key, None)
+    for name in [name for name, held in sums.items() if not held]:
+        del sums[name]
 
 
 def drop_oldest(entries: dict[str, Any], limit: int, attribute: str) -> None:
@@ -77,11 +101,9 @@ def apply_limits(profile: Profile, settings: FoldSettings) -> None:
     """Cuts every collection back that is over its limit (after a merge)."""
     limits = settings.limits
     drop_old_days(profile, settings)
-    if is_over(len(profile.items), limits.n_items):
-        drop_weakest(profile.items, limits.n_items, profile.last_ms, settings)
-    for values in profile.affinities.values():
-        if is_over(len(values), limits.n_facet_values):
-            drop_weakest(values, limits.n_facet_values, profile.last_ms, settings)
+    keep_strongest(profile.items, limits.n_items, profile.last_ms, settings)
+    for sums in profile.affinities.values():
+        keep_strongest(sums, limits.n_facet_values, profile.last_ms, settings)
     drop_oldest(profile.traits, limits.n_traits, "time_ms")
     drop_oldest(profile.cart, limits.n_cart, "time_ms")
     drop_oldest(profile.devices, limits.n_devices, "last_ms")

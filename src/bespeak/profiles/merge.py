@@ -12,10 +12,10 @@ from typing import TypeVar
 from bespeak.profiles import limits
 from bespeak.profiles.codec import decode, encode
 from bespeak.profiles.commerce import join_carts, join_orders
-from bespeak.profiles.decay import Decayed
 from bespeak.profiles.profile import Profile, Trait
 from bespeak.profiles.sessions import unite
 from bespeak.profiles.settings import FoldSettings
+from bespeak.profiles.sums import join_sums
 from bespeak.profiles.withdrawal import apply_consent, withdraw
 
 _Key = TypeVar("_Key", str, int)
@@ -99,9 +99,12 @@ def _merge_devices(into: Profile, other: Profile) -> None:
 
 def _merge_aggregates(into: Profile, other: Profile, settings: FoldSettings) -> None:
     rates = settings.rates
-    _merge_decayed(into.items, other.items, settings)
-    for facet, values in other.affinities.items():
-        _merge_decayed(into.affinities.setdefault(facet, {}), values, settings)
+    join_sums(into.items, other.items, rates)
+    for facet, sums in other.affinities.items():
+        mine = into.affinities.get(facet, {})
+        join_sums(mine, sums, rates)
+        if mine:
+            into.affinities[facet] = mine
     for facet, classes in other.numbers.items():
         held = into.numbers.setdefault(facet, {})
         for name, moments in classes.items():
@@ -109,26 +112,6 @@ def _merge_aggregates(into: Profile, other: Profile, settings: FoldSettings) -> 
                 held[name].join(moments, rates[name])
             elif name in rates:
                 held[name] = moments
-
-
-def _merge_decayed(
-    into: dict[str, dict[str, Decayed]], other: dict[str, dict[str, Decayed]], settings: FoldSettings
-) -> None:
-    rates = settings.rates
-    for key, classes in other.items():
-        held = into.get(key)
-        if held is None:
-            known = {name: decayed for name, decayed in classes.items() if name in rates}
-            if known:
-                into[key] = known
-            continue
-        for name, decayed in classes.items():
-            if name not in rates:
-                continue
-            if name in held:
-                held[name].join(decayed, rates[name])
-            else:
-                held[name] = decayed
 
 
 def _add_counts(into: dict[_Key, int], other: dict[_Key, int]) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from bespeak.profiles.decay import Decayed, Moments
+from bespeak.profiles.decay import Moments
+from bespeak.profiles.sums import Sums
 
 
 class Trait(msgspec.Struct, array_like=True, gc=False):
@@ -131,9 +132,9 @@ class Profile(msgspec.Struct, array_like=True):
         identities: kind -> value -> when it was last used.
         traits: name -> value with its source.
         places: country, city, language, time zone, as the latest events had them.
-        affinities: facet -> value -> class -> decayed strength, undiluted by weights.
+        affinities: facet -> class -> value -> decayed strength, undiluted by weights.
         numbers: numeric facet -> class -> moments.
-        items: item id -> class -> decayed strength.
+        items: class -> item id -> decayed strength.
         recent: the latest steps, ascending.
         sessions: the latest visits, ascending; `n_older_sessions` were dropped.
         counts: class -> day since 1970 (UTC) -> signals.
@@ -150,9 +151,9 @@ class Profile(msgspec.Struct, array_like=True):
     identities: dict[str, dict[str, int]] = {}
     traits: dict[str, Trait] = {}
     places: dict[str, Trait] = {}
-    affinities: dict[str, dict[str, dict[str, Decayed]]] = {}
+    affinities: dict[str, Sums] = {}
     numbers: dict[str, dict[str, Moments]] = {}
-    items: dict[str, dict[str, Decayed]] = {}
+    items: Sums = {}
     recent: list[Step] = []
     sessions: list[Session] = []
     n_older_sessions: int = 0

@@ -217,8 +217,7 @@ def _affinity(record: ProfileRecord, facet: str, value: str) -> CallResult:
 
 def _share(record: ProfileRecord, facet: str, value: str) -> CallResult:
     view = record.view
-    values = view.profile.affinities.get(facet, {})
-    strengths = {name: view.affinity_at(facet, name, _as_of(view)) for name in values}
+    strengths = view.affinities_at(facet, _as_of(view))
     total = sum(strength for strength in strengths.values() if strength > 0)
     if total <= 0:
         return CallResult(0.0, _tomorrow(view) if any(strengths.values()) else None)
@@ -232,7 +231,7 @@ def _count(record: ProfileRecord, signal_class: str, days: float | None = None) 
 
 def _did(record: ProfileRecord, signal_class: str, item_id: str, days: float | None = None) -> CallResult:
     view = record.view
-    held = view.profile.items.get(item_id, {}).get(signal_class) if signal_class in view.classes else None
+    held = view.profile.items.get(signal_class, {}).get(item_id) if signal_class in view.classes else None
     if held is None:
         return CallResult(0.0)
     if days is None:

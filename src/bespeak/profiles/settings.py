@@ -12,7 +12,7 @@ from bespeak.signals.signal import SignalClass
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
 
-FOLD_REVISION = 1
+FOLD_REVISION = 2
 """Raised by a release that makes another profile of the same events; projects then fold their people anew."""
 
 Role = Literal["order", "refund", "cancel", "cart_add", "cart_remove", "cart_set"]

@@ -15,6 +15,9 @@ from bespeak.profiles.decay import Decayed
 from bespeak.profiles.profile import Profile, Session, Step, Trait
 from bespeak.profiles.settings import DAY_MS, FoldSettings
 from bespeak.profiles.stage import Stage, StageRules, stage_of
+from bespeak.profiles.sums import Sums, sums_of
+
+_NOTHING: Mapping[str, Decayed] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,24 +125,45 @@ class ProfileView:
 
     def affinity(self, facet: str, value: str) -> float:
         """Returns the weighted, decayed strength of one facet value; 0 where nothing is known."""
-        return self._strength(self.profile.affinities.get(facet, {}).get(value, {}), self.now_ms)
+        return self.affinity_at(facet, value, self.now_ms)
 
     def affinity_at(self, facet: str, value: str, time_ms: int) -> float:
         """Returns what `affinity` reads at another time, no earlier than the events."""
-        return self._strength(self.profile.affinities.get(facet, {}).get(value, {}), time_ms)
+        sums = self.profile.affinities.get(facet, {})
+        strength = 0.0
+        for name, held in sums.items():
+            known, decayed = self._classes.get(name), held.get(value)
+            if known is not None and decayed is not None:
+                strength += known[0] * decayed.at(time_ms, known[1])
+        return strength
+
+    def affinities_at(self, facet: str, time_ms: int) -> dict[str, float]:
+        """Returns value -> what `affinity_at` reads for every value of a facet with an allowed class, in no order."""
+        sums = self.profile.affinities.get(facet, {})
+        strengths: dict[str, float] = {}
+        for name, held in sums.items():
+            if name not in self._classes:
+                continue
+            weight, rate = self._classes[name]
+            for value, decayed in held.items():
+                strengths[value] = strengths.get(value, 0.0) + weight * decayed.at(time_ms, rate)
+        return strengths
 
     def affinities(self, facet: str) -> dict[str, Affinity]:
         """Returns value -> affinity for every value of a facet with an allowed class, in no order."""
-        found = {}
-        for value, held in self.profile.affinities.get(facet, {}).items():
-            counts = {name: decayed.count for name, decayed in held.items() if name in self._classes}
-            if counts:
-                last_ms = max(held[name].last_ms for name in counts)
-                found[value] = (self._strength(held, self.now_ms), counts, last_ms)
-        total = sum(strength for strength, _, _ in found.values() if strength > 0)
+        strengths = self.affinities_at(facet, self.now_ms)
+        total = sum(strength for strength in strengths.values() if strength > 0)
+        counts: dict[str, dict[str, int]] = {value: {} for value in strengths}
+        latest: dict[str, int] = {}
+        sums = self.profile.affinities.get(facet, {})
+        for name, held in sums.items():
+            if name in self._classes:
+                for value, decayed in held.items():
+                    counts[value][name] = decayed.count
+                    latest[value] = max(decayed.last_ms, latest.get(value, decayed.last_ms))
         return {
-            value: Affinity(strength, max(0.0, strength) / total if total > 0 else 0.0, counts, last_ms)
-            for value, (strength, counts, last_ms) in found.items()
+            value: Affinity(strength, max(0.0, strength) / total if total > 0 else 0.0, counts[value], latest[value])
+            for value, strength in strengths.items()
         }
 
     def facets(self) -> list[str]:
@@ -148,11 +172,11 @@ class ProfileView:
 
     def evidence(self, facet: str, value: str) -> list[Evidence]:
         """Returns what each class contributes to an affinity, the largest contribution first."""
-        return self._evidence(self.profile.affinities.get(facet, {}).get(value, {}))
+        return self._evidence(self.profile.affinities.get(facet, {}), value)
 
     def item_evidence(self, item_id: str) -> list[Evidence]:
         """Returns what the person did with one item, the largest contribution first."""
-        return self._evidence(self.profile.items.get(item_id, {}))
+        return self._evidence(self.profile.items, item_id)
 
     def numeric(self, facet: str) -> Typical | None:
         """Returns what is typical of a numeric facet, None where nothing is known; disliked classes are left out."""
@@ -176,11 +200,10 @@ class ProfileView:
 
     def items(self) -> dict[str, dict[str, Decayed]]:
         """Returns item id -> allowed class -> decayed strength."""
-        found = {}
-        for item_id, held in self.profile.items.items():
-            allowed = {name: decayed for name, decayed in held.items() if name in self._classes}
-            if allowed:
-                found[item_id] = allowed
+        found: dict[str, dict[str, Decayed]] = {}
+        for name in self._classes:
+            for item_id, decayed in self.profile.items.get(name, _NOTHING).items():
+                found.setdefault(item_id, {})[name] = decayed
         return found
 
     def recent(self) -> list[Step]:
@@ -191,12 +214,10 @@ class ProfileView:
         """Returns the items with a signal of one of the classes at or after a time (None: ever)."""
         wanted = {name for name in classes if name in self._classes}
         since = since_ms if since_ms is not None else -(1 << 62)
-        seen = set()
-        for item_id, held in self.profile.items.items():
-            for name, decayed in held.items():
-                if name in wanted and decayed.last_ms >= since:
-                    seen.add(item_id)
-                    break
+        seen: set[str] = set()
+        for name in wanted:
+            held = self.profile.items.get(name, _NOTHING)
+            seen.update(item_id for item_id, decayed in held.items() if decayed.last_ms >= since)
         seen.update(s.item_id for s in self.profile.recent if s.signal_class in wanted and s.time_ms >= since)
         return seen
 
@@ -207,12 +228,20 @@ class ProfileView:
         changes nothing, and the times tell how old it is. A negative weight is a dislike. Classes of weight 0 say
         nothing.
         """
-        rows = []
-        for item_id, held in self.profile.items.items():
-            times = [d.last_ms for name, d in held.items() if name in self._classes and self._classes[name][0]]
-            if times:
-                rows.append((max(times), item_id, self._strength(held, max(times))))
-        rows.sort()
+        telling = [
+            (self.profile.items.get(name, _NOTHING), weight, rate)
+            for name, (weight, rate) in self._classes.items()
+            if weight
+        ]
+        latest: dict[str, int] = {}
+        for held, _, _ in telling:
+            for item_id, decayed in held.items():
+                latest[item_id] = max(decayed.last_ms, latest.get(item_id, decayed.last_ms))
+        strengths = dict.fromkeys(latest, 0.0)
+        for held, weight, rate in telling:
+            for item_id, decayed in held.items():
+                strengths[item_id] += weight * decayed.at(latest[item_id], rate)
+        rows = sorted((time_ms, item_id, strengths[item_id]) for item_id, time_ms in latest.items())
         return [row[1] for row in rows], [row[2] for row in rows], [row[0] for row in rows]
 
     def cart(self) -> dict[str, float]:
@@ -287,17 +316,9 @@ class ProfileView:
         weights = {name: weight for name, (weight, _) in self._classes.items()}
         return stage_of(self.profile, weights, self.now_ms, self._stage_rules)
 
-    def _strength(self, held: Mapping[str, Decayed], time_ms: int) -> float:
-        strength = 0.0
-        for name, decayed in held.items():
-            known = self._classes.get(name)
-            if known is not None:
-                strength += known[0] * decayed.at(time_ms, known[1])
-        return strength
-
-    def _evidence(self, held: Mapping[str, Decayed]) -> list[Evidence]:
+    def _evidence(self, sums: Sums, key: str) -> list[Evidence]:
         found = []
-        for name, decayed in held.items():
+        for name, decayed in sums_of(sums, key).items():
             known = self._classes.get(name)
             if known is not None:
                 strength = known[0] * decayed.at(self.now_ms, known[1])

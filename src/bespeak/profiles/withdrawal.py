@@ -40,11 +40,10 @@ def drop_purpose(profile: Profile, purpose: str, settings: FoldSettings) -> None
     """Drops every class of a purpose; for the purpose of the profile also what has no class."""
     dropped = {name for name, of in settings.purposes.items() if of == purpose}
     if dropped:
-        for values in profile.affinities.values():
-            _drop_classes(values, dropped)
-        _drop_empty(profile.affinities)
+        _drop_classes(profile.affinities, dropped)
         _drop_classes(profile.numbers, dropped)
-        _drop_classes(profile.items, dropped)
+        for name in dropped & profile.items.keys():
+            del profile.items[name]
         profile.recent = [step for step in profile.recent if step.signal_class not in dropped]
         for session in profile.sessions:
             for name in dropped & session.counts.keys():
@@ -65,9 +64,5 @@ def _drop_classes(entries: dict[str, dict[str, Any]], dropped: set[str]) -> None
     for classes in entries.values():
         for name in dropped & classes.keys():
             del classes[name]
-    _drop_empty(entries)
-
-
-def _drop_empty(entries: dict[str, Any]) -> None:
     for name in [name for name, held in entries.items() if not held]:
         del entries[name]
