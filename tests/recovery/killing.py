@@ -1,8 +1,8 @@
 """Kills processes of one project with SIGKILL at seeded random moments, and looks at what they left.
 
-Run in a process of its own, so that children are forked from one without threads and without an open store:
-python -m recovery.killing SCENARIO PROJECT SEED KILLS (with the folder of tests on the path). Prints the findings as
-JSON.
+Run in a process of its own, with the folder of tests on the path, so that children are forked from one without threads
+and without an open store: python -m recovery.killing SEED SCENARIO PROJECT KILLS [SCENARIO PROJECT KILLS ...]. Prints
+the findings as JSON, a list with one entry a scenario.
 
 A kill counts only where it hit the process in the middle of what the scenario is about: each child notes what it is
 doing in memory that outlives it. The moments adapt to how long the work takes, so that most kills hit it, and the
@@ -277,4 +277,6 @@ def main(name: str, project: Path, seed: int, n_kills: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))))
+    _, seed, *given = sys.argv
+    wanted = zip(given[0::3], given[1::3], given[2::3], strict=True)
+    print(json.dumps([main(name, Path(project), int(seed), int(n_kills)) for name, project, n_kills in wanted]))

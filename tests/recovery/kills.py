@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,18 +39,28 @@ COLUMNS = (
 )
 
 
-def kill(name: str, folder: Path, url: str, *, seed: int, n_kills: int, timeout: float | None = None) -> dict[str, Any]:
-    """Runs one scenario in a new project, in a process of its own, and returns the findings.
+def kill(
+    n_kills: Mapping[str, int], folder: Path, new_store: Callable[[], str], *, seed: int, timeout: float | None = None
+) -> list[dict[str, Any]]:
+    """Runs scenarios, each in a new project, in a process of their own, and returns the findings of each.
+
+    Args:
+        n_kills: scenario -> how many kills must hit its work.
+        folder: an empty folder.
+        new_store: gives the address of an empty store.
 
     Raises:
-        RuntimeError: a process of the project failed by itself, or a check could not be made.
+        RuntimeError: a process of a project failed by itself, or a check could not be made.
     """
-    project = folder / "project"
-    create(project, token_key=make_token_key(), settings={"storage": {"url": url}})
+    wanted: list[str] = []
+    for name, n in n_kills.items():
+        project = folder / name / "project"
+        create(project, token_key=make_token_key(), settings={"storage": {"url": new_store()}})
+        wanted += [name, str(project), str(n)]
     tests = str(Path(__file__).parents[1])
     path = os.pathsep.join(filter(None, (tests, os.environ.get("PYTHONPATH"))))
     done = subprocess.run(
-        [sys.executable, "-m", "recovery.killing", name, str(project), str(seed), str(n_kills)],
+        [sys.executable, "-m", "recovery.killing", str(seed), *wanted],
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
@@ -58,8 +68,8 @@ def kill(name: str, folder: Path, url: str, *, seed: int, n_kills: int, timeout:
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"{name}: {done.stderr[-4000:]}")
-    found: dict[str, Any] = json.loads(done.stdout)
+        raise RuntimeError(f"{', '.join(n_kills)}: {done.stderr[-4000:]}")
+    found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
 
 
@@ -113,7 +123,7 @@ def main() -> int:
                 started = time.monotonic()
                 with TemporaryDirectory(prefix="bespeak-kills-", ignore_cleanup_errors=True) as folder:
                     try:
-                        found = kill(name, Path(folder), new_store(), seed=given.seed, n_kills=given.kills)
+                        [found] = kill({name: given.kills}, Path(folder), new_store, seed=given.seed)
                     except RuntimeError as error:
                         print(f"| {name} | {store} | failed", error, sep="\n", flush=True)
                         is_all_sound = False

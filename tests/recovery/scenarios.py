@@ -50,7 +50,7 @@ class Import(Scenario):
 
     works = frozenset({"import"})
     window_s = 0.7
-    n_rows = 6_000
+    n_rows = 4_000
 
     @property
     def _journal(self) -> Path:

@@ -10,7 +10,7 @@ from recovery.killing import Desk, Part
 
 START_MS = 1_767_225_600_000
 N_WORKERS = 2
-PRELOADER, N_PRELOADED = 9, 100
+PRELOADER, N_PRELOADED = 9, 60
 N_PEOPLE = 30
 N_ITEMS = 40
 BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
