@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from bespeak.cli import archive, benchmark, data, decisions, demo, people, running, start, training
+from bespeak.cli import archive, benchmark, data, decisions, demo, evaluation, people, running, start, training
 from bespeak.cli.output import fail, note, say
 from bespeak.errors import BespeakError
 
@@ -34,6 +34,7 @@ app.command()(demo.demo)
 app.command()(start.init)
 app.command("import")(data.import_)
 app.command()(training.train)
+app.command()(evaluation.evaluate)
 app.command()(decisions.decide)
 app.command()(people.profile)
 app.command()(running.serve)

@@ -84,7 +84,7 @@ class Models:
             candidates=candidates,
             seed=core.config.settings.project.seed if seed is None else seed,
             now_ms=as_of_ms,
-            relevant=_relevant(interactions),
+            relevant=relevant_rows(interactions),
             progress=progress,
         )
         told("storing", 1.0)
@@ -212,7 +212,7 @@ def item_content(items: Sequence[Item], facets: Sequence[str]) -> ItemContent:
     )
 
 
-def _relevant(interactions: Interactions) -> Relevant:
+def relevant_rows(interactions: Interactions) -> Relevant:
     """Where people mostly rate, every later rating is a right answer; else only what they turned to."""
     if interactions.class_index is None:
         return "positive"

@@ -1,7 +1,8 @@
 """Bootstrap intervals over people: for a mean, and for the paired difference of two models on the same people.
 
 Percentile bootstrap (Efron 1979) with draws of whole people. The differences are paired: both models answered for
-the same person, so what makes a person hard for both cancels.
+the same person, so what makes a person hard for both cancels. `sign_flip_p` and `holm` say how surprising such
+differences would be between models that are alike, one looked at or many.
 """
 
 from __future__ import annotations
@@ -68,3 +69,86 @@ def difference_interval(
 ) -> Interval:
     """The mean of `ours - theirs` over the same people, in the same order, and its bootstrap interval."""
     return mean_interval(ours - theirs, rng, level=level, draws=draws)
+
+
+def mean_intervals(
+    values: Float64s, rng: np.random.Generator, *, level: float = 0.95, draws: int = 2000
+) -> list[Interval]:
+    """The mean of each column of one row per person, with intervals from the same draws for all columns.
+
+    A NaN leaves that person out of that column alone. For columns without one it equals `mean_interval` up to rounding.
+
+    Args:
+        values: float64[n, columns].
+        rng: draws whole people.
+        level: share of the draws between the ends.
+        draws: how many.
+    """
+    n, n_columns = values.shape
+    known = ~np.isnan(values)
+    counts = known.sum(axis=0)
+    if n == 0:
+        return [Interval(0.0, 0.0, 0.0, 0)] * n_columns
+    filled, weights = np.where(known, values, 0.0), known.astype(np.float64)
+    step = max(1, _BLOCK_ENTRIES // n)
+    means = []
+    for at in range(0, draws, step):
+        rows = min(step, draws - at)
+        drawn = rng.integers(0, n, size=(rows, n)) + np.arange(rows)[:, None] * n
+        times = np.bincount(drawn.reshape(-1), minlength=rows * n).reshape(rows, n).astype(np.float64)
+        sums, sizes = times @ filled, times @ weights
+        means.append(np.divide(sums, sizes, out=np.full_like(sums, np.nan), where=sizes > 0))
+    drawn_means = np.concatenate(means)
+    found = []
+    for column in range(n_columns):
+        if not counts[column]:
+            found.append(Interval(0.0, 0.0, 0.0, 0))
+            continue
+        of_column = drawn_means[:, column][~np.isnan(drawn_means[:, column])]
+        low, high = np.quantile(of_column, [(1 - level) / 2, (1 + level) / 2])
+        mean = float(filled[:, column].sum() / counts[column])
+        found.append(Interval(mean, float(low), float(high), int(counts[column]), float(of_column.std())))
+    return found
+
+
+def sign_flip_p(differences: Float64s, rng: np.random.Generator, *, draws: int = 9_999) -> Float64s:
+    """float64[columns]: two-sided p-values of paired differences, by Fisher's randomization test.
+
+    Were two models alike, a person's difference could as well have the other sign. p is the share of random signs whose
+    mean is at least as far from zero as the one seen, that one counted too; no differences at all give 1. Smucker,
+    Allan and Carterette (2007) find it the test to use for rankings.
+
+    Args:
+        differences: float64[n, columns], one row per person.
+        rng: of the signs.
+        draws: how many.
+
+    Example:
+        >>> sign_flip_p(np.array([[0.2, 0.0]] * 20), np.random.default_rng(0)).tolist()
+        [0.0001, 1.0]
+    """
+    n, n_columns = differences.shape
+    if n == 0:
+        return np.ones(n_columns)
+    seen = np.abs(differences.sum(axis=0)) * (1 - 1e-9)  # sums in another order may differ in the last digit
+    as_far = np.zeros(n_columns, np.int64)
+    step = max(1, _BLOCK_ENTRIES // n)
+    for at in range(0, draws, step):
+        signs = 2.0 * rng.integers(0, 2, size=(min(step, draws - at), n), dtype=np.int8) - 1.0
+        as_far += (np.abs(signs @ differences) >= seen).sum(axis=0)
+    return np.asarray((as_far + 1) / (draws + 1), np.float64)
+
+
+def holm(p_values: Float64s) -> Float64s:
+    """float64[m]: p-values raised for having looked m times, in the order given. Holm (1979).
+
+    Example:
+        >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
+        [0.03, 0.06, 0.06]
+    """
+    m = len(p_values)
+    order = np.argsort(p_values, kind="stable")
+    raised = np.minimum(np.maximum.accumulate(p_values[order] * (m - np.arange(m))), 1)
+    adjusted = np.empty(m)
+    adjusted[order] = raised
+    return adjusted

@@ -15,7 +15,7 @@ from bespeak.models.base import Interactions, Model
 from bespeak.models.blend import Blend
 from bespeak.models.families import model_class
 
-_PROTOCOLS = {
+PROTOCOLS = {
     "live": "As served (fitted on the first 80 % of events; people asked halfway through what they did later)",
     "calendar": "By the calendar (first 80 % of events against what followed)",
     "per person": "By person (each one's first 80 % of events against the rest)",
@@ -23,6 +23,7 @@ _PROTOCOLS = {
     "held out": "Without an order (a random fifth of each person's events held back)",
     "strangers": "Strangers (the latest people are asked after each of their events for the next one)",
 }
+"""Name of a cut -> what it asks, in words."""
 
 
 def sentences(
@@ -40,15 +41,15 @@ def sentences(
     if is_late:
         said.append("The time cap ended the search for settings early; with more time a better model may be found.")
     if not boards and choice is not None:
-        figures = ", ".join(f"{name.replace('_', ' ')} {_figure(figure)}" for name, figure in choice.figures.items())
-        said.append(f"{_PROTOCOLS[choice.protocol]}, {choice.n_asked:,} people asked, NDCG when choosing: {figures}.")
+        figures = ", ".join(f"{name.replace('_', ' ')} {decimals(figure)}" for name, figure in choice.figures.items())
+        said.append(f"{PROTOCOLS[choice.protocol]}, {choice.n_asked:,} people asked, NDCG when choosing: {figures}.")
         said.append(f"In use: {described(model)}, fitted on all events; no cut was left for a figure without bias.")
         return said
     if not boards:
         said.append(f"Too few events to compare models; {described(model)} is used until there are more.")
         return said
     rows = "every later event" if relevant == "every" else "later events of positive weight"
-    decided = _PROTOCOLS[boards[0].protocol].split(" (")[0].lower()
+    decided = PROTOCOLS[boards[0].protocol].split(" (")[0].lower()
     said.append(
         f"In use: {described(model)}, chosen {decided} on an earlier cut and now fitted on all events, those of the "
         "test included; the figures are of a fit without them. "
@@ -81,7 +82,7 @@ def _data(interactions: Interactions, boards: Sequence[Leaderboard]) -> str:
     people = int((np.diff(interactions.row_starts) > 0).sum())
     said = f"{people:,} people, {interactions.n_items:,} items, {len(interactions):,} events"
     if interactions.has_times:
-        said += f" from {_day(int(interactions.times_ms.min()))} to {_day(interactions.last_ms)}"
+        said += f" from {day(int(interactions.times_ms.min()))} to {day(interactions.last_ms)}"
     dated = next((board for board in boards if board.protocol == "calendar"), None)
     if dated is not None:
         said += f", {dated.share_new:.0%} of test people new".replace("%", " %")
@@ -91,15 +92,15 @@ def _data(interactions: Interactions, boards: Sequence[Leaderboard]) -> str:
 def _board(board: Leaderboard) -> str:
     chosen, baseline = board.rows[board.winner], board.rows[board.baseline]
     known = [row for name in ("popularity", "recent_popularity") if (row := board.best_of(name)) is not None]
-    figures = ", ".join(f"{_words(row)} {_figure(row.ndcg.mean)}" for row in known)
-    said = f"{_PROTOCOLS[board.protocol]}, {board.n_people:,} people asked, NDCG@{board.k}: {figures}"
-    said += f"{', ' if figures else ''}chosen: {_words(chosen)} {_figure(chosen.ndcg.mean)} {_range(chosen.ndcg)}"
+    figures = ", ".join(f"{_words(row)} {decimals(row.ndcg.mean)}" for row in known)
+    said = f"{PROTOCOLS[board.protocol]}, {board.n_people:,} people asked, NDCG@{board.k}: {figures}"
+    said += f"{', ' if figures else ''}chosen: {_words(chosen)} {decimals(chosen.ndcg.mean)} {ends(chosen.ndcg)}"
     if chosen.difference is None:
         return f"{said}; that is the baseline itself, nothing beat it."
     said += f"; against {_words(baseline)} {_signed(chosen.difference)}"
     used = board.rows[board.in_use]
     if board.in_use != board.winner and used.difference is not None:
-        said += f". The model in use has {_figure(used.ndcg.mean)} {_range(used.ndcg)} here, {_signed(used.difference)}"
+        said += f". The model in use has {decimals(used.ndcg.mean)} {ends(used.ndcg)} here, {_signed(used.difference)}"
     return said + "."
 
 
@@ -110,18 +111,25 @@ def _words(row: Row) -> str:
 def _signed(difference: Interval) -> str:
     sign = "+" if difference.mean >= 0 else "-"
     verdict = "better" if difference.above_zero else "worse" if difference.below_zero else "no difference beyond noise"
-    return f"{sign}{_figure(abs(difference.mean))} {_range(difference)}, {verdict}"
+    return f"{sign}{decimals(abs(difference.mean))} {ends(difference)}, {verdict}"
 
 
-def _range(interval: Interval) -> str:
-    return f"[{_figure(interval.low)}, {_figure(interval.high)}]"
+def ends(interval: Interval) -> str:
+    """The ends of an interval in brackets."""
+    return f"[{decimals(interval.low)}, {decimals(interval.high)}]"
 
 
-def _figure(value: float) -> str:
-    """Three decimals without the leading zero, as the field prints them."""
+def decimals(value: float) -> str:
+    """Three decimals without the leading zero, as the field prints them.
+
+    Example:
+        >>> decimals(0.12345), decimals(-0.5), decimals(1.0)
+        ('.123', '-.500', '1.000')
+    """
     text = f"{abs(value):.3f}"
     return ("-" if value < 0 and float(text) else "") + (text[1:] if text.startswith("0") else text)
 
 
-def _day(time_ms: int) -> str:
+def day(time_ms: int) -> str:
+    """The date of a time in UTC."""
     return datetime.fromtimestamp(time_ms / 1000, UTC).date().isoformat()

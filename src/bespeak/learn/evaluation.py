@@ -1,0 +1,401 @@
+"""Evaluating models side by side on one cut: every figure, its interval, and for whom it holds.
+
+All items are ranked, never a sample of them: sampled figures order models otherwise than full ones do (Krichene and
+Rendle 2020). Every model is fitted on what the cut may see, asked for the same people, and compared person by person.
+Somebody else's recommendations for the same people stand beside ours; then only those people count whom both answer.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from bespeak.learn.evaluation_groups import Group, ItemGroup, activity_groups, item_groups
+from bespeak.learn.intervals import Interval, holm, mean_intervals, sign_flip_p
+from bespeak.learn.leaderboard import Progress, Stopwatch, best_items
+from bespeak.learn.list_figures import ItemFacts, ListFigures, list_figures, members
+from bespeak.learn.metrics import ranking_figures
+from bespeak.learn.report import described
+from bespeak.learn.splits import Relevant, Split
+from bespeak.models.base import History, Interactions, ItemContent, Model
+from bespeak.models.blend import Blend
+from bespeak.models.families import model_class
+from bespeak.models.interactions import Bools, Float64s, Int32s
+
+Role: TypeAlias = Literal["in use", "candidate", "baseline", "theirs"]
+
+ACCURACY = ("ndcg", "recall", "map", "mrr", "hit")
+_SURPRISING = 0.05
+QUALITY = ("novelty", "diversity", "popularity", "head_share", "miscalibration")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entrant:
+    """An unfitted model and why it takes part."""
+
+    model: Model
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Theirs:
+    """Recommendations that somebody else made for a cut.
+
+    Attributes:
+        name: what to call them.
+        index: int32[n, k], a row for each person of the cut, -1 for none.
+        cold: the same for the newcomers of the cut; None when they hold nobody of them.
+    """
+
+    name: str
+    index: Int32s
+    cold: Int32s | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Difference:
+    """One figure less another of the same people.
+
+    Attributes:
+        interval: mean and 95 % interval.
+        p: two-sided, by random signs.
+        p_holm: raised for the number of models that were compared.
+        verdict: `better`, `worse`, or `no difference beyond noise` where `p_holm` is 0.05 or more.
+    """
+
+    interval: Interval
+    p: float
+    p_holm: float
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One model.
+
+    Attributes:
+        name: in words, with the settings that differ from the family's usual ones.
+        model: name of the algorithm; empty for somebody else's lists.
+        settings: its constructor arguments.
+        role: why it takes part.
+        figures: NDCG, recall, MAP, MRR and hit rate at k, and the figures of `list_figures`. Of a figure about which
+            nothing can be said, `n` is 0.
+        miscalibration_by_facet: in nats.
+        coverage: share of the items that are recommended to anybody.
+        gini: how unevenly items are recommended, 0 to 1.
+        lorenz: share of all places that the least recommended items take, at even steps.
+        share_filled: share of the k places that hold an item.
+        seconds_fit: None for somebody else's.
+        seconds_recommend: for all people asked; None for somebody else's.
+        difference: of NDCG from the baseline; None for the baseline itself.
+    """
+
+    name: str
+    model: str
+    settings: Mapping[str, Any]
+    role: Role
+    figures: Mapping[str, Interval]
+    miscalibration_by_facet: Mapping[str, float]
+    coverage: float
+    gini: float
+    lorenz: tuple[float, ...]
+    share_filled: float
+    seconds_fit: float | None
+    seconds_recommend: float | None
+    difference: Difference | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """What was measured on one cut; rows by NDCG, the highest first.
+
+    Attributes:
+        protocol: name of the cut.
+        k: length of the lists.
+        seed: of the draws.
+        now_ms: time of the last row that models were fitted on; lists are made as at this moment.
+        n_rows_fit: rows that models were fitted on.
+        n_items: items ranked for everybody.
+        n_people: people asked.
+        n_people_of_cut: people whom the cut could ask; more than asked where a sample was drawn or `theirs` hold fewer.
+        n_answers: right answers of those asked.
+        n_people_later: people with rows after the cut.
+        share_new: share of these without any row before it.
+        rows: one per model.
+        in_use: place of the model in use.
+        baseline: place of the row that differences are taken from.
+        theirs: place of somebody else's lists, or None.
+        against: figure -> the model in use less theirs, or None.
+        asked_for: what the right answers themselves are like: novelty, diversity, popularity, head share and
+            miscalibration of what people turned to.
+        activity: the same people by the length of their history.
+        newcomers: people without any row when they are asked; None when there are none.
+        items: recall of right answers that were new, in the tail, or in the head.
+    """
+
+    protocol: str
+    k: int
+    seed: int
+    now_ms: int
+    n_rows_fit: int
+    n_items: int
+    n_people: int
+    n_people_of_cut: int
+    n_answers: int
+    n_people_later: int
+    share_new: float
+    rows: tuple[Row, ...]
+    in_use: int
+    baseline: int
+    theirs: int | None
+    against: Mapping[str, Difference] | None
+    asked_for: Mapping[str, float]
+    activity: tuple[Group, ...]
+    newcomers: Group | None
+    items: tuple[ItemGroup, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lists:
+    """The lists of one row before they are measured."""
+
+    entrant: Entrant | None
+    name: str
+    index: Int32s
+    cold: Int32s | None
+    seconds_fit: float | None
+    seconds_recommend: float | None
+
+
+def newcomers(log: Interactions, split: Split, relevant: Relevant = "positive") -> Split:
+    """The same cut asked about people of whom nothing is known: their histories are empty.
+
+    Their right answers are their rows after the cut, those of `relevant` weight.
+
+    Example:
+        >>> from bespeak.learn.splits import calendar
+        >>> log = Interactions.from_events(["a", "a", "b"], ["x", "y", "x"], times_ms=[1, 2, 3])
+        >>> cold = newcomers(log, calendar(log, share=0.67))
+        >>> cold.people.tolist(), cold.truth.toarray().tolist()
+        ([1], [[1.0, 0.0]])
+    """
+    is_unknown = np.diff(split.known.row_starts) == 0
+    asked = log.select(is_unknown[log.user_index] & ((log.weights > 0) | (relevant == "every")))
+    people = np.flatnonzero(np.diff(asked.row_starts) > 0).astype(np.int32)
+    truth = asked.net[people]
+    truth = csr_array((np.ones(truth.nnz, np.float32), truth.indices, truth.indptr), shape=truth.shape)
+    return replace(split, people=people, truth=truth)
+
+
+def chosen_people(split: Split, keep: Bools) -> Split:
+    """The same cut asked about some of its people only."""
+    chosen = np.flatnonzero(keep)
+    return replace(split, people=split.people[chosen], truth=split.truth[chosen])
+
+
+def evaluate(
+    entrants: Sequence[Entrant],
+    split: Split,
+    cold: Split,
+    content: ItemContent | None = None,
+    *,
+    theirs: Theirs | None = None,
+    n_people_of_cut: int | None = None,
+    k: int = 10,
+    seed: int = 0,
+    progress: Progress | None = None,
+    stopwatch: Stopwatch = time.perf_counter,
+) -> Evaluation:
+    """Fits, asks and measures. Deterministic under the seed, seconds aside.
+
+    Args:
+        entrants: exactly one of them `in use`; differences are taken from the first that is a `baseline`, without one
+            from the model in use.
+        split: the cut, with at least one person.
+        cold: its newcomers; see `newcomers`.
+        content: of the items: diversity and miscalibration need it, as do models of content.
+        theirs: somebody else's lists.
+        n_people_of_cut: people before a sample was drawn.
+        k: length of the lists.
+        seed: of the bootstrap and the random signs.
+        progress: told what is being done.
+        stopwatch: for the seconds.
+    """
+    tell = progress or (lambda stage, share: None)
+    fitted: dict[str, Model] = {}
+    lists = []
+    for place, entrant in enumerate(entrants):
+        tell(f"evaluating {described(entrant.model)}", place / (len(entrants) + 1))
+        lists.append(_asked(entrant, split, cold, content, k, fitted, stopwatch))
+    if theirs is not None:
+        lists.append(_Lists(None, theirs.name, theirs.index, theirs.cold, None, None))
+    tell("drawing intervals", len(entrants) / (len(entrants) + 1))
+    return _measured(lists, split, cold, content, k, seed, n_people_of_cut or len(split))
+
+
+def _asked(
+    entrant: Entrant,
+    split: Split,
+    cold: Split,
+    content: ItemContent | None,
+    k: int,
+    fitted: dict[str, Model],
+    stopwatch: Stopwatch,
+) -> _Lists:
+    started = stopwatch()
+    model = _fitted(entrant.model, split.fit, content, fitted)
+    then = stopwatch()
+    index = best_items(model, split, k)
+    return _Lists(
+        entrant=entrant,
+        name=described(entrant.model),
+        index=index,
+        cold=_cold_lists(model, cold, k) if len(cold) else None,
+        seconds_fit=then - started,
+        seconds_recommend=stopwatch() - then,
+    )
+
+
+def _fitted(model: Model, fit: Interactions, content: ItemContent | None, known: dict[str, Model]) -> Model:
+    """The model on the rows of a cut, each settings of a family fitted once: a blend is made of what is there."""
+    if isinstance(model, Blend):
+        parts = [model_class(member["name"])(**member.get("settings", {})) for member in model.members]
+        return Blend.of([_fitted(part, fit, content, known) for part in parts], model.weights, fit)
+    key = json.dumps([model.name, model.settings()], sort_keys=True, default=str)
+    if key not in known:
+        known[key] = model.fit(fit, content)
+    return known[key]
+
+
+def _cold_lists(model: Model, cold: Split, k: int) -> Int32s:
+    """Lists for somebody without a history: the same for all; empty from a model that then knows no order."""
+    scores = model.scores([History.empty()], cold.now_ms)
+    known = scores[~np.isnan(scores)]
+    if not len(known) or known.min() == known.max():
+        return np.full((len(cold), k), -1, np.int32)
+    return np.repeat(best_items(model, chosen_people(cold, np.arange(len(cold)) == 0), k), len(cold), axis=0)
+
+
+def _measured(
+    lists: Sequence[_Lists],
+    split: Split,
+    cold: Split,
+    content: ItemContent | None,
+    k: int,
+    seed: int,
+    n_people_of_cut: int,
+) -> Evaluation:
+    facts = ItemFacts.of(split.fit, content)
+    liked = split.known.matrix[split.people]
+    accuracy = [ranking_figures(each.index, split.truth) for each in lists]
+    quality = [list_figures(members(each.index, split.fit.n_items), facts, liked) for each in lists]
+    ndcg = np.stack([figures.ndcg for figures in accuracy], axis=1)
+    order = sorted(range(len(lists)), key=lambda place: (-float(ndcg[:, place].mean()), place))
+    given: list[Role] = [each.entrant.role if each.entrant else "theirs" for each in lists]
+    first: Role = "baseline" if "baseline" in given else "in use"
+    in_use, baseline = order.index(given.index("in use")), order.index(given.index(first))
+    theirs = order.index(given.index("theirs")) if "theirs" in given else None
+    roles = [given[place] for place in order]
+    lists, accuracy, quality, ndcg = (
+        [lists[i] for i in order], [accuracy[i] for i in order], [quality[i] for i in order], ndcg[:, order],
+    )  # fmt: skip
+    table = [
+        np.stack([*(getattr(a, name) for name in ACCURACY), *(getattr(q, name) for name in QUALITY)], axis=1)
+        for a, q in zip(accuracy, quality, strict=True)
+    ]
+    intervals = mean_intervals(np.concatenate(table, axis=1), np.random.default_rng(seed))
+    names = (*ACCURACY, *QUALITY)
+    figures = [dict(zip(names, intervals[i * len(names) :], strict=False)) for i in range(len(lists))]
+    rest = [place for place in range(len(lists)) if place != baseline]
+    differences = dict(zip(rest, _differences(ndcg[:, rest] - ndcg[:, [baseline]], seed), strict=True))
+    truth = split.truth.astype(np.float64)
+    return Evaluation(
+        protocol=split.name,
+        k=k,
+        seed=seed,
+        now_ms=split.now_ms,
+        n_rows_fit=len(split.fit),
+        n_items=split.fit.n_items,
+        n_people=len(split),
+        n_people_of_cut=n_people_of_cut,
+        n_answers=int(split.truth.nnz),
+        n_people_later=split.n_people_later,
+        share_new=split.share_new,
+        rows=tuple(
+            _row(each, role, found, of_lists, differences.get(place))
+            for place, (each, role, found, of_lists) in enumerate(zip(lists, roles, figures, quality, strict=True))
+        ),
+        in_use=in_use,
+        baseline=baseline,
+        theirs=theirs,
+        against=None if theirs is None else _against(table[in_use] - table[theirs], names, seed),
+        asked_for=_means(list_figures(truth, facts, liked)),
+        activity=activity_groups(ndcg, np.diff(split.known.net.indptr)[split.people], seed),
+        newcomers=_newcomers(lists, cold, k, seed),
+        items=item_groups([each.index for each in lists], split.truth, facts, seed),
+    )
+
+
+def _row(each: _Lists, role: Role, figures: dict[str, Interval], of: ListFigures, difference: Difference | None) -> Row:
+    model = each.entrant.model if each.entrant else None
+    return Row(
+        name=each.name,
+        model=model.name if model else "",
+        settings=model.settings() if model else {},
+        role=role,
+        figures=figures,
+        miscalibration_by_facet=of.by_facet,
+        coverage=of.coverage,
+        gini=of.gini,
+        lorenz=of.lorenz,
+        share_filled=float((each.index >= 0).mean()),
+        seconds_fit=each.seconds_fit,
+        seconds_recommend=each.seconds_recommend,
+        difference=difference,
+    )
+
+
+def _differences(columns: Float64s, seed: int) -> list[Difference]:
+    """One per column of paired differences, p-values raised for their number."""
+    intervals = mean_intervals(columns, np.random.default_rng(seed))
+    p = sign_flip_p(columns, np.random.default_rng(seed))
+    return [
+        Difference(interval, float(one), float(raised), _verdict(interval.mean, float(raised)))
+        for interval, one, raised in zip(intervals, p, holm(p), strict=True)
+    ]
+
+
+def _verdict(mean: float, p: float) -> str:
+    if p >= _SURPRISING:
+        return "no difference beyond noise"
+    return "better" if mean > 0 else "worse"
+
+
+def _against(differences: Float64s, names: Sequence[str], seed: int) -> dict[str, Difference]:
+    """Per figure, over the people for whom both lists have it; NDCG is asked first, the others are context."""
+    found = {}
+    for name, column in zip(names, differences.T, strict=True):
+        known = column[~np.isnan(column), None]
+        if len(known):
+            found[name] = _differences(known, seed)[0]
+    return found
+
+
+def _means(of: ListFigures) -> dict[str, float]:
+    columns = {name: getattr(of, name) for name in QUALITY}
+    return {name: float(np.nanmean(column)) for name, column in columns.items() if not np.isnan(column).all()}
+
+
+def _newcomers(lists: Sequence[_Lists], cold: Split, k: int, seed: int) -> Group | None:
+    if not len(cold):
+        return None
+    nothing = np.full((len(cold), k), -1, np.int32)
+    columns = [ranking_figures(nothing if e.cold is None else e.cold, cold.truth).ndcg for e in lists]
+    figures = mean_intervals(np.stack(columns, axis=1), np.random.default_rng(seed))
+    return Group(fewest=0, most=0, n_people=len(cold), ndcg=tuple(figures))
