@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bespeak.decide.products import times_vector, weighted_rows
+from bespeak.decide.products import times_vector, weighted_gram, weighted_rows
 
 RNG = np.random.default_rng(1)
 
@@ -37,3 +37,9 @@ def test_a_matrix_times_a_vector(shape: tuple[int, int]) -> None:
     matrix = RNG.normal(size=shape).astype(np.float32)
     vector = RNG.normal(size=shape[1]).astype(np.float32)
     assert times_vector(matrix, vector) == pytest.approx(matrix @ vector, abs=1e-3, rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(0, 8), (93, 64), (400, 64), (5, 600), (3, 0)])
+def test_a_weighted_gram(shape: tuple[int, int]) -> None:
+    matrix, weights = RNG.normal(size=shape), RNG.random(shape[0])
+    assert weighted_gram(matrix, weights) == pytest.approx(matrix.T @ (weights[:, None] * matrix))

@@ -17,18 +17,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import repeat
+from operator import attrgetter
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from bespeak.catalogue.snapshot import FacetColumn
 from bespeak.decide.situation import Situation
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
+Int32s: TypeAlias = npt.NDArray[np.int32]
 
 AFFINITY_PRIOR = 3.0
 SESSION_PRIOR = 2.0
+_STRENGTH = attrgetter("strength")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,19 +54,22 @@ def facet_values(situation: Situation) -> FacetValues:
     return found
 
 
-def gathered(table: Float64s, facet: FacetColumn, rows: npt.NDArray[np.int32]) -> Float64s:
+def gathered(table: Float64s, codes: Int32s) -> Float64s:
     """float64[c]: of each item's values the one that is furthest from 0 (the positive one of two that are as far).
 
+    Args:
+        table: float64[v], a number for every value.
+        codes: int32[width, c], the values of each item.
+
     Example:
-        >>> facet = FacetColumn.from_values([["a", "b"], ["b"], []])
-        >>> gathered(np.array([0.5, -0.7, 0.0]), facet, np.array([0, 1, 2], np.int32)).tolist()
+        >>> gathered(np.array([0.5, -0.7, 0.0]), np.array([[0, 1, 2], [1, 2, 2]], np.int32)).tolist()
         [-0.7, -0.7, 0.0]
     """
-    values = table[facet.codes[rows]]
-    if values.shape[1] == 1:
-        single: Float64s = values[:, 0]
+    values = table.take(codes)
+    if len(values) == 1:
+        single: Float64s = values[0]
         return single
-    high, low = values.max(axis=1), values.min(axis=1)
+    high, low = values.max(axis=0), values.min(axis=0)
     furthest: Float64s = np.where(high >= -low, high, low)
     return furthest
 
@@ -77,22 +83,22 @@ def _facet_values(situation: Situation) -> FacetValues:
     n_steps = float(np.abs(known.session_strengths).sum())
     for name in situation.facet_names:
         facet = situation.world.catalogue.facets[name]
+        strange = len(facet.vocabulary)
         liked = person.affinities.get(name)
         if liked:
-            strengths = np.array([affinity.strength for affinity in liked.values()])
-            largest = float(np.abs(strengths).max())
-            table, find, strange = np.zeros(len(facet.vocabulary) + 1), facet.code_of.get, len(facet.vocabulary)
-            table[[find(value, strange) for value in liked]] = strengths / (largest + AFFINITY_PRIOR)
+            strengths = np.fromiter(map(_STRENGTH, liked.values()), np.float64, len(liked))
+            codes = np.fromiter(map(facet.code_of.get, liked, repeat(strange)), np.int64, len(liked))
+            table = np.zeros(strange + 1)
+            table[codes] = strengths / (max(strengths.max(), -strengths.min()) + AFFINITY_PRIOR)
             table[strange] = 0.0
             if table.any():
                 affinities[name] = table
         if len(known.session):
-            size = len(facet.vocabulary) + 1
-            codes = facet.codes[known.session]
-            sums = np.bincount(codes.ravel(), np.repeat(known.session_strengths, codes.shape[1]), minlength=size)
-            sums[-1] = 0.0
+            steps = facet.codes[known.session]
+            sums = np.bincount(steps.ravel(), np.repeat(known.session_strengths, steps.shape[1]), minlength=strange + 1)
+            sums[strange] = 0.0
             if sums.any():
-                session[name] = sums * facet.rarity / (n_steps + SESSION_PRIOR)
+                session[name] = sums * (facet.rarity / (n_steps + SESSION_PRIOR))
     return FacetValues(_shared(affinities), _shared(session))
 
 

@@ -53,10 +53,11 @@ class Candidates:
 def gather(situation: Situation, budget: int = BUDGET) -> Candidates:
     """Asks the placement's sources (or takes the caller's list, or the query's matches) and fuses what they propose."""
     proposals = _proposals(situation)
-    wanted = min(situation.count, int(np.count_nonzero(situation.eligible)))
-    if len(_union(proposals)) < wanted:  # a short slate only when nothing else may be shown
-        proposals.append(("popular", _popular(situation, 2 * situation.count), 1.0))
-    return fuse(proposals, budget)
+    candidates = fuse(proposals, budget)
+    wanted = min(situation.count, budget, int(np.count_nonzero(situation.eligible)))
+    if len(candidates) < wanted:  # a short slate only when nothing else may be shown
+        candidates = fuse([*proposals, ("popular", _popular(situation, 2 * situation.count), 1.0)], budget)
+    return candidates
 
 
 def fuse(proposals: Proposals, budget: int) -> Candidates:
@@ -72,17 +73,18 @@ def fuse(proposals: Proposals, budget: int) -> Candidates:
     if not filled:
         return Candidates(np.zeros(0, np.int32), np.zeros(0, np.int64), ())
     rows = np.concatenate([items for _, items, _ in filled])
-    ranks = np.concatenate([np.arange(1, len(items) + 1) / weight for _, items, weight in filled])
-    bits = np.concatenate([np.full(len(items), 1 << names.index(name), np.int64) for name, items, _ in filled])
-    unique, inverse = np.unique(rows, return_inverse=True)
-    proposed = np.zeros(len(unique), np.int64)
-    np.bitwise_or.at(proposed, inverse, bits)
-    if len(unique) > budget:
-        best = np.full(len(unique), np.inf)
-        np.minimum.at(best, inverse, ranks)
-        kept = np.sort(np.lexsort((unique, best))[:budget])
-        unique, proposed = unique[kept], proposed[kept]
-    return Candidates(unique.astype(np.int32), proposed, names)
+    sizes = [len(items) for _, items, _ in filled]
+    places = np.arange(1, len(rows) + 1) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    ranks = places / np.repeat([weight for _, _, weight in filled], sizes)
+    bits = np.repeat(np.array([1 << names.index(name) for name, _, _ in filled], np.int64), sizes)
+    n_items = int(rows.max()) + 1
+    proposed, best = np.zeros(n_items, np.int64), np.full(n_items, np.inf)
+    np.bitwise_or.at(proposed, rows, bits)
+    np.minimum.at(best, rows, ranks)
+    found = np.flatnonzero(proposed)
+    if len(found) > budget:
+        found = np.sort(found[np.argsort(best[found], kind="stable")[:budget]])
+    return Candidates(found.astype(np.int32), proposed[found], names)
 
 
 def _proposals(situation: Situation) -> Proposals:
@@ -229,8 +231,3 @@ def first_eligible(order: Int32s, eligible: Bools, limit: int) -> Int32s:
     head = order[:size]
     found = head[eligible[head]]
     return found[:limit] if len(found) >= limit or size >= len(order) else order[eligible[order]][:limit]
-
-
-def _union(proposals: Proposals) -> npt.NDArray[np.int32]:
-    filled = [rows for _, rows, _ in proposals if len(rows)]
-    return np.unique(np.concatenate(filled)) if filled else np.zeros(0, np.int32)

@@ -72,10 +72,10 @@ def decide(
     constraints = constraints_of(placement, world, candidates.rows)
     slate = build(scored.scores, situation.count, constraints, choose)
     chosen = [choice.candidate for choice in slate.chosen]
-    explainer = Explainer(situation, candidates.rows, matrix, scored, chosen)
     limit = None if request.explain else placement.n_reasons
+    explainer = Explainer(situation, candidates.rows, matrix, scored, chosen, limit)
     shown = tuple(
-        _shown(choice, position, candidates, scored, explainer, limit, world)
+        _shown(choice, position, candidates, scored, explainer, world)
         for position, choice in enumerate(slate.chosen, 1)
     )
     return _record(situation, decision_id, shown, person, candidates, scored, slate)
@@ -154,7 +154,6 @@ def _shown(
     candidates: Candidates,
     scored: Scored,
     explainer: Explainer,
-    limit: int | None,
     world: World,
 ) -> ShownItem:
     return ShownItem(
@@ -163,7 +162,7 @@ def _shown(
         score=float(scored.scores[choice.candidate]),
         propensity=choice.propensity,
         sources=candidates.sources_of(choice.candidate),
-        reasons=explainer.reasons(choice.candidate, limit),
+        reasons=explainer.reasons(choice.candidate),
         features=explainer.features(choice.candidate),
     )
 

@@ -69,14 +69,21 @@ class Explainer:
         rows: int32[c], the catalogue indices of all candidates.
         matrix, scored: their features and scores.
         chosen: the candidates that reasons will be asked for.
+        limit: reasons for each of them; None gives all.
     """
 
     def __init__(
-        self, situation: Situation, rows: Int32s, matrix: FeatureMatrix, scored: Scored, chosen: Sequence[int]
+        self,
+        situation: Situation,
+        rows: Int32s,
+        matrix: FeatureMatrix,
+        scored: Scored,
+        chosen: Sequence[int],
+        limit: int | None = None,
     ) -> None:
         self._situation = situation
         self._rows = rows
-        self._shown = rows[list(chosen)]
+        self._terms = {candidate: _largest(scored.contributions[candidate].tolist(), limit) for candidate in chosen}
         self._causes: dict[str, dict[int, int]] = {}
         self._matrix = matrix
         self._scored = scored
@@ -96,17 +103,14 @@ class Explainer:
             "alike": self._alike,
         }
 
-    def reasons(self, candidate: int, limit: int | None = None) -> tuple[Reason, ...]:
-        """The terms of one candidate that are not 0, largest contribution first; all of them when `limit` is None."""
-        contributions = self._scored.contributions[candidate]
-        order = np.argsort(-np.abs(contributions), kind="stable")
-        kept = [int(place) for place in order if contributions[place] != 0][: len(order) if limit is None else limit]
-        index = int(self._rows[candidate])
+    def reasons(self, candidate: int) -> tuple[Reason, ...]:
+        """The terms of one candidate that are not 0, largest contribution first, up to the limit."""
+        index, weights = int(self._rows[candidate]), self._scored.weights
         found = []
-        for place in kept:
+        for place, contribution in self._terms[candidate]:
             value = float(self._matrix.values[candidate, place])
             signal, text = self._sentence(self._matrix.names[place], index, value)
-            weight, contribution = float(self._scored.weights[place]), float(contributions[place])
+            weight = float(weights[place])
             found.append(Reason(signal=signal, value=value, weight=weight, contribution=contribution, text=text))
         return tuple(found)
 
@@ -134,8 +138,7 @@ class Explainer:
     def _facet(self, family: str, facet: str, index: int, value: float, when: str) -> tuple[str, str]:
         column = self._situation.world.catalogue.facets[facet]
         table = facet_values(self._situation).family(family)[facet]
-        codes = column.codes[index]
-        code = int(codes[int(np.argmin(np.abs(table[codes] - value)))])
+        code = min(column.codes[index].tolist(), key=lambda own: abs(float(table[own]) - value))
         shown = column.vocabulary[code]
         where = f"{_BEFORE_VALUE.get(facet, f'with {facet}')} {shown}"
         if family == "session":
@@ -161,10 +164,12 @@ class Explainer:
         return signal, f"like {title}, which you {did}" if name == "content" else f"because you {did} {title}"
 
     def _cause(self, model: MappedModel, index: int) -> int:
-        """The item of the history that adds most to the model's score; asked once for all items that are shown."""
+        """The item of the history that adds most to the model's score; asked once for all items that it is told of."""
         causes = self._causes.get(model.name)
         if causes is None:
-            causes = self._causes[model.name] = model.causes(self._situation.past, self._shown)
+            place = self._matrix.names.index(f"model.{model.name}")
+            told = [candidate for candidate, terms in self._terms.items() if any(term == place for term, _ in terms)]
+            causes = self._causes[model.name] = model.causes(self._situation.past, self._rows[told])
         return causes.get(index, -1)
 
     def _pull(self, name: str, index: int) -> str:
@@ -201,6 +206,12 @@ class Explainer:
 
     def _title(self, index: int) -> str:
         return self._situation.world.catalogue.title(index, self._locale)
+
+
+def _largest(contributions: list[float], limit: int | None) -> list[tuple[int, float]]:
+    """(place, contribution) of the terms that are not 0, the largest first; of equals the first."""
+    terms = [(place, contribution) for place, contribution in enumerate(contributions) if contribution]
+    return sorted(terms, key=lambda term: -abs(term[1]))[:limit]
 
 
 def _is_neighbour(model: MappedModel, seed: int, index: int) -> bool:

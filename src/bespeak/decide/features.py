@@ -65,11 +65,9 @@ def compute(situation: Situation, rows: Int32s) -> FeatureMatrix:
         *_of_person(situation, rows),
         *_of_request(situation, rows),
     ]
-    used = [(name, column) for name, column in columns if column.any()]
-    values = np.empty((len(rows), len(used)))
-    for place, (_, column) in enumerate(used):
-        values[:, place] = column
-    return FeatureMatrix(tuple(name for name, _ in used), values, pulls)
+    values = np.stack([column for _, column in columns], dtype=np.float64)
+    used = np.flatnonzero(values.any(axis=1))
+    return FeatureMatrix(tuple(columns[place][0] for place in used.tolist()), values[used].T, pulls)
 
 
 def _pulls(situation: Situation) -> dict[str, Pull]:
@@ -87,9 +85,11 @@ def _of_models(situation: Situation, rows: Int32s) -> Iterator[Column]:
 
 def _of_facets(situation: Situation, rows: Int32s) -> Iterator[Column]:
     values, facets = facet_values(situation), situation.world.catalogue.facets
+    names = values.affinity.keys() | values.session.keys()
+    codes = {name: np.ascontiguousarray(facets[name].codes[rows].T) for name in names}
     for family in ("affinity", "session"):
         for name, table in values.family(family).items():
-            yield f"{family}.{name}", gathered(table, facets[name], rows)
+            yield f"{family}.{name}", gathered(table, codes[name])
 
 
 def _of_numbers(situation: Situation, rows: Int32s) -> Iterator[Column]:
@@ -104,7 +104,8 @@ def _of_numbers(situation: Situation, rows: Int32s) -> Iterator[Column]:
         if width > 0:
             distance = (numbers[rows] - typical.mean) / width
             closeness = np.exp(-0.5 * distance * distance) * (typical.weight / (typical.weight + FIT_PRIOR))
-            yield f"fit.{name}", np.nan_to_num(closeness, nan=0.0)
+            closeness[np.isnan(closeness)] = 0.0
+            yield f"fit.{name}", closeness
 
 
 def _of_items(situation: Situation, rows: Int32s) -> Iterator[Column]:

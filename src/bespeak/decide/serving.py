@@ -17,7 +17,7 @@ from weakref import WeakSet
 import numpy as np
 import numpy.typing as npt
 
-from bespeak.decide.products import times_vector, weighted_rows
+from bespeak.decide.products import times_vector, weighted_gram, weighted_rows
 from bespeak.decide.question import Question, Serving, summed
 from bespeak.models.base import History, Model
 from bespeak.models.blend import Blend
@@ -144,10 +144,11 @@ class _Sparse(_Linear):
         self._matrix = matrix
 
     def pulled(self, items: Int32s, sizes: Float32s, *, only_positive: bool = False) -> Float32s:
-        rows = self._matrix[items]
-        if only_positive:
-            rows = rows.maximum(0)
-        return np.asarray(rows.T @ sizes, np.float32)
+        entries, places = rows_of(self._matrix.indptr, items)
+        values = self._matrix.data[entries]
+        links = np.maximum(values, 0) if only_positive else values
+        total = np.bincount(self._matrix.indices[entries], links * sizes[places], self._n_items)
+        return total.astype(np.float32)
 
     def links(self, items: Int32s, targets: Int32s) -> Float32s:
         found = np.zeros((len(items), len(targets)), np.float32)
@@ -192,10 +193,15 @@ class _Vectors(_Linear):
         return np.asarray(self._vectors @ self._profile(items, sizes), np.float32)  # likeness is never negative
 
     def links(self, items: Int32s, targets: Int32s) -> Float32s:
-        wanted, owners = rows_of(self._vectors.indptr, targets)
-        profiles = np.zeros((self._vectors.shape[1], len(targets)), np.float32)
-        profiles[self._vectors.indices[wanted], owners] = self._vectors.data[wanted]  # a row names each term once
-        return np.asarray(self._vectors[items] @ profiles, np.float32)
+        starts, indices, data = self._vectors.indptr, self._vectors.indices, self._vectors.data
+        wanted, owners = rows_of(starts, targets)
+        profiles = np.zeros((len(targets), self._vectors.shape[1]), np.float32)
+        profiles[owners, indices[wanted]] = data[wanted]  # a row names each term once
+        entries, places = rows_of(starts, items)
+        products = data[entries] * profiles[:, indices[entries]]
+        cells = np.arange(len(targets))[:, None] * len(items) + places
+        sums = np.bincount(cells.ravel(), products.ravel(), len(targets) * len(items))
+        return np.asarray(sums.reshape(len(targets), len(items)).T, np.float32)
 
     def _profile(self, items: Int32s, sizes: Float32s) -> Float32s:
         entries, places = rows_of(self._vectors.indptr, items)
@@ -229,7 +235,7 @@ class _Factors(Serving):
             return np.zeros(len(self._vectors), np.float32)
         known = self._vectors[items].astype(np.float64)
         extra = self._alpha * sizes.astype(np.float64)
-        person = np.linalg.solve(self._base + known.T @ (extra[:, None] * known), known.T @ (1 + extra))
+        person = np.linalg.solve(self._base + weighted_gram(known, extra), known.T @ (1 + extra))
         return times_vector(self._vectors, person.astype(np.float32))
 
     @cached_property
