@@ -18,6 +18,7 @@ from bespeak.models import (
     Popularity,
     RecentPopularity,
     SequenceRules,
+    SessionLinks,
     SessionNeighbours,
     Slist,
     Trending,
@@ -41,6 +42,7 @@ MODELS = [
     SequenceRules(window=5),
     Slist(memory=4.0),
     SessionNeighbours(gap_minutes=None),
+    SessionLinks(gap_minutes=None),
     Blend(
         [{"name": "ease", "settings": {"l2": 1.0}}, {"name": "sequence_rules"}, {"name": "recent_popularity"}],
         [0.5, 0.3, 0.2],

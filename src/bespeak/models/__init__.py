@@ -10,6 +10,7 @@ artefact           a fitted model on disk           implicit_mf         people a
 packing            strings and CSR as arrays        content             alike texts and attributes
 members            what a blend is made of          sequence_rules      what people went on to
 visits             logs cut into visits             session_neighbours  where alike visits went
+                                                    session_links       what stands near in visits
 slist              what comes next, closed form        blend               a weighted sum of a few
 """
 
@@ -23,6 +24,7 @@ from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import RecentPopularity
 from bespeak.models.sequence_rules import SequenceRules
+from bespeak.models.session_links import SessionLinks
 from bespeak.models.session_neighbours import SessionNeighbours
 from bespeak.models.slist import Slist
 from bespeak.models.trending import Trending
@@ -43,6 +45,7 @@ __all__ = [
     "Ranking",
     "RecentPopularity",
     "SequenceRules",
+    "SessionLinks",
     "SessionNeighbours",
     "Slist",
     "Trending",

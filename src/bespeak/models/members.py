@@ -10,6 +10,7 @@ from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import RecentPopularity
 from bespeak.models.sequence_rules import SequenceRules
+from bespeak.models.session_links import SessionLinks
 from bespeak.models.session_neighbours import SessionNeighbours
 from bespeak.models.slist import Slist
 from bespeak.models.trending import Trending
@@ -29,5 +30,6 @@ MEMBERS: dict[str, type[Model]] = {
         SequenceRules,
         Slist,
         SessionNeighbours,
+        SessionLinks,
     )
 }

@@ -1,0 +1,168 @@
+"""Session links: what stands near an item in visits, before it or after it, in one step or in two.
+
+Session neighbours (see `session_neighbours`) in which every visit speaks and counts from each shared item add up to a
+matrix of items, so no visit needs to be kept. With the places a, b of the visits s:
+
+    N_ij = sum over s of |s|^(-length) e^(-age(s) / recency) * sum over a of i, b of j, |b - a| <= window, of c(b - a)
+    c(g) = e^(-(g - 1) / ahead) after,  behind_share e^(-(-g - 1) / behind) before,  1 at g = 0
+    A_ij = N_ij / sum of row i, both without the diagonal
+    W_ij = n_i^(-rarity) n_j^(-item_rarity) (N_ij + second_step * (sum of row i of N) * (A A)_ij)
+    score_j = sum over the last `window` likes i of a history, d steps from its end, of e^(-d / query_steps) W_ij
+
+n_i is the number of visits with item i, age(s) the share of all visits that came after s. A A walks one step further:
+it reaches items that never shared a visit with the query. W_ii stays, for going back is common where repeats are
+allowed. The neighbourhoods are those of Jannach and Ludewig (RecSys 2017), the decays those of Garg et al. (STAN, SIGIR
+2019); that a matrix of items can hold both, and the second step, are ours. Choi et al. (SLIST, WWW 2021) fit such a
+matrix by ridge regression, which takes n_items^2 memory.
+
+Cost: window * events for N, n_items * `fan`^2 for the second step; at most `links` entries per item are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, Self
+
+import numpy as np
+from scipy.sparse import csr_array, dia_array, vstack
+
+from bespeak.models.interactions import Csr, Float32s, Float64s, History, Int32s, Interactions, ItemContent
+from bespeak.models.linear import LinearModel, dense, dense_product
+from bespeak.models.packing import pack_csr, unpack_csr
+from bespeak.models.strength import summed
+from bespeak.models.topk import kept_entries, largest_per_row
+from bespeak.models.visits import Visits, latest_likes, visits_of
+
+_BLOCK_PAIRS = 8_000_000
+"""Upper bound of the pairs that one block of items may produce in the second step."""
+
+
+@dataclass(frozen=True, eq=False)
+class SessionLinks(LinearModel):
+    """Decayed links inside visits.
+
+    Args:
+        gap_minutes: a longer pause begins a new visit; None makes one visit of all that a person did.
+        window: how many places a link reaches, and how many latest likes of a history count.
+        query_steps: after so many steps back a like of the history counts 1 / e.
+        ahead: after so many places a later item counts 1 / e.
+        behind: the same for earlier items.
+        behind_share: what an earlier item counts beside a later one; 0 makes rules that only look ahead.
+        second_step: what two steps count beside one; 0 stays with items that shared a visit.
+        rarity: exponent of how much a common item of the history counts less.
+        item_rarity: exponent of how much a common recommended item counts less.
+        length: exponent of how much a long visit counts less.
+        recency: a visit counts 1 / e once this share of all visits came after it; None: all ages count the same.
+        links: how many are kept per item.
+        fan: how many of an item's links the second step follows.
+    """
+
+    name: ClassVar[str] = "session_links"
+
+    gap_minutes: float | None = 30.0
+    window: int = 20
+    query_steps: float = 2.5
+    ahead: float = 6.0
+    behind: float = 4.0
+    behind_share: float = 0.7
+    second_step: float = 1.0
+    rarity: float = 0.5
+    item_rarity: float = 0.2
+    length: float = 0.25
+    recency: float | None = 0.55
+    links: int = 300
+    fan: int = 100
+
+    def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
+        """See `Model.fit`."""
+        n_items = interactions.n_items
+        visits = visits_of(interactions, self.gap_minutes)
+        near = self._near(visits, n_items)
+        common = np.maximum(visits.n_with(n_items), 1).astype(np.float64)
+        kept = self._with_second_step(near, common**-self.rarity, common**-self.item_rarity)
+        return self._fitted(interactions.item_ids, pack_csr("links", kept), interactions)
+
+    def _near(self, visits: Visits, n_items: int) -> Csr:
+        """N of the module docstring, CSR float64[n_items, n_items]."""
+        lengths = visits.lengths
+        emphasis = np.maximum(lengths, 1).astype(np.float64) ** -self.length
+        if self.recency is not None:
+            emphasis *= np.exp(-visits.ages().astype(np.float64) / self.recency)
+        visit = np.repeat(np.arange(len(visits)), lengths)
+        itself = np.bincount(visits.items, emphasis[visit], minlength=n_items).astype(np.float64)
+        after = before = csr_array((n_items, n_items), dtype=np.float64)
+        for gap in range(1, min(self.window, int(lengths.max(initial=1)) - 1) + 1):
+            same = visit[gap:] == visit[:-gap]
+            ends = (visits.items[:-gap][same], visits.items[gap:][same])
+            together = csr_array((emphasis[visit[gap:][same]], ends), shape=(n_items, n_items))
+            after = after + np.exp(-(gap - 1) / self.ahead) * together
+            before = before + self.behind_share * np.exp(-(gap - 1) / self.behind) * together
+        return (after + before.T + _diagonal(itself)).tocsr()
+
+    def _with_second_step(self, near: Csr, row_factors: Float64s, column_factors: Float64s) -> Csr:
+        """W of the module docstring, cut to `links` per row."""
+        columns = _diagonal(column_factors)
+        one_step = _diagonal(row_factors) @ near
+        if self.second_step:
+            steps = _without_diagonal(near)
+            steps.sort_indices()
+            steps = kept_entries(steps, largest_per_row(steps, self.fan))
+            steps = _diagonal(1 / np.maximum(steps.sum(axis=1), np.finfo(np.float64).tiny)) @ steps
+            reaching = _diagonal(self.second_step * one_step.sum(axis=1)) @ steps
+        block = max(1, _BLOCK_PAIRS // self.fan**2)
+        parts = []
+        for start in range(0, near.shape[0], block):
+            links = one_step[start : start + block]
+            if self.second_step:
+                links = links + _without_diagonal(reaching[start : start + block] @ steps, start)
+            links = (links @ columns).tocsr()
+            links.sort_indices()
+            parts.append(kept_entries(links, largest_per_row(links, self.links)).astype(np.float32))
+        return vstack(parts, format="csr") if parts else csr_array((0, 0), dtype=np.float32)
+
+    @cached_property
+    def _links_matrix(self) -> Csr:
+        self._array("links_data")
+        return unpack_csr("links", self._arrays)
+
+    def _strengths(self, histories: Sequence[History]) -> Csr:
+        n_items = len(self.item_ids)
+        likes = latest_likes(histories, n_items, self.window)
+        sizes = np.fromiter((len(history) for history in histories), np.int64, count=len(histories))
+        owner = np.repeat(np.arange(len(histories)), sizes)
+        weights = np.concatenate([np.zeros(0, np.float32), *(history.weights for history in histories)])
+        items = np.concatenate([np.zeros(0, np.int32), *(history.items for history in histories)])
+        disliked = weights < 0
+        rows = np.concatenate([likes.rows, owner[disliked]])
+        order = np.argsort(rows, kind="stable")
+        return summed(
+            rows[order],
+            np.concatenate([likes.items, items[disliked]])[order],
+            np.concatenate([np.exp(-likes.steps / self.query_steps).astype(np.float32), weights[disliked]])[order],
+            (len(histories), n_items),
+            "linear",
+        )
+
+    def _pull(self, strengths: Csr) -> Float32s:
+        return dense_product(strengths, self._links_matrix)
+
+    def _push_down(self, strengths: Csr) -> Float32s:
+        return dense_product(strengths, self._links_matrix) + dense(strengths)
+
+    def _links(self, items: Int32s, item: int) -> Float32s:
+        return np.asarray(self._links_matrix[items][:, [item]].toarray(), np.float32).reshape(-1)
+
+
+def _diagonal(values: Float64s) -> Csr:
+    return dia_array((values[None, :], [0]), shape=(len(values), len(values))).tocsr()
+
+
+def _without_diagonal(matrix: Csr, first_row: int = 0) -> Csr:
+    """A copy in which row r has nothing at column `first_row` + r."""
+    kept = matrix.tocsr(copy=True)
+    rows = np.repeat(np.arange(first_row, first_row + kept.shape[0]), np.diff(kept.indptr))
+    kept.data[rows == kept.indices] = 0
+    kept.eliminate_zeros()
+    return kept
