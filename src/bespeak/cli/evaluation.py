@@ -111,8 +111,8 @@ def _show(report: EvaluationReport) -> None:
     for sentence in report.sentences:
         say(sentence)
     say()
-    columns = ("", "model", "coverage", "Gini", *(name.replace("_", " ") for name in QUALITY))
-    table(columns, [_like(place, row, found) for place, row in enumerate(found.rows)], right=range(2, len(columns)))
+    likeness = ("", "model", "coverage", "Gini", *(name.replace("_", " ") for name in QUALITY))
+    table(likeness, [_like(place, row, found) for place, row in enumerate(found.rows)], right=range(2, len(likeness)))
     _show_groups(found)
 
 

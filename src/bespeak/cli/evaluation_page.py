@@ -91,12 +91,14 @@ def _kind(place: int | None, found: Evaluation) -> str:
 
 
 def _style(place: int, found: Evaluation) -> dict[str, Any]:
-    return {"name": found.rows[place].name, "kind": _kind(place, found), "number": place + 1}
+    name, kind = found.rows[place].name, _kind(place, found)
+    short = {"used": "in use", "base": f"baseline, {name}"}.get(kind, name)
+    return {"name": name, "short": short, "kind": kind, "number": place + 1}
 
 
 def _row(place: int, row: Row, found: Evaluation) -> dict[str, Any]:
-    tags = {"used": "in use", "base": "baseline", "theirs": "somebody else's", "other": ""}
-    return {**_style(place, found), "tag": tags[_kind(place, found)], "row": row}
+    tag = {"theirs": "somebody else's", "candidate": ""}.get(row.role, row.role)
+    return {**_style(place, found), "tag": tag, "row": row}
 
 
 def _against(found: Evaluation) -> list[dict[str, Any]]:

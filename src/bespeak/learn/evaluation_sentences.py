@@ -79,9 +79,10 @@ def _newcomers(found: Evaluation) -> list[str]:
     cold = found.newcomers
     if cold is None or cold.ndcg[found.in_use].mean > 0 or found.in_use == found.baseline:
         return []
+    baseline = found.rows[found.baseline].name
     return [
-        f"For {cold.n_people:,} people of whom nothing was known the model in use has no list by itself; decisions fall "
-        f"back on popular items there, {found.rows[found.baseline].name} has {decimals(cold.ndcg[found.baseline].mean)}."
+        f"The model in use has no list for the {cold.n_people:,} people of whom nothing was known when asked; "
+        f"decisions fall back on popular items there, where {baseline} has {decimals(cold.ndcg[found.baseline].mean)}."
     ]
 
 
