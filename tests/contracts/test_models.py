@@ -275,3 +275,13 @@ def test_only_neighbourhoods_of_people_hold_people() -> None:
         if not model.holds_people:
             arrays = fitted(model).arrays()
             assert not any(b"user 0" in array.tobytes() for array in arrays.values())
+
+
+@named(MODELS)
+def test_whoever_is_forgotten_leaves_no_bytes_and_the_rest_still_get_answers(model: Model) -> None:
+    forgotten = fitted(model).forget(["user 07", "user 08", "nobody"])
+    assert not any(b"user 07" in a.tobytes() or b"user 08" in a.tobytes() for a in forgotten.arrays().values())
+    scores = forgotten.scores([History.of([0, 2])], 0)
+    if not model.holds_people:
+        np.testing.assert_array_equal(scores, fitted(model).scores([History.of([0, 2])], 0))
+    assert np.isfinite(scores).all()

@@ -12,7 +12,6 @@ import msgspec
 from bespeak.engine.worlds import MODEL_SET, SetHeader
 from bespeak.errors import BespeakError
 from bespeak.models.artefact import read_header
-from bespeak.models.families import model_class
 from bespeak.signals.subjects import ReceiptLine, Subject
 from bespeak.storage import records
 from bespeak.storage.base import Transaction
@@ -39,7 +38,7 @@ class ModelHolder:
 
     def _holds_people(self, blob_key: str) -> bool:
         try:
-            return model_class(read_header(self._blobs.place(blob_key)).model).holds_people
+            return read_header(self._blobs.place(blob_key)).holds_people
         except BespeakError:
             return False  # a damaged version serves nobody, and must not stand in the way of an erasure
 

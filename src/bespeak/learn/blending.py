@@ -84,9 +84,8 @@ def find_blend(models: Sequence[Sequence[Model]], cuts: Sequence[Split], k: int)
         cuts: the choosing cuts, each with at least one person.
         k: length of the lists.
     """
-    usable = [position for position, model in enumerate(models[0]) if not model.holds_people]
-    pool = _joined([_pooled([fitted[p] for p in usable], cut, k) for fitted, cut in zip(models, cuts, strict=True)])
-    weights = np.zeros(len(usable), np.float32)
+    pool = _joined([_pooled(fitted, cut, k) for fitted, cut in zip(models, cuts, strict=True)])
+    weights = np.zeros(len(models[0]), np.float32)
     weights[0] = 1
     current = pool.ndcg(weights, k)
     for _ in range(_MOST_MEMBERS - 1):
@@ -106,7 +105,7 @@ def find_blend(models: Sequence[Sequence[Model]], cuts: Sequence[Split], k: int)
         weights, current = trials[best][0], figures[best]
     used = np.flatnonzero(weights)
     return FoundBlend(
-        positions=tuple(usable[position] for position in used.tolist()),
+        positions=tuple(used.tolist()),
         weights=tuple(round(float(weights[position]), 4) for position in used),
         ndcg=float(current.mean()),
     )

@@ -7,7 +7,7 @@ the call, so consent, erasure and cold start are one path. A model that must kee
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
@@ -64,7 +64,8 @@ class Model(ABC):
 
     Attributes:
         name: the word used in settings, artefacts and reports.
-        holds_people: whether the fitted arrays hold single people; such a model offers `forget(user_ids)`.
+        holds_people: whether the fitted arrays hold single people; `forget` takes them out. Ask the model, not its
+            class: a blend holds people when one of its members does.
         explains: whether `explain` splits a score into contributions of history items.
         personal: whether the scores depend on the history.
         item_ids: the items scored, position = index. Empty before `fit`.
@@ -138,6 +139,14 @@ class Model(ABC):
             part = slice(start, start + len(rows))
             index[part], best[part] = top_k(self.scores(histories, moment), k, seen)
         return Ranking(self.item_ids, index, best)
+
+    def forget(self, user_ids: Iterable[str]) -> Self:
+        """A copy whose arrays hold nothing of these people; those it does not hold are ignored.
+
+        The copy carries no training data. A model that holds nobody has nothing to take out of its arrays.
+        """
+        del user_ids
+        return self._fitted(self.item_ids, self._arrays)
 
     def block_rows(self) -> int:
         """How many people to score at once so that their scores stay within `SCORE_BLOCK_BYTES`."""

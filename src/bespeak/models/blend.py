@@ -6,12 +6,15 @@ scale_m is the median, over training people, of the highest score that member m 
 and not per person, so a blend stays a sum (its explanations are exact), a dislike lifts nothing, and a person with a
 short history, to whom personal members give low scores, gets more of what is popular.
 
+A blend holds people when one of its members does; `forget` takes them out of every member. The scales are medians over
+many people and stay.
+
 Cost: that of its members.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -32,7 +35,7 @@ class Blend(Model):
     """A weighted sum of models.
 
     Args:
-        members: one `{"name": ..., "settings": {...}}` per member; none that holds people.
+        members: one `{"name": ..., "settings": {...}}` per member.
         weights: one per member, not negative.
 
     Example:
@@ -54,22 +57,18 @@ class Blend(Model):
                                hint="Give one weight per member, at least one of each.")  # fmt: skip
         if not all(np.isfinite(weight) and weight >= 0 for weight in self.weights):
             raise InvalidInput("The weights of a blend must be numbers from 0 on.", hint="Leave unwanted members out.")
-        usable = [name for name, member in MEMBERS.items() if not member.holds_people]
         for member in self.members:
-            if member.get("name") not in usable:
-                raise UnknownName("blend member", str(member.get("name")), usable)
+            if member.get("name") not in MEMBERS:
+                raise UnknownName("blend member", str(member.get("name")), list(MEMBERS))
+        # Of a class it is true or false for all; of a blend it hangs on the members, so it is set on the instance.
+        object.__setattr__(self, "holds_people", any(MEMBERS[member["name"]].holds_people for member in self.members))
 
     @classmethod
     def of(cls, fitted: Sequence[Model], weights: Sequence[float], interactions: Interactions) -> Self:
         """A fitted blend of models that were fitted on `interactions` already."""
         blend = cls([{"name": model.name, "settings": model.settings()} for model in fitted], list(weights))
-        arrays: dict[str, npt.NDArray[Any]] = {
-            f"{position}.{name}": array
-            for position, model in enumerate(fitted)
-            for name, array in model.arrays().items()
-        }
-        arrays["scales"] = np.array([usual_best_score(model, interactions) for model in fitted], np.float64)
-        return blend._fitted(interactions.item_ids, arrays, interactions)
+        scales = np.array([usual_best_score(model, interactions) for model in fitted], np.float64)
+        return blend._fitted(interactions.item_ids, _arrays_of(fitted) | {"scales": scales}, interactions)
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`: fits every member."""
@@ -102,6 +101,12 @@ class Blend(Model):
         known = np.array(sorted(items), np.int32)
         return Explanation(known, contributions[known].astype(np.float32))
 
+    def forget(self, user_ids: Iterable[str]) -> Self:
+        """See `Model.forget`: no member holds these people any more."""
+        gone = frozenset(user_ids)
+        members = [member.forget(gone) for member in self.fitted_members]
+        return self._fitted(self.item_ids, _arrays_of(members) | {"scales": self._array("scales")})
+
     @cached_property
     def fitted_members(self) -> list[Model]:
         """The members as fitted models."""
@@ -122,6 +127,13 @@ class Blend(Model):
 
     def _unfitted(self, member: Mapping[str, Any]) -> Model:
         return MEMBERS[member["name"]](**member.get("settings", {}))
+
+
+def _arrays_of(members: Sequence[Model]) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of all members, each name behind the position of its member."""
+    return {
+        f"{position}.{name}": array for position, model in enumerate(members) for name, array in model.arrays().items()
+    }
 
 
 def usual_best_score(model: Model, interactions: Interactions) -> float:
