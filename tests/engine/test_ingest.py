@@ -269,3 +269,18 @@ def test_a_household_profile_is_kept_apart_from_its_account(engine, profile):
     assert all_keys(engine.profiles.get("u1").items) == {"news"}
     slate = engine.decide("home", user_id="u1", profile_id=profile)
     assert slate.decision.mode == "profiled"
+
+
+def test_an_order_that_the_browser_and_the_server_tell_of_is_one_order(engine):
+    def order(name: str, **properties: Any) -> dict[str, Any]:
+        return {"type": "track", "event": name, "userId": "u1", "properties": properties}
+
+    lines = [{"product_id": "p1", "price": 30, "quantity": 1}]
+    told = order("Order Completed", order_id="o-1", currency="EUR", total=30, products=lines)
+    engine.track([told, order("Order Updated", order_id="o-1", products=lines)], source="backend")
+    engine.track([{**told, "properties": {**told["properties"], "orderId": 7, "order_id": None}}], source="backend")
+    engine.track([told, order("Order Refunded", order_id="o-1", currency="EUR", total=10)], source="backend")
+    orders = engine.profiles.get("u1").orders
+    assert (orders.n, orders.money, orders.n_refunds, orders.refunded) == (2, {"EUR": 6000}, 1, {"EUR": 1000})
+    assert sorted(orders.known) == ["7", "o-1"]
+    assert engine.profiles.differing() == []

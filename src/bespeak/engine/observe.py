@@ -72,6 +72,7 @@ class Observer:
             is_visit=event.source in self._visit_sources,
             is_profiled=is_profiled,
             consent=entry.body.consent,
+            order_id=self.signals.order_of(event),
         )
 
     def replay(

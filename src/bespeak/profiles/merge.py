@@ -42,7 +42,7 @@ def merge(into: Profile, other: Profile, settings: FoldSettings) -> None:
         unite(into, session, settings)
     for name, days in other.counts.items():
         _add_counts(into.counts.setdefault(name, {}), days)
-    join_orders(into.orders, other.orders)
+    join_orders(into.orders, other.orders, settings.limits.n_orders)
     join_carts(into, other)
     limits.apply_limits(into, settings)
 

@@ -35,6 +35,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         is_profiled: the purpose of the profile was granted, so that traits, sessions, pages, devices and dates may be
             kept. Without it only `consent` and `signals` count.
         consent: purpose -> granted, when the event changed the consent.
+        order_id: the order that the event tells of, or "".
     """
 
     time_ms: int
@@ -52,3 +53,4 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     is_visit: bool = True
     is_profiled: bool = True
     consent: dict[str, bool] | None = None
+    order_id: str = ""

@@ -80,6 +80,20 @@ class Session(msgspec.Struct, array_like=True):
     devices: dict[str, int] = {}
 
 
+class Order(msgspec.Struct, frozen=True, array_like=True):
+    """What one order was counted as: by the earliest of the events that tell of it."""
+
+    time_ms: int
+    received_ms: int
+    message_id: str
+    money: dict[str, int] = {}
+
+    @property
+    def stamp(self) -> tuple[int, int, str]:
+        """Time, receipt and message id: which of two events tells first."""
+        return self.time_ms, self.received_ms, self.message_id
+
+
 class Orders(msgspec.Struct, array_like=True):
     """Recency, frequency, monetary.
 
@@ -87,6 +101,7 @@ class Orders(msgspec.Struct, array_like=True):
         classes: of the signals that told, ascending; orders may be read where all of them may.
         money: currency -> minor units ordered; `refunded` is kept apart and never below 0.
         days: day since 1970 (UTC) -> orders; `money_days` the same with currency -> minor units.
+        known: order id -> what it was counted as, of the latest orders that had an id: each counts once.
     """
 
     n: int = 0
@@ -98,6 +113,7 @@ class Orders(msgspec.Struct, array_like=True):
     days: dict[int, int] = {}
     money_days: dict[int, dict[str, int]] = {}
     classes: list[str] = []
+    known: dict[str, Order] = {}
 
 
 class CartLine(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -37,6 +37,7 @@ class Limits:
         n_facet_values: values per facet.
         n_pages: pages kept of one session's path; `n_page_sessions` sessions keep a path, older ones entry and exit.
         n_cart: cart lines, emptied ones included.
+        n_orders: orders whose id is remembered, so that each counts once.
         window_days: days that daily counts reach back from the latest event.
     """
 
@@ -48,6 +49,7 @@ class Limits:
     n_page_sessions: int = 5
     n_pages: int = 20
     n_cart: int = 100
+    n_orders: int = 100
     n_devices: int = 20
     n_identities: int = 50
     window_days: int = 400

@@ -32,6 +32,9 @@ from bespeak.signals.traits import TYPES
 
 SECTIONS = ("classes", "events", "traits", "paths", "facets", "words")
 TRAIT_CLASS = "demographic"
+MAX_ORDER_ID = 100
+"""Characters of an order id that count."""
+
 _NO_READERS: tuple[Reader, ...] = ()
 
 
@@ -161,6 +164,13 @@ class SignalCatalogue:
         value = self._decision(event.properties)
         return value if type(value) is str else ""
 
+    def order_of(self, event: Event) -> str:
+        """Returns the id of the order the event tells of, as text, or ""."""
+        value = self._order(event.properties) if event.type == "track" else None
+        if type(value) is int:
+            return str(value)
+        return value[:MAX_ORDER_ID] if type(value) is str else ""
+
     def exposures_of(self, event: Event) -> list[Shown]:
         """Returns the items that an exposure event says were seen; empty for every other event.
 
@@ -246,6 +256,7 @@ class SignalCatalogue:
                     by_name[spelling] = (*by_name.get(spelling, ()), reader)
         self._readers = readers
         self._decision = first_of(paths.get("decision", ["decisionId"]))
+        self._order = first_of(paths.get("order", ["order_id"]))
 
     def _compile_traits(self) -> None:
         self._traits = tuple(
