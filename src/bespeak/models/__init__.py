@@ -18,11 +18,13 @@ from bespeak.models.base import Explanation, Model, Ranking
 from bespeak.models.blend import Blend
 from bespeak.models.content import Content
 from bespeak.models.ease import Ease
+from bespeak.models.graph_filter import GraphFilter
 from bespeak.models.implicit_mf import ImplicitMf
 from bespeak.models.interactions import History, Interactions, ItemContent
 from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import RecentPopularity
+from bespeak.models.rp3beta import Rp3Beta
 from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.session_links import SessionLinks
 from bespeak.models.session_neighbours import SessionNeighbours
@@ -35,6 +37,7 @@ __all__ = [
     "Content",
     "Ease",
     "Explanation",
+    "GraphFilter",
     "History",
     "ImplicitMf",
     "Interactions",
@@ -44,6 +47,7 @@ __all__ = [
     "Popularity",
     "Ranking",
     "RecentPopularity",
+    "Rp3Beta",
     "SequenceRules",
     "SessionLinks",
     "SessionNeighbours",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from bespeak.models.base import Model
 from bespeak.models.content import Content
 from bespeak.models.ease import Ease
+from bespeak.models.graph_filter import GraphFilter
 from bespeak.models.implicit_mf import ImplicitMf
 from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import RecentPopularity
+from bespeak.models.rp3beta import Rp3Beta
 from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.session_links import SessionLinks
 from bespeak.models.session_neighbours import SessionNeighbours
@@ -25,6 +27,8 @@ MEMBERS: dict[str, type[Model]] = {
         ItemNeighbours,
         UserNeighbours,
         Ease,
+        GraphFilter,
+        Rp3Beta,
         ImplicitMf,
         Content,
         SequenceRules,
