@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bespeak.profiles.codec import encode
+from bespeak.engine import profile_book
+from bespeak.engine.profile_book import MEMORY_PER_STORED_BYTE, ProfileBook
+from bespeak.profiles.codec import decode, encode
+from bespeak.profiles.observation import Observation
 from bespeak.profiles.sums import all_keys
 
 
@@ -62,3 +65,24 @@ def test_a_batch_that_fails_leaves_nothing_in_memory(engine, monkeypatch):
     assert encode(engine.profiles.get("u1")) != before
     assert all_keys(engine.profiles.get("u1").items) == {"p1", "p2"}
     assert engine.profiles.differing() == []
+
+
+def test_those_who_were_active_last_are_kept_up_to_the_bound(engine, monkeypatch):
+    for n in range(6):
+        engine.track([view(f"p{k}", f"u{n}") for k in range(9)], source="backend")
+    people = [engine.profiles.find(f"u{n}") for n in range(6)]
+    n_stored = len(encode(engine.profiles.get("u0")))
+    decoded = []
+    monkeypatch.setattr(profile_book, "decode", lambda body: decoded.append(decode(body).identities) or decode(body))
+    bound = MEMORY_PER_STORED_BYTE * n_stored * 7 // 2
+    book = ProfileBook(engine.core.runtime.observer.fold_settings, max_kept_bytes=bound)
+    for expected in (range(6), (1, 2, 3)):
+        decoded.clear()
+        with engine.core.store.write() as tx:
+            book.begin(tx, keeps=True)
+            book.load(people)
+            book.fold(people[0], Observation(time_ms=1, received_ms=1, message_id="m"))
+            book.write(tx, 1)
+        book.committed()
+        names = [user for ids in decoded for user in ids["user_id"]]
+        assert names == [f"u{n}" for n in expected]

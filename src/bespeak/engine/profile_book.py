@@ -6,6 +6,7 @@ people who are active now cost no read and no decoding.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 
 from bespeak.profiles.codec import decode, encode
@@ -18,8 +19,11 @@ from bespeak.storage import people
 from bespeak.storage.base import Transaction
 from bespeak.storage.people import ProfileRow
 
-MAX_KEPT_BYTES = 20_000_000
-"""Of profiles as they are stored; decoded ones take some twenty times as much memory."""
+MAX_KEPT_BYTES = 200_000_000
+"""Of memory, by estimate."""
+
+MEMORY_PER_STORED_BYTE = 8
+"""What a decoded profile takes: 27 kB for one that is stored in 3.4 kB."""
 
 
 class _Held:
@@ -38,15 +42,15 @@ class ProfileBook:
 
     Args:
         settings: what profiles keep.
-        max_kept_bytes: bound of what is kept between batches; those who were active last stay.
+        max_kept_bytes: of memory that is kept between batches, by estimate; those who were active last stay.
     """
 
     def __init__(self, settings: FoldSettings, *, max_kept_bytes: int = MAX_KEPT_BYTES) -> None:
         self._settings = settings
-        self._max_kept_bytes = max_kept_bytes
-        self._held: dict[int, _Held] = {}
+        self._max_stored_bytes = max_kept_bytes // MEMORY_PER_STORED_BYTE
+        self._held: OrderedDict[int, _Held] = OrderedDict()
+        self._n_bytes = 0
         self._dirty: dict[int, Profile] = {}
-        self._n_written = 0
         self._tx: Transaction | None = None
 
     def begin(self, tx: Transaction, *, keeps: bool) -> None:
@@ -54,28 +58,20 @@ class ProfileBook:
         self._tx = tx
         self._dirty = {}
         if not keeps:
-            self._held = {}
+            self.forget()
 
     def forget(self) -> None:
         """Drops everything: a batch failed, so what was folded was not written."""
-        self._held = {}
+        self._held.clear()
+        self._n_bytes = 0
         self._dirty = {}
 
     def committed(self) -> None:
         """Ends a batch whose transaction committed; keeps the latest profiles, up to the bound."""
         self._tx = None
         self._dirty = {}
-        if self._n_written > self._max_kept_bytes // 4:
-            self._n_written = 0
-            self._let_go()
-
-    def _let_go(self) -> None:
-        n_bytes = sum(held.n_bytes for held in self._held.values())
-        if n_bytes > self._max_kept_bytes:
-            for person in list(self._held):
-                n_bytes -= self._held.pop(person).n_bytes
-                if n_bytes <= self._max_kept_bytes // 2:
-                    break
+        while self._n_bytes > self._max_stored_bytes:
+            self._n_bytes -= self._held.popitem(last=False)[1].n_bytes
 
     def load(self, persons: Iterable[int]) -> None:
         """Reads the profiles that are not held yet."""
@@ -83,6 +79,7 @@ class ProfileBook:
         missing = [person for person in persons if person not in self._held]
         for person, row in people.profiles(self._tx, missing).items():
             self._held[person] = _Held(decode(row.body), row.version, len(row.body))
+            self._n_bytes += len(row.body)
 
     def open(self, person: int) -> Profile:
         """Returns a person's profile, a new one when there is none."""
@@ -103,7 +100,9 @@ class ProfileBook:
         other = self.open(absorbed)
         into = self.open(root)
         merge(into, other, self._settings)
-        self._held.pop(absorbed, None)
+        gone = self._held.pop(absorbed, None)
+        if gone is not None:
+            self._n_bytes -= gone.n_bytes
         self._dirty.pop(absorbed, None)
         self._dirty[root] = into
 
@@ -111,12 +110,12 @@ class ProfileBook:
         """Writes what changed and returns it."""
         rows = []
         for person, profile in self._dirty.items():
-            held = self._held.pop(person)
             body = encode(profile)
+            held = self._held[person]
             held.version += 1
+            self._n_bytes += len(body) - held.n_bytes
             held.n_bytes = len(body)
-            self._n_written += len(body)
-            self._held[person] = held  # last: who was active last stays longest
+            self._held.move_to_end(person)  # who was active last stays longest
             rows.append(ProfileRow(person, held.version, now_ms, body))
         people.put_profiles(tx, rows)
         return self._dirty
