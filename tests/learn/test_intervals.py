@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from scipy import stats
 
-from bespeak.learn.intervals import difference_interval, mean_interval
+from bespeak.learn.intervals import difference_interval, holm, mean_interval, mean_intervals, sign_flip_p
 
 
 def test_the_interval_is_that_of_the_normal_law_for_many_people() -> None:
@@ -42,3 +43,49 @@ def test_too_few_people_never_prove_anything(values: list[float]) -> None:
     assert interval.n == len(values)
     assert not interval.above_zero
     assert not interval.below_zero
+
+
+def test_many_columns_have_the_intervals_that_each_has_alone() -> None:
+    values = np.random.default_rng(7).random((80, 3))
+    together = mean_intervals(values, np.random.default_rng(8))
+    for column, interval in enumerate(together):
+        alone = mean_interval(values[:, column], np.random.default_rng(8))
+        assert (interval.mean, interval.n) == (pytest.approx(alone.mean), 80)
+        assert (interval.low, interval.high) == (pytest.approx(alone.low), pytest.approx(alone.high))
+        assert interval.standard_error == pytest.approx(alone.standard_error)
+
+
+def test_a_figure_that_is_unknown_of_a_person_leaves_them_out_of_that_column_alone() -> None:
+    values = np.array([[1.0, np.nan, np.nan], [0.0, 0.5, np.nan], [1.0, 0.7, np.nan]])
+    first, second, third = mean_intervals(values, np.random.default_rng(1))
+    assert (first.n, second.n, third.n) == (3, 2, 0)
+    assert second.mean == pytest.approx(0.6)
+    assert 0.5 <= second.low <= second.high <= 0.7
+    assert mean_intervals(np.zeros((0, 2)), np.random.default_rng(1))[1].n == 0
+
+
+def test_random_signs_find_what_a_t_test_finds() -> None:
+    rng = np.random.default_rng(9)
+    differences = rng.normal([0.0, 0.03, 0.1], 0.2, size=(300, 3))
+    exact = stats.ttest_1samp(differences, 0).pvalue
+    found = sign_flip_p(differences, np.random.default_rng(10))
+    assert found[:2] == pytest.approx(exact[:2], abs=0.02)
+    assert found[2] < 0.001
+
+
+def test_models_that_are_alike_differ_as_often_as_the_level_says() -> None:
+    rng = np.random.default_rng(11)
+    p = sign_flip_p(rng.normal(0, 1, size=(60, 400)), rng, draws=999)
+    assert 0.02 < (p < 0.05).mean() < 0.09
+
+
+def test_signs_of_few_people_can_prove_little() -> None:
+    """Two people have four ways of signs; two of them are as far from zero as the one seen."""
+    assert sign_flip_p(np.array([[0.5], [0.7]]), np.random.default_rng(0))[0] == pytest.approx(0.5, abs=0.02)
+    assert sign_flip_p(np.zeros((0, 1)), np.random.default_rng(0)).tolist() == [1.0]
+
+
+def test_holm_raises_by_hand_and_never_lowers() -> None:
+    assert holm(np.array([0.01, 0.5, 0.02, 0.02])).tolist() == pytest.approx([0.04, 0.5, 0.06, 0.06])
+    assert holm(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
+    assert holm(np.zeros(0)).tolist() == []

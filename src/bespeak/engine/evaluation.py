@@ -108,6 +108,12 @@ class Evaluations:
         seed = core.config.settings.project.seed if seed is None else seed
         content = item_content(core.world.catalogue.items, core.config.settings.profiles.facets)
         log = self._models.interactions(as_of_ms).with_items(content.item_ids)
+        if not len(log):
+            raise InvalidInput(
+                "The log holds no event to evaluate on: none about an item whose purpose 'improve' was granted"
+                + ("." if as_of_ms is None else f" until {iso(as_of_ms)}."),
+                hint="Look at what came in with: bespeak report",
+            )
         relevant = relevant_rows(log)
         whole = cut(protocol, log, relevant, seed)
         split, cold = sampled(whole, max_people, seed), sampled(newcomers(log, whole, relevant), max_people, seed)

@@ -58,7 +58,7 @@ class Theirs:
     cold: Int32s | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Difference:
     """One figure less another of the same people.
 
