@@ -73,11 +73,19 @@ def test_without_consent_two_people_get_the_same_bytes(world: World, person: Peo
     assert [shown.item_id for shown in decision.items] == [shown.item_id for shown in nobody.items]
 
 
-@pytest.mark.parametrize(("is_user", "mode"), [(True, "profiled"), (False, "anonymous")])
-def test_a_known_person_is_profiled_and_a_device_is_anonymous(
-    world: World, person: People, now_ms: int, is_user: bool, mode: str
+@pytest.mark.parametrize(
+    ("history", "is_user", "mode"),
+    [
+        (THREE_VIEWS, True, "profiled"),
+        (THREE_VIEWS, False, "profiled"),
+        ((), True, "profiled"),
+        ((), False, "anonymous"),
+    ],
+)
+def test_whoever_has_a_history_is_profiled_and_a_device_without_one_is_anonymous(
+    world: World, person: People, now_ms: int, history: tuple[tuple[str, str, float], ...], is_user: bool, mode: str
 ) -> None:
-    decision = home(person(*THREE_VIEWS, is_user=is_user), world, now_ms)
+    decision = home(person(*history, is_user=is_user), world, now_ms)
     assert (decision.mode, decision.person) == (mode, 7)
 
 

@@ -205,7 +205,7 @@ def test_three_views_in_the_browser_move_its_next_decision(visit, server: Server
         one.call("track", "Product Viewed", {"product_id": item_id}, YES)
     settle(lambda: len(profile(server, one.anonymous_id).get("recent", [])) == 3)
     after = one.page.evaluate(decide, asked)
-    assert (before["mode"], after["mode"]) == ("anonymous", "anonymous"), "a write key decides for the device alone"
+    assert (before["mode"], after["mode"]) == ("anonymous", "profiled"), "a device with a history has a profile"
     assert "you viewed 3 items in audio" in {r["text"] for item in after["items"] for r in item["reasons"]}
     in_audio = [sum(i["properties"]["attributes"]["category"] == "audio" for i in s["items"]) for s in (before, after)]
     assert in_audio[1] > in_audio[0]

@@ -13,7 +13,7 @@ from bespeak.signals.decisions import ShownItem
 
 MODES = {
     "profiled": "Chosen from what is known of this person.",
-    "anonymous": "Chosen for a device, or for somebody of whom nothing is known.",
+    "anonymous": "Chosen for somebody of whom nothing is known.",
     "non_profiled": "This person's profile may not be used: what others like is shown.",
     "fallback": "The store could not be read in time: the fallback is shown.",
 }

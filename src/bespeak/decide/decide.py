@@ -114,12 +114,15 @@ def fallback(
 
 
 def mode_of(person: PersonView | None) -> Mode:
-    """How much a decision may know: profiled (a known person), anonymous (a device, or nobody), or non_profiled."""
+    """What a decision goes by: a profile (profiled), nothing known of anybody (anonymous), or a refusal (non_profiled).
+
+    A device's own history is a profile too: whoever is shown a personal slate is told so.
+    """
     if person is None:
         return "anonymous"
     if not person.can_personalize:
         return "non_profiled"
-    return "profiled" if person.is_identified else "anonymous"
+    return "anonymous" if person.is_unknown and not person.is_identified else "profiled"
 
 
 def constraints_of(placement: Placement, world: World, rows: Int32s) -> Constraints:
