@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from bespeak.catalogue.columns import texts_of
 from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import feed
 from bespeak.engine.neighbour_tables import store_table
@@ -198,17 +199,10 @@ class Models:
 def item_content(items: Sequence[Item], facets: Sequence[str]) -> ItemContent:
     """Returns what the catalogue knows of items, for models of content: title and description, and facets."""
     names = [name for name in facets if any(name in item.attributes for item in items)]
-
-    def values(item: Item, name: str) -> list[str]:
-        value = item.attributes.get(name)
-        if isinstance(value, list):
-            return [str(part) for part in value]
-        return [value] if isinstance(value, str) else []
-
     return ItemContent(
         item_ids=tuple(item.id for item in items),
         texts=[f"{item.title} {item.description}".strip() for item in items],
-        attributes={name: [values(item, name) for item in items] for name in names},
+        attributes={name: [texts_of(item.attributes.get(name)) for item in items] for name in names},
     )
 
 
