@@ -17,6 +17,8 @@ NODE := tests/wire/node
 digest = $(shell cat $(1) 2>/dev/null | sha256sum | cut -c 1-16)
 CORE := $(VENV)/.core-$(call digest,requirements.txt pyproject.toml)
 DEV := $(VENV)/.dev-$(call digest,requirements-dev.txt pyproject.toml)
+TORCH_VERSION := 2.13.0
+TORCH := $(VENV)/.torch-$(TORCH_VERSION)
 NODE_PACKAGES := $(NODE)/node_modules/.stamp-$(call digest,$(NODE)/package-lock.json)
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
@@ -32,7 +34,7 @@ demo: $(CORE)  ## make a shop, train, open the storefront and the console; ARGS=
 test: $(DEV)  ## every test that needs only Python packages, both stores; ARGS="-k name" is passed to pytest
 	$(BIN)/pytest -n $(WORKERS) -m "not outside" $(ARGS)
 
-test-all: $(DEV) chromium $(NODE_PACKAGES)  ## all tests, Node clients and Chromium included, no skips; ONLY=outside runs just what `test` leaves out
+test-all: $(DEV) $(TORCH) chromium $(NODE_PACKAGES)  ## all tests, Node clients, Chromium and torch included, no skips; ONLY=outside runs just what `test` leaves out
 	$(BIN)/pytest -n $(WORKERS) --no-skips $(if $(ONLY),-m "$(ONLY)") $(ARGS)
 
 test-kills: $(DEV)  ## kill -9 in the middle of the work, fifty times in each scenario on both stores; ARGS="--kills 5"
@@ -95,6 +97,12 @@ $(DEV): | $(BIN)/python
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/.core-* $(VENV)/.dev-* && touch $@ $(CORE)
+
+# The extra `deep`, outside of the locks: it is large, differs by platform, and only its own tests need it.
+$(TORCH): $(DEV)
+	@$(SAY) "Installing torch for the tests of the extra 'deep' ..."
+	@$(PIP) torch==$(TORCH_VERSION)
+	@rm -f $(VENV)/.torch-* && touch $@
 
 # Not a stamp: the machine's, not ours, so it is looked for each time.
 .PHONY: chromium

@@ -29,13 +29,14 @@ HOME_OF = {
     "ibis": ("bespeak.storage.lake",),
     "sqlglot": ("bespeak.rules",),
     "implicit": ("bespeak.models",),
+    "torch": ("bespeak.models.transformer_training",),
     "starlette": ("bespeak.web", "bespeak.serve", "bespeak.console", "bespeak.cli"),
     "uvicorn": ("bespeak.serve", "bespeak.cli"),
     "typer": ("bespeak.cli",),
 }
 """Package from outside -> the only parts of ours that may know it, so that replacing it is a local change."""
 
-LATE = {"psycopg", "bespeak.storage.postgres"}
+LATE = {"psycopg", "bespeak.storage.postgres", "bespeak.models.transformer_training"}
 """Imported inside a function on purpose: they need an extra that an installation may lack."""
 
 

@@ -16,6 +16,7 @@ from bespeak.models import (
     ItemContent,
     ItemNeighbours,
     Model,
+    PersonalFrequency,
     Popularity,
     RecentPopularity,
     Rp3Beta,
@@ -23,6 +24,8 @@ from bespeak.models import (
     SessionLinks,
     SessionNeighbours,
     Slist,
+    TifuKnn,
+    Transformer,
     Trending,
     UserNeighbours,
 )
@@ -47,6 +50,9 @@ MODELS = [
     Slist(memory=4.0),
     SessionNeighbours(gap_minutes=None),
     SessionLinks(gap_minutes=None),
+    PersonalFrequency(),
+    TifuKnn(neighbours=15),
+    Transformer(width=8, layers=1, length=10, epochs=25, negatives=16, dropout=0.0, learning_rate=0.02, batch_likes=64),
     Blend(
         [{"name": "ease", "settings": {"l2": 1.0}}, {"name": "sequence_rules"}, {"name": "recent_popularity"}],
         [0.5, 0.3, 0.2],
@@ -56,7 +62,13 @@ PERSONAL = [model for model in MODELS if model.personal]
 
 
 def named(models: list[Model]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("model", models, ids=[model.name for model in models])
+    """Runs a test for each model; those that train with torch only where it is installed for it."""
+    outside = {Transformer.name}
+    cases = [
+        pytest.param(model, id=model.name, marks=[pytest.mark.outside] if model.name in outside else [])
+        for model in models
+    ]
+    return pytest.mark.parametrize("model", cases)
 
 
 def checkerboard() -> Interactions:
@@ -95,7 +107,7 @@ def test_every_family_is_in_this_suite() -> None:
     assert {model.name for model in MODELS} == set(FAMILIES)
 
 
-@named(PERSONAL)
+@named([model for model in PERSONAL if model.name != "personal_frequency"])  # which knows nothing new to a person
 def test_a_personal_model_completes_the_checkerboard(model: Model) -> None:
     ranking = fitted(model).recommend([f"user {u:02}" for u in range(N_USERS)], 1)
     assert ranking.index[:, 0].tolist() == [u % N_ITEMS for u in range(N_USERS)]
@@ -274,11 +286,16 @@ def test_tiny_data_gives_an_answer(model: Model, data: Interactions) -> None:
 
 
 def test_only_neighbourhoods_of_people_hold_people() -> None:
-    assert {model.name for model in MODELS if model.holds_people} == {"user_neighbours", "session_neighbours"}
-    for model in MODELS:
-        if not model.holds_people:
-            arrays = fitted(model).arrays()
-            assert not any(b"user 0" in array.tobytes() for array in arrays.values())
+    assert {model.name for model in MODELS if model.holds_people} == {
+        "user_neighbours",
+        "session_neighbours",
+        "tifu_knn",
+    }
+
+
+@named([model for model in MODELS if not model.holds_people])
+def test_a_model_that_holds_no_people_holds_none_of_their_ids(model: Model) -> None:
+    assert not any(b"user 0" in array.tobytes() for array in fitted(model).arrays().values())
 
 
 @named(MODELS)

@@ -11,7 +11,10 @@ packing            strings and CSR as arrays        content             alike te
 members            what a blend is made of          sequence_rules      what people went on to
 visits             logs cut into visits             session_neighbours  where alike visits went
                                                     session_links       what stands near in visits
-slist              what comes next, closed form        blend               a weighted sum of a few
+                                                    personal_frequency  what a person comes back to
+                                                    tifu_knn            ... and people of like habits
+slist              what comes next, closed form        transformer         what comes next, by attention
+attention          its layers in NumPy                 blend               a weighted sum of a few
 """
 
 from bespeak.models.base import Explanation, Model, Ranking
@@ -22,6 +25,7 @@ from bespeak.models.graph_filter import GraphFilter
 from bespeak.models.implicit_mf import ImplicitMf
 from bespeak.models.interactions import History, Interactions, ItemContent
 from bespeak.models.item_neighbours import ItemNeighbours
+from bespeak.models.personal_frequency import PersonalFrequency
 from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import RecentPopularity
 from bespeak.models.rp3beta import Rp3Beta
@@ -29,6 +33,8 @@ from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.session_links import SessionLinks
 from bespeak.models.session_neighbours import SessionNeighbours
 from bespeak.models.slist import Slist
+from bespeak.models.tifu_knn import TifuKnn
+from bespeak.models.transformer import Transformer
 from bespeak.models.trending import Trending
 from bespeak.models.user_neighbours import UserNeighbours
 
@@ -44,6 +50,7 @@ __all__ = [
     "ItemContent",
     "ItemNeighbours",
     "Model",
+    "PersonalFrequency",
     "Popularity",
     "Ranking",
     "RecentPopularity",
@@ -52,6 +59,8 @@ __all__ = [
     "SessionLinks",
     "SessionNeighbours",
     "Slist",
+    "TifuKnn",
+    "Transformer",
     "Trending",
     "UserNeighbours",
 ]

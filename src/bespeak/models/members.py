@@ -8,6 +8,7 @@ from bespeak.models.ease import Ease
 from bespeak.models.graph_filter import GraphFilter
 from bespeak.models.implicit_mf import ImplicitMf
 from bespeak.models.item_neighbours import ItemNeighbours
+from bespeak.models.personal_frequency import PersonalFrequency
 from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import RecentPopularity
 from bespeak.models.rp3beta import Rp3Beta
@@ -15,6 +16,8 @@ from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.session_links import SessionLinks
 from bespeak.models.session_neighbours import SessionNeighbours
 from bespeak.models.slist import Slist
+from bespeak.models.tifu_knn import TifuKnn
+from bespeak.models.transformer import Transformer
 from bespeak.models.trending import Trending
 from bespeak.models.user_neighbours import UserNeighbours
 
@@ -33,7 +36,10 @@ MEMBERS: dict[str, type[Model]] = {
         Content,
         SequenceRules,
         Slist,
+        Transformer,
         SessionNeighbours,
         SessionLinks,
+        PersonalFrequency,
+        TifuKnn,
     )
 }
