@@ -5,7 +5,7 @@ import pytest
 
 from bespeak.models import History, Interactions, SessionLinks, SessionNeighbours
 
-PLAIN = {"gap_minutes": None, "rarity": 0.0, "item_rarity": 0.0, "length": 0.0, "recency": None}
+PLAIN = {"gap_minutes": None, "rarity": 0.0, "item_rarity": 0.0, "length": 0.0, "recency": 0.0}
 
 
 def two_visits() -> Interactions:
@@ -64,7 +64,15 @@ def test_without_decays_all_visits_as_neighbours_add_up_to_links() -> None:
     users = np.repeat(np.arange(40), 4)
     items = np.concatenate([rng.permutation(12)[:4] for _ in range(40)])  # no repeats: then each item has one place
     log = Interactions.from_arrays([f"{u:02}" for u in range(40)], [str(i) for i in range(12)], users, items)
-    shared = {"gap_minutes": None, "ahead": 1e12, "behind": 1e12}
+    shared = {
+        "gap_minutes": None,
+        "ahead": 1e12,
+        "behind": 1e12,
+        "query_steps": 2.0,
+        "rarity": 0.6,
+        "item_rarity": 0.3,
+        "recency": 0.5,
+    }
     neighbours = SessionNeighbours(**shared, neighbours=1000).fit(log)
     linked = SessionLinks(**shared, behind_share=1.0, second_step=0.0).fit(log)
     query = [History.of([1, 5, 7]), History.of([0])]

@@ -5,7 +5,7 @@ import pytest
 
 from bespeak.models import History, Interactions, SessionNeighbours
 
-PLAIN = {"gap_minutes": None, "rarity": 0.0, "item_rarity": 0.0, "length": 0.0, "recency": None}
+PLAIN = {"gap_minutes": None, "rarity": 0.0, "item_rarity": 0.0, "length": 0.0, "recency": 0.0}
 
 
 def three_visits() -> Interactions:
@@ -43,7 +43,7 @@ def test_only_the_latest_visits_of_an_item_are_looked_at() -> None:
 
 def test_newer_visits_count_more() -> None:
     log = Interactions.from_events(list("aabb"), list("xyxz"))
-    scores = SessionNeighbours(gap_minutes=None).fit(log).scores([History.of([0])], 0)[0]
+    scores = SessionNeighbours(gap_minutes=None, recency=0.5).fit(log).scores([History.of([0])], 0)[0]
     assert scores[2] > scores[1] > 0
 
 
@@ -79,7 +79,7 @@ def test_scores_equal_the_formula_taken_literally(neighbours: int) -> None:
     log = Interactions.from_arrays(
         [f"{user:02}" for user in range(30)], [str(item) for item in range(9)], users, rng.integers(0, 9, len(users))
     )
-    model = SessionNeighbours(gap_minutes=None, neighbours=neighbours).fit(log)
+    model = SessionNeighbours(gap_minutes=None, neighbours=neighbours, recency=0.7).fit(log)
     for query in ([3], [1, 2], [4, 4, 0], [0, 1, 2, 3, 2, 5]):
         assert model.scores([History.of(query)], 0)[0] == pytest.approx(literal(model, log, query), rel=1e-5)
 
@@ -100,7 +100,7 @@ def test_a_forgotten_person_speaks_for_nobody_and_leaves_no_bytes() -> None:
 
 def test_forgetting_is_like_never_having_known_where_age_plays_no_part() -> None:
     log = three_visits()
-    model = SessionNeighbours(gap_minutes=None, recency=None)
+    model = SessionNeighbours(gap_minutes=None, recency=0.0)
     left_out = model.fit(log.select(log.user_index != 1)).arrays()
     forgotten = model.fit(log).forget(["b"]).arrays()
     assert left_out.keys() == forgotten.keys()

@@ -33,7 +33,7 @@ from bespeak.models.linear import LinearModel, dense, dense_product
 from bespeak.models.packing import pack_csr, unpack_csr
 from bespeak.models.strength import summed
 from bespeak.models.topk import kept_entries, largest_per_row
-from bespeak.models.visits import Visits, latest_likes, visits_of
+from bespeak.models.visits import Visits, emphasis_of, latest_likes, visits_of
 
 _BLOCK_PAIRS = 8_000_000
 """Upper bound of the pairs that one block of items may produce in the second step."""
@@ -54,7 +54,8 @@ class SessionLinks(LinearModel):
         rarity: exponent of how much a common item of the history counts less.
         item_rarity: exponent of how much a common recommended item counts less.
         length: exponent of how much a long visit counts less.
-        recency: a visit counts 1 / e once this share of all visits came after it; None: all ages count the same.
+        recency: a visit counts 1 / e once this share of all visits came after it; 0: all ages count the same; None: the
+            likeliest for the data.
         links: how many are kept per item.
         fan: how many of an item's links the second step follows.
     """
@@ -63,15 +64,15 @@ class SessionLinks(LinearModel):
 
     gap_minutes: float | None = 30.0
     window: int = 20
-    query_steps: float = 2.5
+    query_steps: float = 2.0
     ahead: float = 6.0
     behind: float = 4.0
     behind_share: float = 0.7
-    second_step: float = 1.0
-    rarity: float = 0.5
-    item_rarity: float = 0.2
+    second_step: float = 1.5
+    rarity: float = 0.6
+    item_rarity: float = 0.3
     length: float = 0.25
-    recency: float | None = 0.55
+    recency: float | None = None
     links: int = 300
     fan: int = 100
 
@@ -87,9 +88,7 @@ class SessionLinks(LinearModel):
     def _near(self, visits: Visits, n_items: int) -> Csr:
         """N of the module docstring, CSR float64[n_items, n_items]."""
         lengths = visits.lengths
-        emphasis = np.maximum(lengths, 1).astype(np.float64) ** -self.length
-        if self.recency is not None:
-            emphasis *= np.exp(-visits.ages().astype(np.float64) / self.recency)
+        emphasis = emphasis_of(visits, n_items, self.length, self.recency)
         visit = np.repeat(np.arange(len(visits)), lengths)
         itself = np.bincount(visits.items, emphasis[visit], minlength=n_items).astype(np.float64)
         after = before = csr_array((n_items, n_items), dtype=np.float64)

@@ -36,7 +36,7 @@ from bespeak.models.interactions import Float32s, Float64s, History, Int32s, Int
 from bespeak.models.linear import dense
 from bespeak.models.packing import pack_strings, unpack_strings
 from bespeak.models.strength import dislikes, stacked
-from bespeak.models.visits import latest_likes, spans, visits_of
+from bespeak.models.visits import emphasis_of, latest_likes, spans, visits_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +72,8 @@ class SessionNeighbours(Model):
         rarity: exponent of how much a common shared item counts less.
         item_rarity: exponent of how much a common recommended item counts less.
         length: exponent of how much a long visit counts less.
-        recency: a visit counts 1 / e once this share of all visits came after it; None: all ages count the same.
+        recency: a visit counts 1 / e once this share of all visits came after it; 0: all ages count the same; None: the
+            likeliest for the data.
         visits_per_item: only so many latest visits of an item are looked at.
     """
 
@@ -89,15 +90,13 @@ class SessionNeighbours(Model):
     rarity: float = 0.5
     item_rarity: float = 0.2
     length: float = 0.25
-    recency: float | None = 0.55
+    recency: float | None = None
     visits_per_item: int = 2_000
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`. Visits of a single like are not kept."""
         visits = visits_of(interactions, self.gap_minutes)
-        emphasis = np.maximum(visits.lengths, 1).astype(np.float64) ** -self.length
-        if self.recency is not None:
-            emphasis *= np.exp(-visits.ages().astype(np.float64) / self.recency)
+        emphasis = emphasis_of(visits, interactions.n_items, self.length, self.recency)
         people, owners = np.unique(visits.people, return_inverse=True)
         arrays: dict[str, npt.NDArray[Any]] = {
             "items": visits.items,
