@@ -9,6 +9,7 @@ from bespeak.engine.profile_book import MEMORY_PER_STORED_BYTE, ProfileBook
 from bespeak.profiles.codec import decode, encode
 from bespeak.profiles.observation import Observation
 from bespeak.profiles.sums import all_keys
+from bespeak.storage import people
 
 
 def view(item: str, user: str = "u1", **more: Any) -> dict[str, Any]:
@@ -65,6 +66,15 @@ def test_a_batch_that_fails_leaves_nothing_in_memory(engine, monkeypatch):
     assert encode(engine.profiles.get("u1")) != before
     assert all_keys(engine.profiles.get("u1").items) == {"p1", "p2"}
     assert engine.profiles.differing() == []
+
+
+def test_somebody_new_is_not_looked_for_in_the_store(engine, monkeypatch):
+    asked = []
+    real = people.profiles
+    monkeypatch.setattr(people, "profiles", lambda session, ids: asked.extend(ids) or real(session, ids))
+    engine.track([view("p1"), view("p2")], source="backend")
+    assert asked == []
+    assert engine.profiles.get("u1").n_events == 2
 
 
 def test_those_who_were_active_last_are_kept_up_to_the_bound(engine, monkeypatch):

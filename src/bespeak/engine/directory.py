@@ -22,11 +22,19 @@ _DRAW = 32
 
 
 class Placed(msgspec.Struct, frozen=True):
-    """Whom an event belongs to: the person, the ids that are theirs, and the persons absorbed by its links."""
+    """Whom an event belongs to.
+
+    Attributes:
+        person: the root person.
+        ids: those of the event's ids that are theirs.
+        absorbed: the persons that the event's links join into this one.
+        is_new: the event made the person.
+    """
 
     person: int
     ids: tuple[IdKey, ...]
     absorbed: tuple[int, ...]
+    is_new: bool = False
 
 
 class Directory:
@@ -128,7 +136,7 @@ class Directory:
             self._new_claims.append((claim, person, event.source))
             group = self._group(person)
             self._groups[person] = msgspec.structs.replace(group, claims=group.claims | {claim})
-        return Placed(person, made.ids, made.absorbed)
+        return Placed(person, made.ids, made.absorbed, is_new=made.person in new)
 
     def _draw(self) -> int:
         if not self._drawn:

@@ -190,6 +190,8 @@ class _Batch:
 
     def _place(self, event: Event, found: Placed | Plan) -> Placed:
         placed = self._directory.place(event, found)
+        if placed.is_new:
+            self._book.begin_profile(placed.person)
         for absorbed in placed.absorbed:
             self._merge(placed.person, absorbed, event)
         return placed

@@ -81,6 +81,10 @@ class ProfileBook:
             self._held[person] = _Held(decode(row.body), row.version, len(row.body))
             self._n_bytes += len(row.body)
 
+    def begin_profile(self, person: int) -> None:
+        """Starts the profile of a person who was just made: there is none to look for in the store."""
+        self._held[person] = _Held(Profile())
+
     def open(self, person: int) -> Profile:
         """Returns a person's profile, a new one when there is none."""
         held = self._held.get(person)
