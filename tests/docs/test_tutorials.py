@@ -277,6 +277,7 @@ CHECKS = {
     "import-files": "missing_id",
     "backup": "shop.tar",
     "benchmark": "'rank': 1",
+    "evaluate": "recs.parquet",
     "console": "200",
     "README": "you viewed 1 item in light just now",
     "segments": "lapsing_buyers",

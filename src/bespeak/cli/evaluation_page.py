@@ -111,9 +111,8 @@ def _against(found: Evaluation) -> list[dict[str, Any]]:
             "ours": used.figures[name].mean,
             "theirs": theirs.figures[name].mean,
             "difference": found.against[name],
-            "judged": bool(better),
         }
-        for name, (title, _, better) in FIGURES.items()
+        for name, (title, _, _) in FIGURES.items()
         if name in found.against
     ]
 

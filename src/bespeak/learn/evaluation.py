@@ -33,6 +33,7 @@ Role: TypeAlias = Literal["in use", "candidate", "baseline", "theirs"]
 ACCURACY = ("ndcg", "recall", "map", "mrr", "hit")
 _SURPRISING = 0.05
 QUALITY = ("novelty", "diversity", "popularity", "head_share", "miscalibration")
+_LESS_IS_BETTER = {"miscalibration"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +67,8 @@ class Difference:
         interval: mean and 95 % interval.
         p: two-sided, by random signs.
         p_holm: raised for the number of models that were compared.
-        verdict: `better`, `worse`, or `no difference beyond noise` where `p_holm` is 0.05 or more.
+        verdict: `better` or `worse`, of a figure that is neither `higher` or `lower`; where `p_holm` is 0.05 or more
+            `no difference beyond noise`.
     """
 
     interval: Interval
@@ -361,19 +363,23 @@ def _row(each: _Lists, role: Role, figures: dict[str, Interval], of: ListFigures
     )
 
 
-def _differences(columns: Float64s, seed: int) -> list[Difference]:
+def _differences(columns: Float64s, seed: int, name: str = "ndcg") -> list[Difference]:
     """One per column of paired differences, p-values raised for their number."""
     intervals = mean_intervals(columns, np.random.default_rng(seed))
     p = sign_flip_p(columns, np.random.default_rng(seed))
     return [
-        Difference(interval, float(one), float(raised), _verdict(interval.mean, float(raised)))
+        Difference(interval, float(one), float(raised), _verdict(name, interval.mean, float(raised)))
         for interval, one, raised in zip(intervals, p, holm(p), strict=True)
     ]
 
 
-def _verdict(mean: float, p: float) -> str:
+def _verdict(name: str, mean: float, p: float) -> str:
     if p >= _SURPRISING:
         return "no difference beyond noise"
+    if name in _LESS_IS_BETTER:
+        mean = -mean
+    elif name not in ACCURACY:
+        return "higher" if mean > 0 else "lower"
     return "better" if mean > 0 else "worse"
 
 
@@ -383,7 +389,7 @@ def _against(differences: Float64s, names: Sequence[str], seed: int) -> dict[str
     for name, column in zip(names, differences.T, strict=True):
         known = column[~np.isnan(column), None]
         if len(known):
-            found[name] = _differences(known, seed)[0]
+            found[name] = _differences(known, seed, name)[0]
     return found
 
 
