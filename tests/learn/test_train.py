@@ -21,17 +21,20 @@ def test_people_with_tastes_get_a_model_that_beats_popularity_beyond_noise(train
     assert trained.model.personal
 
 
-def test_where_nobody_has_a_taste_nothing_is_claimed() -> None:
-    rng = np.random.default_rng(5)
-    n = 1500
-    data = Interactions.from_events(
-        [f"u{u}" for u in rng.integers(0, 100, n)],
-        [f"i{i}" for i in np.minimum(rng.zipf(1.5, n), 40)],
-        times_ms=rng.integers(0, 1000, n) * HOUR_MS,
-    )
-    for board in train(data, seed=1).boards:
-        gain = board.rows[board.winner].difference
-        assert gain is None or not gain.above_zero
+def test_where_nobody_has_a_taste_hardly_anything_is_claimed() -> None:
+    """Of twelve 95 % intervals around nothing, .3 lie above zero on average; three or more come once in 300 times."""
+    gains = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        n = 1500
+        data = Interactions.from_events(
+            [f"u{u}" for u in rng.integers(0, 100, n)],
+            [f"i{i}" for i in np.minimum(rng.zipf(1.5, n), 40)],
+            times_ms=rng.integers(0, 1000, n) * HOUR_MS,
+        )
+        gains += [board.rows[board.winner].difference for board in train(data, seed=1).boards]
+    assert len(gains) == 12
+    assert sum(gain is not None and gain.above_zero for gain in gains) < 3
 
 
 def test_the_reporting_cut_plays_no_part_in_the_choice(tasteful_log) -> None:

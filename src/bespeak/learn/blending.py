@@ -1,6 +1,6 @@
 """Finding a blend on the choosing cut: start with the best model, add another where it helps beyond noise.
 
-Greedy forward selection (Caruana et al., "Ensemble selection from libraries of models", ICML 2004), at most three
+Greedy forward selection (Caruana et al., "Ensemble selection from libraries of models", ICML 2004), at most four
 members. An addition is kept only if it wins by more than `_BEYOND_NOISE` standard errors of the paired difference. To
 bound memory, weights are tried on a pool per person: the union of the first `_POOL_DEPTH` items of every model.
 """
@@ -22,11 +22,14 @@ from bespeak.models.interactions import Bools, Float32s, Float64s, Int32s
 from bespeak.models.topk import top_k
 
 _POOL_DEPTH = 100
-_MOST_MEMBERS = 3
+_MOST_MEMBERS = 4
 _BEYOND_NOISE = 1.0
 """The one-standard-error rule: an addition that gains less is not worth its place."""
 _PARTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Weights tried for an added member, relative to the whole that stands already."""
+_REFINEMENTS = 3
+_STEPS = (1.4, 1 / 1.4)
+"""Factors tried on the weight of a member, at most so many times around."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,12 +106,32 @@ def find_blend(models: Sequence[Sequence[Model]], cuts: Sequence[Split], k: int)
         if sure_gains[best] <= 0:
             break
         weights, current = trials[best][0], figures[best]
+    weights, current = _refined(pool, weights, current, k)
     used = np.flatnonzero(weights)
     return FoundBlend(
         positions=tuple(used.tolist()),
         weights=tuple(round(float(weights[position]), 4) for position in used),
         ndcg=float(current.mean()),
     )
+
+
+def _refined(pool: _Pool, weights: Float32s, current: Float64s, k: int) -> tuple[Float32s, Float64s]:
+    """Moves the weight of one member at a time as long as that helps; no member comes or goes."""
+    members = np.flatnonzero(weights)
+    for _ in range(_REFINEMENTS if len(members) > 1 else 0):
+        before = current.mean()
+        for member in members:
+            for factor in _STEPS:
+                trial = weights.copy()
+                trial[member] *= np.float32(factor)
+                trial /= trial.sum()
+                figures = pool.ndcg(trial, k)
+                if figures.mean() > current.mean():
+                    weights, current = trial, figures
+                    break
+        if current.mean() == before:
+            break
+    return weights, current
 
 
 def _pooled(models: Sequence[Model], split: Split, k: int) -> _Pool:

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+from bespeak.learn.protocols import Asked
 from bespeak.learn.tuning import Space
 from bespeak.models.base import Interactions, ItemContent
 from bespeak.models.content import Content
 from bespeak.models.ease import Ease
+from bespeak.models.graph_filter import GraphFilter
 from bespeak.models.implicit_mf import ImplicitMf
 from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import DAY_MS, RecentPopularity
 from bespeak.models.sequence_rules import SequenceRules
+from bespeak.models.session_links import SessionLinks
+from bespeak.models.session_neighbours import SessionNeighbours
+from bespeak.models.slist import Slist
+from bespeak.models.transformer import Transformer
 from bespeak.models.trending import Trending
 
 _DENSE_MAX_ITEMS = 15_000
 """Above it a matrix of items by items takes minutes and gigabytes; sparse and factored models stand in."""
 _FEW_FACTORS_BELOW_EVENTS = 1_000_000
+_TRANSFORMER_FROM_EVENTS = 50_000
+"""Below it a transformer learns little that rules do not know."""
 _WINDOWS_DAYS = (3.0, 7.0, 14.0, 30.0, 90.0)
 
 
-def default_spaces(interactions: Interactions, content: ItemContent | None, *, seed: int = 0) -> list[Space]:
+def default_spaces(
+    interactions: Interactions, content: ItemContent | None, *, asked: Asked = "served", seed: int = 0
+) -> list[Space]:
     """The families worth trying on data of this size. The same data gives the same list.
 
-    User neighbours are left out: they hold people, so they are only used where somebody asks for them.
+    Models that hold people are only tried where strangers are asked, whose visits are the better the more is kept of
+    them; elsewhere somebody must ask for them.
 
     Example:
         >>> [space.start.name for space in default_spaces(Interactions.from_events([], []), None)]
@@ -34,12 +45,14 @@ def default_spaces(interactions: Interactions, content: ItemContent | None, *, s
     if interactions.has_times:
         spaces += _by_date(interactions)
     if interactions.is_ordered:
-        spaces.append(Space(SequenceRules(), {"norm": (0.15, 0.3, 0.5)}))
+        spaces += _by_order(interactions, asked, seed)
     spaces.append(Space(ItemNeighbours(shrinkage=10.0), {"shrinkage": (10.0, 100.0)}))
     if interactions.n_items <= _DENSE_MAX_ITEMS:
         spaces.append(Space(Ease(l2=150.0), {"l2": (50.0, 150.0, 500.0, 1500.0)}))
-    factors = 32 if len(interactions) < _FEW_FACTORS_BELOW_EVENTS else 96
-    spaces.append(Space(ImplicitMf(factors=factors, l2=20.0, alpha=10.0, seed=seed), {"alpha": (2.0, 10.0)}))
+    if asked != "strangers":
+        factors = 32 if len(interactions) < _FEW_FACTORS_BELOW_EVENTS else 96
+        spaces.append(Space(ImplicitMf(factors=factors, l2=20.0, alpha=10.0, seed=seed), {"alpha": (2.0, 10.0)}))
+        spaces.append(Space(GraphFilter(seed=seed)))
     if content is not None and (content.texts or content.attributes or content.numbers):
         spaces.append(Space(Content()))
     return spaces
@@ -58,4 +71,15 @@ def _by_date(interactions: Interactions) -> list[Space]:
     if windows:
         middle = windows[len(windows) // 2]
         spaces.append(Space(RecentPopularity(window_days=middle), {"window_days": windows}))
+    return spaces
+
+
+def _by_order(interactions: Interactions, asked: Asked, seed: int) -> list[Space]:
+    spaces = [Space(SequenceRules(), {"norm": (0.15, 0.3, 0.5)})]
+    if interactions.n_items <= _DENSE_MAX_ITEMS:
+        spaces.append(Space(Slist(), {"memory": (2.0, 4.0, 8.0, 16.0), "l2": (0.01, 0.03, 0.1)}))
+    if asked == "strangers":
+        spaces += [Space(SessionLinks()), Space(SessionNeighbours())]
+    elif len(interactions) >= _TRANSFORMER_FROM_EVENTS and Transformer.can_fit():
+        spaces.append(Space(Transformer(seed=seed)))
     return spaces

@@ -112,7 +112,10 @@ def train(
     log = interactions if now_ms is None else interactions.select(interactions.times_ms <= now_ms)
     if content is not None:
         log = log.with_items(content.item_ids)
-    spaces = default_spaces(log, content, seed=seed) if candidates is None else [Space(model) for model in candidates]
+    if candidates is None:
+        spaces = default_spaces(log, content, asked=asked, seed=seed)
+    else:
+        spaces = [Space(model) for model in candidates]
     fitting = protocols(log, asked, relevant=relevant, allows_seen=allows_seen)
     if not reports:
         del fitting[1:]
