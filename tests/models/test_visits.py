@@ -103,7 +103,7 @@ def test_age_counts_where_tastes_drift_and_not_where_the_order_means_nothing() -
         log = Interactions.from_arrays(people, list(map(str, range(n_items))), np.repeat(np.arange(n_visits), 3), items)
         return likeliest_recency(visits_of(log, None), n_items)
 
-    assert recency(drifting) == 0.5
+    assert recency(drifting) == 1.0
     assert recency(shuffled) == 0.0
 
 

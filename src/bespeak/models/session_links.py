@@ -65,13 +65,13 @@ class SessionLinks(LinearModel):
     gap_minutes: float | None = 30.0
     window: int = 20
     query_steps: float = 2.0
-    ahead: float = 6.0
+    ahead: float = 3.0
     behind: float = 4.0
     behind_share: float = 0.7
     second_step: float = 1.5
     rarity: float = 0.6
     item_rarity: float = 0.3
-    length: float = 0.25
+    length: float = 0.4
     recency: float | None = None
     links: int = 300
     fan: int = 100

@@ -16,7 +16,7 @@ from bespeak.models.interactions import Float32s, Float64s, History, Int32s, Int
 
 _MINUTE_MS = 60_000
 _LATEST_PART = 10
-_RECENCIES = (0.0, 2.0, 1.0, 0.5)
+_RECENCIES = (0.0, 2.0, 1.0)
 """What is tried; of equals the first. Shorter ones suit popularity, but they leave too few visits to tell of pairs."""
 
 
