@@ -5,8 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from bespeak.learn.evaluation import Entrant, Evaluation, Theirs, chosen_people, evaluate, newcomers
+from bespeak.errors import MissingExtra
+from bespeak.learn.evaluation import Entrant, Theirs, chosen_people, evaluate, newcomers
 from bespeak.learn.evaluation_groups import activity_groups
+from bespeak.learn.evaluation_result import Evaluation
 from bespeak.learn.evaluation_sentences import sentences
 from bespeak.learn.leaderboard import best_items, fit_and_judge
 from bespeak.learn.splits import calendar, held_out, live, per_person
@@ -106,6 +108,19 @@ def test_a_blend_is_made_of_the_models_that_are_fitted_already(tasteful_log):
     assert fits == ["item_neighbours"]
     wanted = fit_and_judge(blend, None, split, 10).figures.ndcg.mean()
     assert found.rows[found.in_use].figures["ndcg"].mean == pytest.approx(wanted)
+
+
+def test_a_model_whose_package_is_missing_is_left_out_and_named_unless_it_is_in_use(tasteful_log):
+    class Deep(ItemNeighbours):
+        def fit(self, interactions, items=None):
+            raise MissingExtra("deep", "this model")
+
+    found = measured(tasteful_log, entrants=[*ENTRANTS, Entrant(Deep(shrinkage=3.0), "candidate")])
+    assert len(found.rows) == len(ENTRANTS)
+    assert len(found.left_out) == 1
+    assert "bespeak[deep]" in found.left_out[0]
+    with pytest.raises(MissingExtra):
+        measured(tasteful_log, entrants=[Entrant(Deep(shrinkage=3.0), "in use"), *ENTRANTS[2:]])
 
 
 def test_the_only_model_is_its_own_baseline(tasteful_log):

@@ -13,7 +13,7 @@ from bespeak.cli.output import bar, emit, note, say, table
 from bespeak.cli.project import AsOfOption, JsonOption, ProjectOption, find, opened, time_option
 from bespeak.engine.evaluation import Cut, EvaluationReport, Evaluations, plain
 from bespeak.errors import InvalidInput
-from bespeak.learn.evaluation import QUALITY, Evaluation, Row
+from bespeak.learn.evaluation_result import QUALITY, Evaluation, Row
 from bespeak.learn.evaluation_sentences import difference_text
 
 _FOLDER = "reports"
@@ -118,7 +118,10 @@ def _show(report: EvaluationReport) -> None:
 
 def _right(place: int, row: Row, found: Evaluation) -> list[Any]:
     ndcg = row.figures["ndcg"]
-    against = "" if row.difference is None else difference_text(row.difference).replace(": ", "\n")
+    against = ""
+    if row.difference is not None:
+        figures, _, verdict = difference_text(row.difference).partition(": ")
+        against = f"{figures}\n{verdict if ' ' not in verdict else 'noise'}"
     return [
         *(_mark(place, row, found), row.name, ndcg.mean, f"{ndcg.low:.3f} to {ndcg.high:.3f}", against),
         *(row.figures[name].mean for name in ("recall", "mrr", "map", "hit")),

@@ -21,7 +21,8 @@ from bespeak.engine.lake_feed import feed
 from bespeak.engine.training import Models, Progress, item_content, relevant_rows
 from bespeak.engine.worlds import SetHeader
 from bespeak.errors import BespeakError, InvalidInput, UnknownName
-from bespeak.learn.evaluation import Entrant, Evaluation, Theirs, chosen_people, evaluate, newcomers
+from bespeak.learn.evaluation import Entrant, Theirs, chosen_people, evaluate, newcomers
+from bespeak.learn.evaluation_result import Evaluation
 from bespeak.learn.evaluation_sentences import sentences
 from bespeak.learn.leaderboard import sampled
 from bespeak.learn.splits import Relevant, Split, calendar, held_out, leave_one_out, live, per_person
@@ -137,7 +138,7 @@ class Evaluations:
             as_of="" if as_of_ms is None else iso(as_of_ms),
             evaluation=found,
             sentences=sentences(found, _chosen_until_ms(log, header)),
-            notes=notes + left_out,
+            notes=[*notes, *left_out, *found.left_out],
             written=written,
         )
 

@@ -5,5 +5,7 @@ spaces       what is tried                       tuning     the race of families
 contest      choosing and reporting              blending   finding a blend on the choosing cut
 leaderboard  models side by side                 metrics    ranking figures, one per person
 intervals    bootstrap over people               report     what was found, in sentences
+evaluation   trained models on one cut: every figure, for whom, and against somebody else's lists
+list_figures what lists are like besides being right
 train        choose, report, fit on everything   benchmark  the same on data from outside
 """

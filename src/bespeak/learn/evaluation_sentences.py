@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bespeak.learn.evaluation import Difference, Evaluation
+from bespeak.learn.evaluation_result import Difference, Evaluation
 from bespeak.learn.report import PROTOCOLS, day, decimals, ends
 
 _FEW_PEOPLE = 100
