@@ -39,7 +39,7 @@ from bespeak.storage.rows import as_int
 
 JOB = "refold"
 SETTING = "refold"
-ENTRIES_AT_ONCE = 1_000
+ENTRIES_AT_ONCE = 250
 """Log entries replayed in one transaction, unless one person has more."""
 
 PEOPLE_AT_ONCE = 200
