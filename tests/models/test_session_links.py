@@ -69,6 +69,7 @@ def test_without_decays_all_visits_as_neighbours_add_up_to_links() -> None:
         "ahead": 1e12,
         "behind": 1e12,
         "query_steps": 2.0,
+        "length": 0.4,
         "rarity": 0.6,
         "item_rarity": 0.3,
         "recency": 0.5,
