@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import repeat
-from operator import attrgetter
 from typing import TypeAlias
 
 import numpy as np
@@ -31,7 +30,6 @@ Int32s: TypeAlias = npt.NDArray[np.int32]
 
 AFFINITY_PRIOR = 3.0
 SESSION_PRIOR = 2.0
-_STRENGTH = attrgetter("strength")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +84,7 @@ def _facet_values(situation: Situation) -> FacetValues:
         strange = len(facet.vocabulary)
         liked = person.affinities.get(name)
         if liked:
-            strengths = np.fromiter(map(_STRENGTH, liked.values()), np.float64, len(liked))
+            strengths = np.fromiter(liked.values(), np.float64, len(liked))
             codes = np.fromiter(map(facet.code_of.get, liked, repeat(strange)), np.int64, len(liked))
             table = np.zeros(strange + 1)
             table[codes] = strengths / (max(strengths.max(), -strengths.min()) + AFFINITY_PRIOR)

@@ -95,8 +95,8 @@ class Evidence:
         counts = np.bincount(holding, minlength=len(touched.names)).tolist()
         items = self._ranked(dict(zip(touched.names, counts, strict=True)), is_positive)
         person = self._situation.person
-        liking = person.affinities.get(facet, {}).get(value) if person is not None and not items else None
-        return Said(items, self._ranked(liking.counts, is_positive) if liking is not None else ())
+        liking = person.counts_of(facet, value) if person is not None and not items else {}
+        return Said(items, self._ranked(liking, is_positive))
 
     def _ranked(self, counts: Mapping[str, int], is_positive: bool) -> tuple[tuple[str, int], ...]:
         """(verb, count) of the classes on this side of 0, the largest weight times count first; each verb once.

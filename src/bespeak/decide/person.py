@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bespeak.profiles.decay import Decayed
 from bespeak.profiles.profile import Step
-from bespeak.profiles.view import Affinity, ProfileView, Typical
+from bespeak.profiles.view import ProfileView, Typical
 from bespeak.signals.ids import PROFILE_ID, USER_ID
 from bespeak.signals.purposes import Purposes
 
 _IDENTIFYING = (USER_ID, PROFILE_ID)
+
+
+def _no_counts(_facet: str, _value: str) -> Mapping[str, int]:
+    return {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +27,8 @@ class PersonView:
         is_identified: known under a user id, not only under a device's anonymous id.
         can_personalize: the purpose `personalize` is granted and nothing objects. When false, nothing else is read.
         purposes: bit mask of the granted purposes.
-        affinities: facet -> value -> how they stand to it.
+        affinities: facet -> value -> weighted, decayed strength; negative for what they turn away from.
+        counts_of: (facet, value) -> class -> signals, unfaded; read for the few values that a reason names.
         numbers: numeric facet -> what is typical.
         items: item id -> class -> decayed strength: everything they touched, as far as classes are allowed.
         recent: the latest steps, ascending in time.
@@ -35,7 +40,8 @@ class PersonView:
     is_identified: bool = False
     can_personalize: bool = True
     purposes: int = 0
-    affinities: Mapping[str, Mapping[str, Affinity]] = field(default_factory=dict)
+    affinities: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    counts_of: Callable[[str, str], Mapping[str, int]] = _no_counts
     numbers: Mapping[str, Typical] = field(default_factory=dict)
     items: Mapping[str, Mapping[str, Decayed]] = field(default_factory=dict)
     recent: Sequence[Step] = ()
@@ -60,7 +66,8 @@ class PersonView:
             person=person,
             is_identified=any(profile.identities.get(kind) for kind in _IDENTIFYING),
             purposes=granted,
-            affinities={name: view.affinities(name) for name in view.facets()},
+            affinities={name: view.affinities_at(name, view.now_ms) for name in view.facets()},
+            counts_of=view.counts,
             numbers=numbers,
             items=view.items(),
             recent=view.recent(),

@@ -166,6 +166,11 @@ class ProfileView:
             for value, strength in strengths.items()
         }
 
+    def counts(self, facet: str, value: str) -> dict[str, int]:
+        """Returns allowed class -> signals, unfaded, of one facet value."""
+        sums = self.profile.affinities.get(facet, {})
+        return {name: held[value].count for name, held in sums.items() if name in self._classes and value in held}
+
     def facets(self) -> list[str]:
         """Returns the facets that anything is known of, in the order of the settings."""
         return [facet for facet in self.settings.facets if self.profile.affinities.get(facet)]
