@@ -33,6 +33,7 @@ from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.session_links import SessionLinks
 from bespeak.models.session_neighbours import SessionNeighbours
 from bespeak.models.slist import Slist
+from bespeak.models.sparse_inverse import SparseInverse
 from bespeak.models.tifu_knn import TifuKnn
 from bespeak.models.transformer import Transformer
 from bespeak.models.trending import Trending
@@ -59,6 +60,7 @@ __all__ = [
     "SessionLinks",
     "SessionNeighbours",
     "Slist",
+    "SparseInverse",
     "TifuKnn",
     "Transformer",
     "Trending",

@@ -16,6 +16,7 @@ from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.session_links import SessionLinks
 from bespeak.models.session_neighbours import SessionNeighbours
 from bespeak.models.slist import Slist
+from bespeak.models.sparse_inverse import SparseInverse
 from bespeak.models.tifu_knn import TifuKnn
 from bespeak.models.transformer import Transformer
 from bespeak.models.trending import Trending
@@ -32,6 +33,7 @@ MEMBERS: dict[str, type[Model]] = {
         Ease,
         GraphFilter,
         Rp3Beta,
+        SparseInverse,
         ImplicitMf,
         Content,
         SequenceRules,
