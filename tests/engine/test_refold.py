@@ -290,6 +290,32 @@ def test_who_lost_the_lease_writes_nothing(make_project, monkeypatch):
     assert versions(engine) == before
 
 
+@pytest.mark.parametrize("changes", ["catalogue", "settings"])
+def test_somebody_not_yet_walked_who_joins_somebody_walked_is_not_forgotten(make_project, monkeypatch, changes):
+    project = make_project()
+    engine = project.open()
+    people_with_views(engine)
+    late = {**view("", "p2"), "anonymousId": "device"}
+    engine.track([late, {**late, "timestamp": START_MS - 40 * DAY_MS}])
+    if changes == "catalogue":
+        engine.items.put(ITEMS)
+    else:
+        project.add("\n[signals.classes.view]\nhalf_life_days = 3\n")
+        engine.core.apply()
+    original = refold.refold
+    monkeypatch.setattr(refold, "refold", lambda core: original(core, max_entries=12))
+    assert "10 of 13 people left" in turn(engine, project.clock)
+    engine.track([view("u1", "p1", anonymousId="device")], source="backend")
+    assert engine.profiles.find("device") == engine.profiles.find("u1")
+    monkeypatch.setattr(refold, "refold", original)
+    settle(engine, project.clock)
+    assert engine.profiles.differing() == []
+    if changes == "catalogue":
+        before = engine.profiles.get("u1")
+        engine.profiles.rebuild([engine.profiles.find("u1")])
+        assert engine.profiles.get("u1") == before
+
+
 def test_live_events_beside_a_refold_are_neither_lost_nor_folded_twice(make_project, monkeypatch):
     project = make_project()
     engine, other = project.open(), project.open()
