@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from bespeak.engine.lake_feed import feed
+from bespeak.models import Blend, Popularity, UserNeighbours
+from bespeak.models.artefact import load
+from bespeak.models.packing import unpack_strings
 
 
 def view(n: int) -> dict[str, Any]:
@@ -18,6 +21,33 @@ def test_models_hold_nobody_and_the_receipt_says_so(engine):
     (line,) = [line for line in engine.privacy.erase("u1").lines if line.holder == "models"]
     assert (line.n_held, line.n_removed) == (0, 0)
     assert "item-side" in line.note
+
+
+def test_models_that_hold_people_are_rewritten_without_the_erased(engine):
+    engine.track([view(n) for n in range(80)], source="backend")
+    blend = Blend([{"name": "popularity"}, {"name": "user_neighbours"}], [0.5, 0.5])
+    engine.models.train(candidates=[Popularity(), UserNeighbours(), blend])
+    ((_, header),) = engine.models.versions()
+    holding = [s.blob_key for s in header.models if s.name in ("user_neighbours", "blend")]
+    assert len(holding) == 2
+    before = held_people(engine, holding)
+    gone, stays = str(engine.profiles.find("u1")), str(engine.profiles.find("u2"))
+    assert all({gone, stays} <= people for people in before)
+    line = next(line for line in engine.privacy.erase("u1").lines if line.holder == "models")
+    assert (line.n_held, line.n_rewritten) == (2, 2)
+    assert held_people(engine, holding) == [people - {gone} for people in before]
+    engine.core.refresh()
+    served = next(mapped for mapped in engine.core.world.models.models if mapped.name == "user_neighbours")
+    assert gone not in unpack_strings("user_ids", served.loaded.model.arrays())
+
+
+def held_people(engine, blob_keys: list[str]) -> list[set[str]]:
+    found = []
+    for key in blob_keys:
+        arrays = load(engine.core.blobs.place(key)).model.arrays()
+        prefix = next(name for name in arrays if name.endswith("user_ids_utf8")).removesuffix("_utf8")
+        found.append(set(unpack_strings(prefix, arrays)))
+    return found
 
 
 def test_a_damaged_model_stands_in_the_way_of_no_erasure(engine):

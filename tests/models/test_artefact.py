@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bespeak.errors import InvalidInput, StoreError, StoreTooNew, UnknownName
-from bespeak.models import Ease, Interactions
-from bespeak.models.artefact import load, read_header, save
+from bespeak.models import Ease, Interactions, UserNeighbours
+from bespeak.models.artefact import load, overwrite, read_header, save
 
 
 @pytest.fixture
@@ -84,3 +84,13 @@ def test_settings_of_another_release_are_refused_with_the_known_ones(version) ->
     rewrite(version, settings={"lambda": 3})
     with pytest.raises(InvalidInput, match="l2, weighting, precision"):
         load(version)
+
+
+def test_a_rewritten_version_keeps_its_header_and_nothing_of_the_old_arrays(tmp_path) -> None:
+    log = Interactions.from_events(["ann", "ann", "bob"], ["x", "y", "x"])
+    model = UserNeighbours().fit(log)
+    header = save(model, tmp_path / "v1", trained_ms=(1, 2), created_ms=3, metrics={"m": 0.5}, purposes=["improve"])
+    overwrite(model.forget(["ann"]), tmp_path / "v1")
+    assert read_header(tmp_path / "v1") == header
+    assert [path.name for path in tmp_path.iterdir()] == ["v1"]
+    assert not any(b"ann" in path.read_bytes() for path in (tmp_path / "v1").iterdir())

@@ -1,6 +1,7 @@
 """Trained sets as holders of personal data.
 
-Models hold item-side parameters only, so they hold nobody; one that must keep people says so and is erased by key.
+Most models hold item-side parameters only, so they hold nobody. One that must keep people says so in its header and is
+rewritten without whoever is erased.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import msgspec
 
 from bespeak.engine.worlds import MODEL_SET, SetHeader
 from bespeak.errors import BespeakError
-from bespeak.models.artefact import read_header
+from bespeak.models.artefact import load, overwrite, read_header
+from bespeak.models.base import Model
 from bespeak.signals.subjects import ReceiptLine, Subject
 from bespeak.storage import records
 from bespeak.storage.base import Transaction
@@ -42,20 +44,38 @@ class ModelHolder:
         except BespeakError:
             return False  # a damaged version serves nobody, and must not stand in the way of an erasure
 
+    def _without(self, blob_key: str, subject: Subject) -> Model | None:
+        """Returns a model that has forgotten the person, None where it never knew them."""
+        model = load(self._blobs.place(blob_key)).model
+        forgotten = model.forget(str(person) for person in subject.people)
+        before, after = ({name: array.shape for name, array in one.arrays().items()} for one in (model, forgotten))
+        return forgotten if before != after else None
+
     def holds(self, subject: Subject) -> int:
-        """Returns how many models were fitted with rows of people in their arrays."""
-        del subject
-        return len(self._keeping_people())
+        """Returns how many stored models hold the person in their arrays."""
+        return sum(self._without(blob_key, subject) is not None for blob_key in self._keeping_people())
 
     def export(self, subject: Subject) -> list[dict[str, Any]]:
-        """Returns nothing: a person's vectors are computed when asked for and never stored."""
+        """Returns nothing: what a model holds of a person is drawn from their events, which are exported."""
         del subject
         return []
 
     def erase(self, subject: Subject) -> ReceiptLine:
-        """Says that there is nothing to take out; models are fitted anew without the person at the next training."""
+        """Rewrites the models that hold the person, and has every process load them again.
+
+        The others hold item-side parameters only; they are fitted anew without the person by the next training.
+        """
+        n_rewritten = 0
+        for blob_key in self._keeping_people():
+            forgotten = self._without(blob_key, subject)
+            if forgotten is not None:
+                overwrite(forgotten, self._blobs.place(blob_key))
+                n_rewritten += 1
+        if n_rewritten:
+            records.bump(self._tx, "models")
         return ReceiptLine(
             holder=self.name,
-            n_held=self.holds(subject),
-            note="item-side parameters only; refitted without the person by the next training",
+            n_held=n_rewritten,
+            n_rewritten=n_rewritten,
+            note="item-side parameters are refitted without the person by the next training",
         )

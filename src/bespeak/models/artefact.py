@@ -109,6 +109,33 @@ def save(
     return header
 
 
+def overwrite(model: Model, folder: Path) -> None:
+    """Puts a model that has forgotten people in the place of the version at `folder`; what its header tells stays.
+
+    Whoever has mapped the old arrays keeps them until they load the version again. A process killed between the two
+    renames leaves no version there, which readers meet as a damaged one: rather none than one that remembers.
+
+    Raises:
+        StoreError: there is no readable version at the folder.
+    """
+    header = read_header(folder)
+    fresh, old = (folder.with_name(f".{folder.name}.{state}") for state in ("fresh", "old"))
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    save(
+        model,
+        fresh,
+        trained_ms=(header.trained_from_ms, header.trained_to_ms),
+        created_ms=header.created_ms,
+        metrics=header.metrics,
+        purposes=header.purposes,
+    )
+    folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old)
+    _sync_folder(folder.parent)
+
+
 def read_header(folder: Path) -> Header:
     """The header alone.
 
