@@ -63,7 +63,7 @@ class Slist(LinearModel):
     name: ClassVar[str] = "slist"
     memory: float = 8.0
     ahead: int = 10
-    l2: float = 0.03
+    l2: float = 0.3
     weighting: Weighting = "linear"
     max_gb: float = 8.0
 
