@@ -49,7 +49,7 @@ MODELS = [
     ImplicitMf(factors=2, l2=0.5, alpha=5.0, threads=1),
     Content(),
     SequenceRules(window=5),
-    Slist(memory=4.0),
+    Slist(memory=4.0, l2=1.0),
     SessionNeighbours(gap_minutes=None),
     SessionLinks(gap_minutes=None),
     PersonalFrequency(),

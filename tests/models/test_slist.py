@@ -34,8 +34,7 @@ def plain_weights(data: Interactions, memory: float, ahead: int, l2: float) -> n
     x, y = np.array(rows), np.array(targets)
     gram, links = x.T @ x, x.T @ y
     np.fill_diagonal(links, 0)
-    diagonal = np.diag(gram)
-    weights = np.linalg.solve(gram + l2 * diagonal[diagonal > 0].mean() * np.eye(n_items), links)
+    weights = np.linalg.solve(gram + l2 * np.eye(n_items), links)
     np.fill_diagonal(weights, 0)
     return weights
 
@@ -43,11 +42,10 @@ def plain_weights(data: Interactions, memory: float, ahead: int, l2: float) -> n
 def test_weights_by_hand() -> None:
     """One walk x, y, z with gamma 1/2: the cases are x -> y and x / 2 + y -> z. X'X = [[5/4, 1/2, 0], [1/2, 1, 0], 0].
 
-    Its mean diagonal is 9/8, so that l2 = 2/9 adds 1/4: X'X + I/4 = [[3/2, 1/2], [1/2, 5/4]], of determinant 13/8.
-    X'Y has y after x with 1 and z after x and y with 1/2 and 1.
+    X'X + I/4 = [[3/2, 1/2], [1/2, 5/4]], of determinant 13/8; X'Y has y after x with 1, z after x and y with 1/2 and 1.
     """
     data = Interactions.from_events(["a"] * 3, list("xyz"), times_ms=[1, 2, 3])
-    weights = Slist(memory=HALVES, ahead=1, l2=2 / 9).fit(data).arrays()["weights"]
+    weights = Slist(memory=HALVES, ahead=1, l2=0.25).fit(data).arrays()["weights"]
     expected = [[0, 10 / 13, 1 / 13], [0, 0, 10 / 13], [0, 0, 0]]
     np.testing.assert_allclose(weights, expected, atol=1e-6)
 
@@ -57,14 +55,14 @@ def test_weights_are_those_of_the_plain_formula(memory, ahead, monkeypatch: pyte
     monkeypatch.setattr(module, "_BLOCK_ITEMS", 7)
     monkeypatch.setattr(module, "_NEGLIGIBLE", 1e-7)
     data = walks(80, 18, 25)
-    weights = Slist(memory=memory, ahead=ahead, l2=0.05).fit(data).arrays()["weights"]
-    np.testing.assert_allclose(weights, plain_weights(data, memory, ahead, 0.05), atol=2e-4)
+    weights = Slist(memory=memory, ahead=ahead, l2=5.0).fit(data).arrays()["weights"]
+    np.testing.assert_allclose(weights, plain_weights(data, memory, ahead, 5.0), atol=2e-4)
 
 
 def test_what_is_left_out_as_negligible_changes_little() -> None:
     data = walks(80, 18, 60)
-    weights = Slist(memory=4.0, ahead=3, l2=0.05).fit(data).arrays()["weights"]
-    np.testing.assert_allclose(weights, plain_weights(data, 4.0, 3, 0.05), atol=0.01)
+    weights = Slist(memory=4.0, ahead=3, l2=5.0).fit(data).arrays()["weights"]
+    np.testing.assert_allclose(weights, plain_weights(data, 4.0, 3, 5.0), atol=0.01)
 
 
 def test_the_latest_item_counts_most_and_order_matters() -> None:

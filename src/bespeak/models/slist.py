@@ -5,11 +5,10 @@ transition part (SLIT, equations 6 to 10). Each like of a person but the first i
 
     x_t = sum over earlier likes i at distance d of gamma^(d - 1) e_i,     gamma = exp(-1 / memory)
     y_t = sum over k < ahead of e_(item k steps on) / (k + 1)
-    B = inverse of (X'X + lambda I)  X'Y  with the diagonal of X'Y at 0,   B_ii = 0,     score = x_now B
+    B = inverse of (X'X + l2 I)  X'Y  with the diagonal of X'Y at 0,   B_ii = 0,     score = x_now B
 
-lambda is `l2` times the mean of the diagonal of X'X, so that one default fits data of any size. Where the paper writes
-out every prefix of every session, here X'X comes from the recursion x_(t+1) = gamma x_t + e_t: summed over a person's
-cases,
+Where the paper writes out every prefix of every session, here X'X comes from the recursion x_(t+1) = gamma x_t + e_t:
+summed over a person's cases,
 
     (1 - gamma^2) X'X = gamma (S + S') + D - gamma^2 x_T x_T',     S = sum of x_t e_t'
 
@@ -50,7 +49,7 @@ class Slist(LinearModel):
     Args:
         memory: after how many later likes an item counts 1 / e of what the latest counts.
         ahead: how many of the next items a case foretells, the k-th with weight 1 / k.
-        l2: regularisation, as a share of the mean diagonal of X'X.
+        l2: regularisation; more means fewer, safer links. 30 to 300 is usual, whatever the size of the data.
         weighting: how the summed decays of a history become strengths.
         max_gb: memory the fit may take; a larger catalogue is refused before anything is computed.
 
@@ -63,14 +62,14 @@ class Slist(LinearModel):
     name: ClassVar[str] = "slist"
     memory: float = 8.0
     ahead: int = 10
-    l2: float = 0.3
+    l2: float = 100.0
     weighting: Weighting = "linear"
     max_gb: float = 8.0
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.memory) and self.memory > 0 and self.ahead >= 1 and self.l2 > 0):
             raise InvalidInput(
-                "memory and l2 of slist must be positive, ahead at least 1.", hint="Try memory=8, l2=0.03."
+                "memory and l2 of slist must be positive, ahead at least 1.", hint="Try memory=8, l2=100."
             )
 
     @staticmethod
@@ -92,7 +91,7 @@ class Slist(LinearModel):
             )
         liked = interactions.select(interactions.weights > 0)
         gram, links = self._products(liked)
-        gram[np.diag_indices_from(gram)] += np.float32(self.l2 * max(_mean_diagonal(gram), _NEGLIGIBLE))
+        gram[np.diag_indices_from(gram)] += np.float32(self.l2)
         weights = _solved(gram, links)
         weights[np.diag_indices_from(weights)] = 0
         return self._fitted(interactions.item_ids, {"weights": weights}, interactions)
@@ -196,14 +195,8 @@ def _finish_gram(gram: Float32s, cases: npt.NDArray[np.int64], last: Csr, gamma:
     gram /= np.float32(1 - gamma**2)
 
 
-def _mean_diagonal(gram: Float32s) -> float:
-    """The mean of X'X over items that ever had a next one, 0 without any."""
-    diagonal = np.diagonal(gram)
-    return float(diagonal[diagonal > 0].mean()) if (diagonal > 0).any() else 0.0
-
-
 def _solved(gram: Float32s, links: Float32s) -> Float32s:
-    """B from the upper triangle of X'X + lambda I and the transpose of X'Y; both are overwritten."""
+    """B from the upper triangle of X'X + l2 I and the transpose of X'Y; both are overwritten."""
     if len(gram) == 0:
         return links
     # transposes are Fortran-ordered, so that LAPACK works in place and nothing is copied
