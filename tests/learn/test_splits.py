@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bespeak.errors import InvalidInput
-from bespeak.learn.splits import calendar, leave_one_out, live, per_person, rolling
+from bespeak.learn.splits import calendar, held_out, leave_one_out, live, per_person, rolling, strangers
 from bespeak.models import Interactions
 
 
@@ -102,3 +102,26 @@ def test_tiny_logs_ask_nobody_or_somebody_but_never_fail(protocol, rows) -> None
 def test_a_share_outside_of_zero_to_one_is_refused(share: float) -> None:
     with pytest.raises(InvalidInput, match="share of a split"):
         per_person(log(ROWS), share)
+
+
+def test_strangers_are_the_people_who_came_last_asked_after_each_of_their_rows() -> None:
+    rows = [("b", "v", 1), ("b", "w", 2), ("c", "v", 3), ("a", "x", 4), ("a", "y", 5), ("a", "x", 6), ("a", "z", 7)]
+    split = strangers(log(rows), 0.6)  # ceil(1.8) people are seen: b and c
+    assert sorted(split.fit.user_index.tolist()) == [1, 1, 2]
+    assert [len(history) for history in split.histories(slice(0, 3))] == [1, 3]  # going back to x is not asked for
+    assert [split.fit.item_ids[item] for item in split.truth.indices] == ["y", "z"]
+    assert len(strangers(log(rows), 0.6, allows_seen=True)) == 3
+    assert strangers(log(rows), 0.6, allows_seen=True).seen(slice(0, 3)).nnz == 0
+    assert strangers(log(rows), 0.6, at_most=1).truth.indices.tolist() == [split.truth.indices[1]]
+
+
+def test_rows_without_an_order_are_held_out_at_random_a_fifth_of_each_person() -> None:
+    users = [f"u{n // 10}" for n in range(200)]
+    data = Interactions.from_events(users, [f"i{n % 10}" for n in range(200)])
+    split = held_out(data)
+    assert np.diff(split.fit.row_starts).tolist() == [8] * 20
+    assert np.diff(split.truth.indptr).tolist() == [2] * 20
+    places = np.sort(split.truth.indices)
+    assert len(np.unique(places)) > 5  # not always the last ones
+    assert (held_out(data).truth != split.truth).nnz == 0
+    assert (held_out(data, seed=1).truth != split.truth).nnz > 0

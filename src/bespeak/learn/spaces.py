@@ -10,11 +10,11 @@ from bespeak.models.ease import Ease
 from bespeak.models.graph_filter import GraphFilter
 from bespeak.models.implicit_mf import ImplicitMf
 from bespeak.models.item_neighbours import ItemNeighbours
+from bespeak.models.personal_frequency import PersonalFrequency
 from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import DAY_MS, RecentPopularity
 from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.session_links import SessionLinks
-from bespeak.models.session_neighbours import SessionNeighbours
 from bespeak.models.slist import Slist
 from bespeak.models.transformer import Transformer
 from bespeak.models.trending import Trending
@@ -28,12 +28,16 @@ _WINDOWS_DAYS = (3.0, 7.0, 14.0, 30.0, 90.0)
 
 
 def default_spaces(
-    interactions: Interactions, content: ItemContent | None, *, asked: Asked = "served", seed: int = 0
+    interactions: Interactions,
+    content: ItemContent | None,
+    *,
+    asked: Asked = "served",
+    allows_seen: bool = False,
+    seed: int = 0,
 ) -> list[Space]:
     """The families worth trying on data of this size. The same data gives the same list.
 
-    Models that hold people are only tried where strangers are asked, whose visits are the better the more is kept of
-    them; elsewhere somebody must ask for them.
+    Models that hold people are left out: they are only used where somebody asks for them.
 
     Example:
         >>> [space.start.name for space in default_spaces(Interactions.from_events([], []), None)]
@@ -53,6 +57,8 @@ def default_spaces(
         factors = 32 if len(interactions) < _FEW_FACTORS_BELOW_EVENTS else 96
         spaces.append(Space(ImplicitMf(factors=factors, l2=20.0, alpha=10.0, seed=seed), {"alpha": (2.0, 10.0)}))
         spaces.append(Space(GraphFilter(seed=seed)))
+    if allows_seen:
+        spaces.append(Space(PersonalFrequency(), {"step_decay": (0.5, 1.0)}))
     if content is not None and (content.texts or content.attributes or content.numbers):
         spaces.append(Space(Content()))
     return spaces
@@ -77,9 +83,10 @@ def _by_date(interactions: Interactions) -> list[Space]:
 def _by_order(interactions: Interactions, asked: Asked, seed: int) -> list[Space]:
     spaces = [Space(SequenceRules(), {"norm": (0.15, 0.3, 0.5)})]
     if interactions.n_items <= _DENSE_MAX_ITEMS:
-        spaces.append(Space(Slist(), {"memory": (2.0, 4.0, 8.0, 16.0), "l2": (0.01, 0.03, 0.1)}))
-    if asked == "strangers":
-        spaces += [Space(SessionLinks()), Space(SessionNeighbours())]
-    elif len(interactions) >= _TRANSFORMER_FROM_EVENTS and Transformer.can_fit():
+        spaces.append(Space(Slist(memory=8.0, l2=0.1), {"l2": (0.03, 0.1, 0.3), "memory": (4.0, 8.0, 16.0)}))
+    links = {"recency": (None, 0.0), "item_rarity": (0.1, 0.3), "second_step": (0.5, 1.5)}
+    spaces.append(Space(SessionLinks(), links))
+    is_large = len(interactions) >= _TRANSFORMER_FROM_EVENTS
+    if asked != "strangers" and is_large and Transformer.can_fit():
         spaces.append(Space(Transformer(seed=seed)))
     return spaces

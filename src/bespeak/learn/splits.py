@@ -200,7 +200,10 @@ def strangers(
         is_target &= interactions.weights > 0
     if not allows_seen:
         is_target &= ~_is_repeat(interactions)
-    targets = np.flatnonzero(is_target)[-at_most:]
+    turn = np.zeros(interactions.n_users, np.int64)
+    turn[come] = np.arange(len(come))
+    targets = np.flatnonzero(is_target)
+    targets = targets[np.argsort(turn[interactions.user_index[targets]], kind="stable")][-at_most:]
     lengths = place[targets]
     questions = np.repeat(np.arange(len(targets)), lengths)
     ends = np.cumsum(lengths)

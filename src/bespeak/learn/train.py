@@ -113,7 +113,7 @@ def train(
     if content is not None:
         log = log.with_items(content.item_ids)
     if candidates is None:
-        spaces = default_spaces(log, content, asked=asked, seed=seed)
+        spaces = default_spaces(log, content, asked=asked, allows_seen=allows_seen, seed=seed)
     else:
         spaces = [Space(model) for model in candidates]
     fitting = protocols(log, asked, relevant=relevant, allows_seen=allows_seen)
