@@ -60,9 +60,9 @@ class SparseInverse(LinearModel):
 
     name: ClassVar[str] = "sparse_inverse"
 
-    neighbours: int = 100
+    neighbours: int = 200
     l2: float = 100.0
-    dropout: float = 0.3
+    dropout: float = 0.5
     person: float = 0.0
     weighting: Weighting = "log"
 
