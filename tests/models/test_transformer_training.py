@@ -61,14 +61,14 @@ def test_a_seed_settles_everything_and_torch_keeps_its_own_state(torch) -> None:
 
 
 def test_the_sampled_loss_is_the_full_softmax_when_every_other_item_is_drawn_once(torch, training) -> None:
-    settings = Transformer(**SMALL, dropout=0.0)
+    settings = Transformer(**SMALL)
     data = rounds(n_users=4)
     parts = {
         name: torch.from_numpy(array)
         for name, array in training.initial(settings, data, np.random.default_rng(0)).items()
     }
     sequence = np.array([[4, 7]])
-    loss = training._loss(settings, parts, sequence, torch.tensor([i for i in range(10) if i != 7]))
+    loss = training._loss(settings, parts, sequence, torch.tensor([i for i in range(10) if i != 7]), 0.0)
     state = training.state(settings, parts, torch.tensor([[4]]), 0.0)[0, 0]
     logits = parts["items"] @ state + parts["item_bias"]
     torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(logits[None], torch.tensor([7])))

@@ -34,7 +34,6 @@ def trained(settings: Transformer, interactions: Interactions) -> dict[str, npt.
     stretches = _stretches(liked, settings.length)
     if not stretches or liked.n_items < 2:
         return arrays
-    epochs = max(1, min(settings.epochs, settings.max_likes // len(liked)))
     parts: Tensors = {name: torch.tensor(array, requires_grad=True) for name, array in arrays.items()}
     free = {"item_bias", "last_norm", "norms"}
     groups = [
@@ -42,8 +41,9 @@ def trained(settings: Transformer, interactions: Interactions) -> dict[str, npt.
         {"params": [parts[name] for name in sorted(free)], "weight_decay": 0.0},
     ]
     optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98))
-    plan = [_batches(stretches, settings.batch_likes, rng) for _ in range(epochs)]
+    plan = [_batches(stretches, settings.batch_likes, rng) for _ in range(settings.epochs_for(len(liked)))]
     n_steps = sum(map(len, plan))
+    dropout = settings.dropout_for(len(liked))
     with torch.random.fork_rng(devices=[]):  # dropout draws from torch's global generator: it is put back afterwards
         torch.manual_seed(settings.seed)
         for step, batch in enumerate(batch for epoch in plan for batch in epoch):
@@ -51,7 +51,7 @@ def trained(settings: Transformer, interactions: Interactions) -> dict[str, npt.
                 group["lr"] = settings.learning_rate * _schedule(step, n_steps)
             drawn = torch.from_numpy(rng.integers(0, liked.n_items, settings.negatives))
             optimiser.zero_grad()
-            loss = _loss(settings, parts, _padded([stretches[s] for s in batch]), drawn)
+            loss = _loss(settings, parts, _padded([stretches[s] for s in batch]), drawn, dropout)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parts.values(), 1.0)
             optimiser.step()
@@ -119,12 +119,12 @@ def state(settings: Transformer, parts: Tensors, items: torch.Tensor, dropout: f
     return normed(x, parts["last_norm"])
 
 
-def _loss(settings: Transformer, parts: Tensors, padded: Int64s, drawn: torch.Tensor) -> torch.Tensor:
+def _loss(settings: Transformer, parts: Tensors, padded: Int64s, drawn: torch.Tensor, dropout: float) -> torch.Tensor:
     """The mean sampled softmax loss over the places of a batch."""
     items = torch.from_numpy(padded)
     real = items[:, 1:] >= 0
     wanted = items[:, 1:][real]
-    states = state(settings, parts, items[:, :-1].clamp(min=0), settings.dropout)[real]
+    states = state(settings, parts, items[:, :-1].clamp(min=0), dropout)[real]
     right = (states * functional.embedding(wanted, parts["items"])).sum(-1) + parts["item_bias"][wanted]
     others = states @ parts["items"][drawn].T + parts["item_bias"][drawn]
     others = others + math.log(max(1, len(parts["items"]) - 1) / len(drawn))
