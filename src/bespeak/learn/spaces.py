@@ -16,6 +16,7 @@ from bespeak.models.recent_popularity import DAY_MS, RecentPopularity
 from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.session_links import SessionLinks
 from bespeak.models.slist import Slist
+from bespeak.models.sparse_inverse import SparseInverse
 from bespeak.models.transformer import Transformer
 from bespeak.models.trending import Trending
 
@@ -56,7 +57,7 @@ def default_spaces(
     if asked != "strangers":
         factors = 32 if len(interactions) < _FEW_FACTORS_BELOW_EVENTS else 96
         spaces.append(Space(ImplicitMf(factors=factors, l2=20.0, alpha=10.0, seed=seed), {"alpha": (2.0, 10.0)}))
-        spaces.append(Space(GraphFilter(seed=seed)))
+        spaces += [Space(GraphFilter(seed=seed)), Space(SparseInverse(l2=100.0), {"l2": (30.0, 100.0, 300.0)})]
     if allows_seen:
         spaces.append(Space(PersonalFrequency(), {"step_decay": (0.5, 1.0)}))
     if content is not None and (content.texts or content.attributes or content.numbers):
@@ -83,7 +84,7 @@ def _by_date(interactions: Interactions) -> list[Space]:
 def _by_order(interactions: Interactions, asked: Asked, seed: int) -> list[Space]:
     spaces = [Space(SequenceRules(), {"norm": (0.15, 0.3, 0.5)})]
     if interactions.n_items <= _DENSE_MAX_ITEMS:
-        spaces.append(Space(Slist(memory=8.0, l2=0.1), {"l2": (0.03, 0.1, 0.3), "memory": (4.0, 8.0, 16.0)}))
+        spaces.append(Space(Slist(l2=100.0, memory=8.0), {"l2": (30.0, 100.0, 300.0), "memory": (4.0, 8.0, 16.0)}))
     links = {"recency": (None, 0.0), "item_rarity": (0.1, 0.3), "second_step": (0.5, 1.5)}
     spaces.append(Space(SessionLinks(), links))
     is_large = len(interactions) >= _TRANSFORMER_FROM_EVENTS
