@@ -115,12 +115,12 @@ def test_strangers_are_the_people_who_came_last_asked_after_each_of_their_rows()
     assert strangers(log(rows), 0.6, at_most=1).truth.indices.tolist() == [split.truth.indices[1]]
 
 
-def test_rows_without_an_order_are_held_out_at_random_a_fifth_of_each_person() -> None:
+def test_rows_without_an_order_are_held_out_at_random_a_tenth_of_each_person() -> None:
     users = [f"u{n // 10}" for n in range(200)]
     data = Interactions.from_events(users, [f"i{n % 10}" for n in range(200)])
     split = held_out(data)
-    assert np.diff(split.fit.row_starts).tolist() == [8] * 20
-    assert np.diff(split.truth.indptr).tolist() == [2] * 20
+    assert np.diff(split.fit.row_starts).tolist() == [9] * 20
+    assert np.diff(split.truth.indptr).tolist() == [1] * 20
     places = np.sort(split.truth.indices)
     assert len(np.unique(places)) > 5  # not always the last ones
     assert (held_out(data).truth != split.truth).nnz == 0

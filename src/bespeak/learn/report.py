@@ -20,7 +20,7 @@ PROTOCOLS = {
     "calendar": "By the calendar (first 80 % of events against what followed)",
     "per person": "By person (each one's first 80 % of events against the rest)",
     "leave one out": "Next event (all events of each person but the last against the last)",
-    "held out": "Without an order (a random fifth of each person's events held back)",
+    "held out": "Without an order (a random tenth of each person's events held back)",
     "strangers": "Strangers (the latest people are asked after each of their events for the next one)",
 }
 """Name of a cut -> what it asks, in words."""

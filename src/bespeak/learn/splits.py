@@ -151,9 +151,12 @@ def leave_one_out(interactions: Interactions, *, relevant: Relevant = "positive"
 
 
 def held_out(
-    interactions: Interactions, share: float = 0.8, *, relevant: Relevant = "positive", seed: int = 0
+    interactions: Interactions, share: float = 0.9, *, relevant: Relevant = "positive", seed: int = 0
 ) -> Split:
-    """A random `share` of each person's rows against the rest of them, for rows whose order means nothing."""
+    """A random `share` of each person's rows against the rest of them, for rows whose order means nothing.
+
+    The share is large, so that what is compared is nearly as dense as what is fitted in the end.
+    """
     _require_share(share)
     draws = np.random.default_rng(seed).random(len(interactions))
     place = np.empty(len(draws), np.int64)
