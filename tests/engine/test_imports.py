@@ -112,6 +112,17 @@ def test_what_the_write_path_refuses_is_counted_and_can_be_replayed(engine, tmp_
     assert sum(list_rejects(engine.core).counts.values()) == 1
 
 
+def test_a_bad_line_is_kept_once_however_often_its_file_is_read(engine, tmp_path, small_batches):
+    path = tmp_path / "bad.csv"
+    rows = [f"u{i},p{i},{'never' if i % 50 == 7 else 1_760_000_000 + i}" for i in range(200)]
+    path.write_text("\n".join(["user,item,time", *rows]) + "\n", encoding="utf-8")
+    for again in (False, True):
+        report = import_file(engine.core, open_file(engine.core, path, "events", mapping=MAP), is_again=again)
+        assert report.rejected == 4
+    lines = sorted(reject.line_number for reject in list_rejects(engine.core).rejects)
+    assert lines == [9, 59, 109, 159]
+
+
 def test_a_rejected_event_that_is_valid_now_is_taken_in_once(engine):
     body = b'{"type":"track","event":"Product Viewed","messageId":"m1","userId":"u1","properties":{"product_id":"p1"}}'
     reject = log.Reject(received_ms=1_760_000_000_000, source="backend", reason="too_large", detail="", body=body)

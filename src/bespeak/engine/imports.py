@@ -223,7 +223,7 @@ class _EventImport:
         if not batch.events and not batch.bad:
             return
         request = WriteRequest(
-            events=batch.events, rejects=_rejects(batch.bad, self._file), n_bytes=512 * len(batch.events)
+            events=batch.events, rejects=_rejects(batch.bad, self._file, self._key), n_bytes=512 * len(batch.events)
         )
         while len(self._waiting) >= IN_FLIGHT:
             self._settle()
@@ -333,7 +333,8 @@ class _Tally:
         )
 
 
-def _rejects(bad: Sequence[BadLine], file: ImportFile) -> list[log.Reject]:
+def _rejects(bad: Sequence[BadLine], file: ImportFile, key: bytes = b"") -> list[log.Reject]:
+    """Returns bad lines as rejects; with the import's key each is kept once, however often the file is read."""
     return [
         log.Reject(
             received_ms=file.received_ms,
@@ -342,6 +343,7 @@ def _rejects(bad: Sequence[BadLine], file: ImportFile) -> list[log.Reject]:
             detail=line.detail,
             line_number=line.line_number,
             body=line.raw or None,
+            once=blake2b(b"%d" % line.line_number, key=key, digest_size=16).digest() if key else None,
         )
         for line in bad
     ]

@@ -62,7 +62,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reject(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that could not be taken in, with a typed reason; `body` lives seven days."""
+    """An event that could not be taken in, with a typed reason; `body` lives seven days.
+
+    `once` names a line of a file among the message keys, so that reading the file again does not keep it twice.
+    """
 
     received_ms: int
     source: str
@@ -70,6 +73,7 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     line_number: int = 0
     body: bytes | None = None
+    once: bytes | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -153,7 +157,12 @@ def new_messages(tx: Transaction, keys: Sequence[bytes], received_ms: int) -> li
 
 
 def add_rejects(tx: Transaction, rejects: Sequence[Reject]) -> None:
-    """Keeps rejected events with their reasons."""
+    """Keeps rejected events with their reasons; one with `once` only if it is not there yet."""
+    known = [reject for reject in rejects if reject.once is not None]
+    if known:
+        is_new = new_messages(tx, [reject.once or b"" for reject in known], known[0].received_ms)
+        held = {id(reject) for reject, new in zip(known, is_new, strict=True) if not new}
+        rejects = [reject for reject in rejects if id(reject) not in held]
     if not rejects:
         return
     ids = tx.reserve("rejected", len(rejects))
