@@ -62,7 +62,7 @@ class Transformer(Model):
     layers: int = 2
     heads: int = 2
     length: int = 200
-    epochs: int = 80
+    epochs: int = 60
     max_likes: int = 20_000_000
     negatives: int = 512
     dropout: float | None = None
@@ -100,7 +100,7 @@ class Transformer(Model):
 
         Example:
             >>> [Transformer().epochs_for(n) for n in (1_000, 1_000_000, 100_000_000)]
-            [80, 20, 1]
+            [60, 20, 1]
         """
         return max(1, min(self.epochs, self.max_likes // max(n_likes, 1)))
 
