@@ -155,3 +155,9 @@ def test_every_row_can_count_as_right_when_asked(tasteful_log) -> None:
     assert asked["every"] > asked["positive"] > 0
     found = train(halved, candidates=[Popularity()], relevant="every")
     assert found.sentences()[-1].endswith("Right answers were every later event with items new to the person.")
+
+
+def test_every_decision_pays_for_sources_and_for_what_the_chosen_model_is_made_of_alone(trained) -> None:
+    parts = {part["name"] for part in getattr(trained.model, "members", [{"name": trained.model.name}])}
+    assert parts <= set(trained.members)
+    assert not {"slist", "session_links", "graph_filter", "sparse_inverse"} - parts & set(trained.members)

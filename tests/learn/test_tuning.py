@@ -1,6 +1,7 @@
-from bespeak.learn.spaces import default_spaces
+from bespeak.learn.spaces import default_spaces, missing
 from bespeak.learn.tuning import Space, tune
 from bespeak.models import Ease, Interactions, ItemContent, ItemNeighbours, Popularity
+from bespeak.models.transformer import Transformer
 
 
 def judged_by(figures: dict[float, float], asked: list[float]):
@@ -54,3 +55,16 @@ def test_every_family_starts_on_its_axes_and_none_holds_people() -> None:
             assert not any(space.start.holds_people for space in spaces)
     names = {space.start.name for space in default_spaces(data, content)}
     assert {"sequence_rules", "slist", "session_links", "recent_popularity", "content"} <= names
+
+
+def test_what_an_extra_would_add_is_said_when_it_is_not_installed(monkeypatch) -> None:
+    data = Interactions.from_events(["a", "b"] * 30_000, ["x", "y"] * 30_000, times_ms=range(60_000))
+    for is_there in (False, True):
+        monkeypatch.setattr(Transformer, "can_fit", staticmethod(lambda is_there=is_there: is_there))
+        tried = "transformer" in {space.start.name for space in default_spaces(data, None)}
+        said = missing(data)
+        assert (tried, bool(said)) == (is_there, not is_there)
+    monkeypatch.setattr(Transformer, "can_fit", staticmethod(lambda: False))
+    assert "bespeak[deep]" in missing(data)[0]
+    assert missing(data, "strangers") == []
+    assert missing(Interactions.from_events(["a"], ["x"])) == []

@@ -32,14 +32,12 @@ def sentences(
     interactions: Interactions,
     relevant: Relevant,
     choice: Choice | None = None,
-    *,
-    is_late: bool = False,
+    notes: Sequence[str] = (),
 ) -> list[str]:
     """One sentence on the data, one per protocol, one on what is used and what it was fitted on."""
     said = [_data(interactions, boards)]
     said += [_board(board) for board in boards]
-    if is_late:
-        said.append("The time cap ended the search for settings early; with more time a better model may be found.")
+    said += notes
     if not boards and choice is not None:
         figures = ", ".join(f"{name.replace('_', ' ')} {decimals(figure)}" for name, figure in choice.figures.items())
         said.append(f"{PROTOCOLS[choice.protocol]}, {choice.n_asked:,} people asked, NDCG when choosing: {figures}.")

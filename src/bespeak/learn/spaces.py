@@ -60,13 +60,21 @@ def default_spaces(
         factors = 32 if len(interactions) < _FEW_FACTORS_BELOW_EVENTS else 96
         spaces.append(Space(ImplicitMf(factors=factors, l2=20.0, alpha=10.0, seed=seed), {"alpha": (2.0, 10.0)}))
         filters = {"scored": (0.1, 0.25, 0.4), "factors": (128, 512)}
-        spaces.append(Space(GraphFilter(scored=0.25, factors=512, seed=seed), filters))
-        spaces.append(Space(SparseInverse(person=0.0, l2=100.0), {"person": (0.0, 0.4), "l2": (50.0, 100.0, 200.0)}))
+        spaces.append(Space(GraphFilter(scored=0.25, factors=512, seed=seed), filters, is_source=False))
+        ridges = {"person": (0.0, 0.4), "l2": (50.0, 100.0, 200.0)}
+        spaces.append(Space(SparseInverse(person=0.0, l2=100.0), ridges, is_source=False))
     if allows_seen:
         spaces.append(Space(PersonalFrequency(), {"step_decay": (0.5, 1.0)}))
     if content is not None and (content.texts or content.attributes or content.numbers):
         spaces.append(Space(Content()))
     return spaces
+
+
+def missing(interactions: Interactions, asked: Asked = "served") -> list[str]:
+    """What would be worth trying but needs an extra that is not installed, in sentences."""
+    if not _wants_transformer(interactions, asked) or Transformer.can_fit():
+        return []
+    return ["Left out: the transformer over sequences needs the extra 'deep' (pip install 'bespeak[deep]')."]
 
 
 def n_trials(interactions: Interactions) -> int:
@@ -88,10 +96,14 @@ def _by_date(interactions: Interactions) -> list[Space]:
 def _by_order(interactions: Interactions, asked: Asked, seed: int) -> list[Space]:
     spaces = [Space(SequenceRules(), {"norm": (0.15, 0.3, 0.5)})]
     if interactions.n_items <= _DENSE_MAX_ITEMS:
-        spaces.append(Space(Slist(l2=100.0, memory=8.0), {"l2": (30.0, 100.0, 300.0), "memory": (4.0, 8.0, 16.0)}))
+        steps = {"l2": (30.0, 100.0, 300.0), "memory": (4.0, 8.0, 16.0)}
+        spaces.append(Space(Slist(l2=100.0, memory=8.0), steps, is_source=False))
     links = {"recency": (None, 0.0), "item_rarity": (0.1, 0.3), "second_step": (0.5, 1.5)}
-    spaces.append(Space(SessionLinks(), links))
-    is_large = len(interactions) >= _TRANSFORMER_FROM_EVENTS
-    if asked != "strangers" and is_large and Transformer.can_fit():
-        spaces.append(Space(Transformer(seed=seed)))
+    spaces.append(Space(SessionLinks(), links, is_source=False))
+    if _wants_transformer(interactions, asked) and Transformer.can_fit():
+        spaces.append(Space(Transformer(seed=seed), is_source=False))
     return spaces
+
+
+def _wants_transformer(interactions: Interactions, asked: Asked) -> bool:
+    return asked != "strangers" and interactions.is_ordered and len(interactions) >= _TRANSFORMER_FROM_EVENTS

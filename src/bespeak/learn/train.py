@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from threadpoolctl import threadpool_limits
 
@@ -20,7 +20,7 @@ from bespeak.learn.contest import Contest, Report, Steps
 from bespeak.learn.leaderboard import Leaderboard, Progress, Stopwatch
 from bespeak.learn.protocols import Asked, Protocol, protocols
 from bespeak.learn.report import sentences
-from bespeak.learn.spaces import default_spaces, n_trials
+from bespeak.learn.spaces import default_spaces, missing, n_trials
 from bespeak.learn.splits import Relevant
 from bespeak.learn.tuning import Space
 from bespeak.models.base import Interactions, ItemContent, Model
@@ -39,12 +39,12 @@ class Trained:
 
     Attributes:
         model: the chosen model, fitted on everything.
-        members: the best of each family by name, fitted on everything: sources of candidates and of features.
+        members: the best of each family that is a source or a part of the model, by name, fitted on everything.
         boards: what was measured, the deciding protocol first; empty when the data could not be cut.
         choice: what was compared on the cuts that decided; None when the data could not be cut.
         interactions: what the models were fitted on.
         relevant: which later rows counted as right answers.
-        is_late: whether the time cap ended the search for settings early.
+        notes: what kept a better model from being found, in sentences: the time cap, a missing extra.
     """
 
     model: Model
@@ -53,11 +53,11 @@ class Trained:
     choice: Choice | None
     interactions: Interactions
     relevant: Relevant
-    is_late: bool
+    notes: tuple[str, ...] = ()
 
     def sentences(self) -> list[str]:
         """What was found, in words for whoever trains."""
-        return sentences(self.model, self.boards, self.interactions, self.relevant, self.choice, is_late=self.is_late)
+        return sentences(self.model, self.boards, self.interactions, self.relevant, self.choice, self.notes)
 
     def metrics(self) -> dict[str, float]:
         """Figures for the header of a stored version: per protocol the chosen model and its baseline."""
@@ -131,7 +131,11 @@ def train(
     )
     # On small matrices the threads of BLAS mostly wait for one another, and on a busy machine they wait long.
     with threadpool_limits(limits=1 if log.n_items <= _SMALL_CATALOGUE else None, user_api="blas"):
-        return _trained(contest, log, fitting, relevant, reports=reports)
+        trained = _trained(contest, log, fitting, relevant, reports=reports)
+    notes = missing(log, asked) if candidates is None else []
+    if contest.is_late():
+        notes.append("The time cap ended the search for settings early; with more time a better model may be found.")
+    return replace(trained, notes=tuple(notes))
 
 
 def _trained(
@@ -152,9 +156,10 @@ def _trained(
     chosen = Popularity() if decided is None else decided.chosen
     boards = tuple(contest.board(report, chosen) for _, report in held if report is not None)
     families = _first_of_family([s.start for s in contest.spaces]) if decided is None else decided.families
+    sources = {space.start.name for space in contest.spaces if space.is_source}
     members = {}
     for name, model in families.items():
-        if reports or name in _used(chosen):
+        if name in _used(chosen) or (reports and name in sources):
             contest.steps.tell(f"fitting {name} on everything")
             members[name] = model.fit(log, contest.content)
     trained = Trained(
@@ -164,7 +169,6 @@ def _trained(
         choice=decided,
         interactions=log,
         relevant=relevant,
-        is_late=contest.is_late(),
     )
     contest.steps.finish()
     return trained

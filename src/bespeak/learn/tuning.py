@@ -26,10 +26,13 @@ class Space:
     Attributes:
         start: unfitted, with usual settings.
         axes: setting -> values in order, the most telling setting first; each holds the value of `start`.
+        is_source: whether decisions draw candidates and features from it in any case; others are only fitted on
+            everything when the chosen model is made of them, as each model costs every decision some time.
     """
 
     start: Model
     axes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    is_source: bool = True
 
     def __post_init__(self) -> None:
         for name, values in self.axes.items():
