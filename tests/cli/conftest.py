@@ -32,7 +32,9 @@ Run = Callable[..., Ran]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.delenv("COLUMNS", raising=False)  # a pipe has no width, whatever the terminal of the tests has
+
     def run(*args: object, expect: int | None = 0) -> Ran:
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:

@@ -162,7 +162,8 @@ def held_out(
     place = np.empty(len(draws), np.int64)
     place[np.lexsort((draws, interactions.user_index))] = np.arange(len(draws))
     place -= interactions.row_starts[interactions.user_index]
-    seen = np.asarray(place < np.ceil(share * np.diff(interactions.row_starts))[interactions.user_index])
+    counts = np.maximum(1, np.floor(share * np.diff(interactions.row_starts)))
+    seen = np.asarray(place < counts[interactions.user_index])
     return _cut("held out", interactions, seen, seen, relevant)
 
 
