@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from bespeak.models import History, Interactions, ItemNeighbours
-from bespeak.models import item_neighbours as module
+from bespeak.models import History, Interactions, ItemNeighbours, propagation
 
 
 def three_by_three() -> Interactions:
@@ -51,7 +50,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         weights=rng.choice([1.0, 3.0, -1.0], 600),
     )
     whole = ItemNeighbours(neighbours=7).fit(data).arrays()
-    monkeypatch.setattr(module, "_BLOCK_PAIRS", 40)
+    monkeypatch.setattr(propagation, "_BLOCK_PAIRS", 40)
     pieces = ItemNeighbours(neighbours=7).fit(data).arrays()
     for name, array in whole.items():
         np.testing.assert_array_equal(pieces[name], array)

@@ -10,7 +10,6 @@ Cost: n_items^3 operations, n_items^2 numbers of memory, whatever the number of 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -18,16 +17,15 @@ import numpy.typing as npt
 from scipy.linalg import lapack
 
 from bespeak.errors import InvalidInput
-from bespeak.models.interactions import Csr, Float32s, Int32s, Interactions, ItemContent
-from bespeak.models.linear import LinearModel, dense, dense_product
+from bespeak.models.interactions import Csr, Float32s, Interactions, ItemContent
+from bespeak.models.linear import DenseLinearModel
 from bespeak.models.strength import Weighting, strengthened
-from bespeak.models.topk import top_k
 
 _GRAM_BLOCK_ITEMS = 2048
 
 
 @dataclass(frozen=True, eq=False)
-class Ease(LinearModel):
+class Ease(DenseLinearModel):
     """Closed-form linear autoencoder.
 
     Args:
@@ -68,27 +66,6 @@ class Ease(LinearModel):
         strengths = strengthened(interactions.matrix, self.weighting)
         weights = _inverse_weights(_gram(strengths, np.dtype(self.precision)), self.l2)
         return self._fitted(interactions.item_ids, {"weights": weights}, interactions)
-
-    def similar(self, item_index: npt.ArrayLike, k: int) -> tuple[Int32s, Float32s]:
-        """See `Model.similar`: the largest weights B_ij of each item i."""
-        chosen = np.asarray(item_index, np.int64)
-        itself = np.zeros((len(chosen), len(self.item_ids)), bool)
-        itself[np.arange(len(chosen)), chosen] = True
-        return top_k(self._weights[chosen], k, itself)
-
-    @cached_property
-    def _weights(self) -> Float32s:
-        return np.asarray(self._array("weights"))
-
-    def _pull(self, strengths: Csr) -> Float32s:
-        return dense_product(strengths, self._weights)
-
-    def _push_down(self, strengths: Csr) -> Float32s:
-        rows = np.unique(strengths.indices)  # few: copying the positive part of the whole matrix would cost more
-        return dense_product(strengths[:, rows], np.maximum(self._weights[rows], 0)) + dense(strengths)
-
-    def _links(self, items: Int32s, item: int) -> Float32s:
-        return np.asarray(self._weights[items, item], np.float32)
 
 
 def _gram(strengths: Csr, dtype: np.dtype[np.float32] | np.dtype[np.float64]) -> npt.NDArray[np.floating]:

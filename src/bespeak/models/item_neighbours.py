@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import ClassVar, Self
 
 import numpy as np
@@ -27,11 +26,9 @@ from scipy.sparse import csr_array, vstack
 from bespeak.models.interactions import Csr, Float32s, Int32s, Interactions, ItemContent
 from bespeak.models.linear import LinearModel, dense, dense_product
 from bespeak.models.packing import pack_csr, unpack_csr
+from bespeak.models.propagation import item_blocks
 from bespeak.models.strength import Weighting, strengthened
 from bespeak.models.topk import kept_entries, largest_per_row, top_k
-
-_BLOCK_PAIRS = 8_000_000
-"""Upper bound of the pairs that one block of items may produce before they are cut to the nearest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +53,7 @@ class ItemNeighbours(LinearModel):
         """See `Model.fit`."""
         strengths = strengthened(interactions.matrix, self.weighting)
         lengths = np.sqrt(np.asarray(strengths.multiply(strengths).sum(axis=0), np.float32).reshape(-1))
-        parts = [self._nearest(strengths, lengths, block) for block in _blocks(strengths)]
+        parts = [self._nearest(strengths, lengths, block) for block in item_blocks(strengths)]
         nearest = vstack([part for part, _ in parts], format="csr") if parts else csr_array((0, 0), dtype=np.float32)
         people = np.concatenate([count for _, count in parts]) if parts else np.zeros(0, np.int32)
         return self._fitted(interactions.item_ids, pack_csr("nearest", nearest) | {"people": people}, interactions)
@@ -105,13 +102,3 @@ class ItemNeighbours(LinearModel):
 def _products(matrix: Csr, block: slice) -> Csr:
     """X'X for one block of items. The order of entries in a row hangs on the pattern of X alone, not on its numbers."""
     return matrix[:, block].T.tocsr() @ matrix
-
-
-def _blocks(strengths: Csr) -> list[slice]:
-    """Consecutive items whose pairs stay below `_BLOCK_PAIRS`, by the bound: the sum of what its people liked."""
-    per_person = np.diff(strengths.indptr)
-    n_items = strengths.shape[1]
-    liked_by_its_people = np.bincount(strengths.indices, np.repeat(per_person, per_person), minlength=n_items)
-    block_of = np.cumsum(np.minimum(liked_by_its_people, n_items)) // _BLOCK_PAIRS
-    edges = [0, *(np.flatnonzero(np.diff(block_of)) + 1).tolist(), n_items]
-    return [slice(start, stop) for start, stop in pairwise(edges) if stop > start]

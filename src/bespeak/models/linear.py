@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from bespeak.models.base import Explanation, Model
 from bespeak.models.interactions import Csr, Float32s, History, Int32s
 from bespeak.models.strength import Weighting, dislikes, likes, stacked
+from bespeak.models.topk import top_k
 
 
 class LinearModel(Model):
@@ -63,6 +65,31 @@ class LinearModel(Model):
     def _self_similar(self) -> bool:
         """Whether W itself already holds an item's likeness to itself."""
         return False
+
+
+class DenseLinearModel(LinearModel):
+    """A linear model whose W stands whole in memory, in the array `weights`."""
+
+    def similar(self, item_index: npt.ArrayLike, k: int) -> tuple[Int32s, Float32s]:
+        """See `Model.similar`: what each item i pulls most, the largest weights W_ij."""
+        chosen = np.asarray(item_index, np.int64)
+        itself = np.zeros((len(chosen), len(self.item_ids)), bool)
+        itself[np.arange(len(chosen)), chosen] = True
+        return top_k(self._weights[chosen], k, itself)
+
+    @cached_property
+    def _weights(self) -> Float32s:
+        return np.asarray(self._array("weights"))
+
+    def _pull(self, strengths: Csr) -> Float32s:
+        return dense_product(strengths, self._weights)
+
+    def _push_down(self, strengths: Csr) -> Float32s:
+        rows = np.unique(strengths.indices)  # few: copying the positive part of the whole matrix would cost more
+        return dense_product(strengths[:, rows], np.maximum(self._weights[rows], 0)) + dense(strengths)
+
+    def _links(self, items: Int32s, item: int) -> Float32s:
+        return np.asarray(self._weights[items, item], np.float32)
 
 
 def dense_product(strengths: Csr, matrix: Csr | npt.NDArray[Any]) -> Float32s:

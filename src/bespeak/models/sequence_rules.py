@@ -22,10 +22,10 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy.sparse import csr_array
 
-from bespeak.models.interactions import Csr, Float32s, History, Int32s, Int64s, Interactions, ItemContent
+from bespeak.models.interactions import Csr, Float32s, History, Int32s, Interactions, ItemContent
 from bespeak.models.linear import LinearModel, dense, dense_product
 from bespeak.models.packing import pack_csr, unpack_csr
-from bespeak.models.strength import Weighting, summed
+from bespeak.models.strength import Weighting, latest_first
 from bespeak.models.topk import kept_entries, largest_per_row
 
 
@@ -72,23 +72,8 @@ class SequenceRules(LinearModel):
         return unpack_csr("rules", self._arrays)
 
     def _strengths(self, histories: Sequence[History]) -> Csr:
-        rows: list[Int64s] = []
-        items: list[Int32s] = []
-        weights: list[Float32s] = []
-        for row, history in enumerate(histories):
-            known = (history.items >= 0) & (history.items < len(self.item_ids))  # strangers take no place in the window
-            liked = known & (history.weights > 0)
-            latest = history.items[liked][::-1][: self.window]
-            disliked = history.items[known & ~liked]
-            rows.append(np.full(len(latest) + len(disliked), row))
-            items.extend([latest, disliked])
-            weights.extend(
-                [np.float32(1) / np.arange(1, len(latest) + 1, dtype=np.float32), history.weights[known & ~liked]]
-            )
-        if not rows:
-            return csr_array((0, len(self.item_ids)), dtype=np.float32)
-        shape = (len(histories), len(self.item_ids))
-        return summed(np.concatenate(rows), np.concatenate(items), np.concatenate(weights), shape, self.weighting)
+        sizes = np.float32(1) / np.arange(1, self.window + 1, dtype=np.float32)
+        return latest_first(histories, len(self.item_ids), sizes, self.weighting)
 
     def _pull(self, strengths: Csr) -> Float32s:
         return dense_product(strengths, self._rules)

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -32,10 +31,9 @@ from scipy.linalg import lapack
 from scipy.sparse import csr_array
 
 from bespeak.errors import InvalidInput
-from bespeak.models.interactions import Csr, Float32s, Float64s, History, Int32s, Int64s, Interactions, ItemContent
-from bespeak.models.linear import LinearModel, dense, dense_product
-from bespeak.models.strength import Weighting, summed
-from bespeak.models.topk import top_k
+from bespeak.models.interactions import Csr, Float32s, Float64s, History, Int32s, Interactions, ItemContent
+from bespeak.models.linear import DenseLinearModel
+from bespeak.models.strength import Weighting, latest_first
 
 _BLOCK_ITEMS = 2048
 _NEGLIGIBLE = 1e-3
@@ -43,7 +41,7 @@ _NEGLIGIBLE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Slist(LinearModel):
+class Slist(DenseLinearModel):
     """Linear item transitions in closed form.
 
     Args:
@@ -96,21 +94,19 @@ class Slist(LinearModel):
         weights[np.diag_indices_from(weights)] = 0
         return self._fitted(interactions.item_ids, {"weights": weights}, interactions)
 
-    def similar(self, item_index: npt.ArrayLike, k: int) -> tuple[Int32s, Float32s]:
-        """See `Model.similar`: what each item i pulls most, the largest weights B_ij."""
-        chosen = np.asarray(item_index, np.int64)
-        itself = np.zeros((len(chosen), len(self.item_ids)), bool)
-        itself[np.arange(len(chosen)), chosen] = True
-        return top_k(self._weights[chosen], k, itself)
-
     @property
     def _gamma(self) -> float:
         return float(np.exp(-1 / self.memory))
 
+    @property
+    def _reach(self) -> int:
+        """How many likes back the weight becomes negligible."""
+        return int(np.ceil(self.memory * -np.log(_NEGLIGIBLE)))
+
     def _products(self, liked: Interactions) -> tuple[Float32s, Float32s]:
         """The upper triangle of X'X, and the transpose of X'Y with its diagonal at 0: float32[n_items, n_items]."""
         n_items, gamma = liked.n_items, self._gamma
-        reach = int(np.ceil(self.memory * -np.log(_NEGLIGIBLE)))
+        reach = self._reach
         decays = gamma ** np.arange(1, reach + 1)
         gram = np.zeros((n_items, n_items), np.float32)
         links = np.zeros((n_items, n_items), np.float32)
@@ -128,38 +124,9 @@ class Slist(LinearModel):
         _finish_gram(gram, cases, _last_states(liked, has_next[: len(liked)], gamma), gamma)
         return gram, links
 
-    @cached_property
-    def _weights(self) -> Float32s:
-        return np.asarray(self._array("weights"))
-
     def _strengths(self, histories: Sequence[History]) -> Csr:
-        reach = int(np.ceil(self.memory * -np.log(_NEGLIGIBLE)))
-        decays = (self._gamma ** np.arange(reach)).astype(np.float32)
-        rows: list[Int64s] = []
-        items: list[Int32s] = []
-        weights: list[Float32s] = []
-        for row, history in enumerate(histories):
-            known = (history.items >= 0) & (history.items < len(self.item_ids))
-            liked = known & (history.weights > 0)
-            latest = history.items[liked][::-1][:reach]
-            disliked = history.items[known & ~liked]
-            rows.append(np.full(len(latest) + len(disliked), row))
-            items.extend([latest, disliked])
-            weights.extend([decays[: len(latest)], history.weights[known & ~liked]])
-        shape = (len(histories), len(self.item_ids))
-        if not rows:
-            return csr_array(shape, dtype=np.float32)
-        return summed(np.concatenate(rows), np.concatenate(items), np.concatenate(weights), shape, self.weighting)
-
-    def _pull(self, strengths: Csr) -> Float32s:
-        return dense_product(strengths, self._weights)
-
-    def _push_down(self, strengths: Csr) -> Float32s:
-        rows = np.unique(strengths.indices)
-        return dense_product(strengths[:, rows], np.maximum(self._weights[rows], 0)) + dense(strengths)
-
-    def _links(self, items: Int32s, item: int) -> Float32s:
-        return np.asarray(self._weights[items, item], np.float32)
+        sizes = (self._gamma ** np.arange(self._reach)).astype(np.float32)
+        return latest_first(histories, len(self.item_ids), sizes, self.weighting)
 
 
 def _link_weights(gamma: float, ahead: int, reach: int) -> Float64s:

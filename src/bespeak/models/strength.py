@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy.sparse import csr_array
 
-from bespeak.models.interactions import Csr, Float32s, History
+from bespeak.models.interactions import Csr, Float32s, History, Int32s, Int64s
 
 Weighting: TypeAlias = Literal["log", "linear", "presence"]
 """`log`: log2(1 + w), so that one event of weight 1 counts 1; `linear`: w; `presence`: 1 for any positive sum."""
@@ -42,6 +42,32 @@ def stacked(histories: Sequence[History], n_items: int, weighting: Weighting) ->
     items = np.concatenate([h.items for h in histories]) if histories else np.zeros(0, np.int32)
     weights = np.concatenate([h.weights for h in histories]) if histories else np.zeros(0, np.float32)
     return summed(rows, items, weights, (len(histories), n_items), weighting)
+
+
+def latest_first(histories: Sequence[History], n_items: int, sizes: Float32s, weighting: Weighting) -> Csr:
+    """CSR float32[n, n_items]: the latest likes sized by their place from the end, dislikes by their weights.
+
+    Args:
+        histories: oldest event first; strangers take no place.
+        n_items: how many items the model knows.
+        sizes: float32[window], what the latest like counts, the one before it, and so on.
+        weighting: how summed sizes become strengths.
+    """
+    rows: list[Int64s] = []
+    items: list[Int32s] = []
+    weights: list[Float32s] = []
+    for row, history in enumerate(histories):
+        known = (history.items >= 0) & (history.items < n_items)
+        liked = known & (history.weights > 0)
+        latest = history.items[liked][::-1][: len(sizes)]
+        disliked = history.items[known & ~liked]
+        rows.append(np.full(len(latest) + len(disliked), row))
+        items.extend([latest, disliked])
+        weights.extend([sizes[: len(latest)], history.weights[known & ~liked]])
+    shape = (len(histories), n_items)
+    if not rows:
+        return csr_array(shape, dtype=np.float32)
+    return summed(np.concatenate(rows), np.concatenate(items), np.concatenate(weights), shape, weighting)
 
 
 def summed(rows: np.ndarray, items: np.ndarray, weights: Float32s, shape: tuple[int, int], weighting: Weighting) -> Csr:
