@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from bespeak.cli.evaluation_page import page as written_page
 from bespeak.engine.engine import Engine
-from bespeak.engine.evaluation import Evaluations
+from bespeak.engine.training.evaluation import Evaluations
 from server_fixtures import make_project
 
 pytestmark = pytest.mark.outside

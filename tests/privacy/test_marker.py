@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from bespeak.engine import Engine, Reject, WriteRequest
-from bespeak.engine.holders import table_holders
 from bespeak.engine.lake_feed import feed
+from bespeak.engine.privacy.holders import table_holders
 from bespeak.engine.project import create
 from bespeak.storage.schema import TABLES
 from bespeak.web.tokens import make_token_key

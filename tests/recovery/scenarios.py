@@ -19,7 +19,7 @@ from bespeak.cli import data as import_command
 from bespeak.engine import Engine, imports
 from bespeak.engine import core as core_module
 from bespeak.engine.jobs import tasks
-from bespeak.engine.neighbour_tables import load_model
+from bespeak.engine.training.neighbour_tables import load_model
 from bespeak.engine.worlds import MODEL_SET
 from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.popularity import Popularity

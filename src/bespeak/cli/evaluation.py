@@ -11,7 +11,7 @@ import typer
 from bespeak.cli.evaluation_page import page
 from bespeak.cli.output import bar, emit, note, say, table
 from bespeak.cli.project import AsOfOption, JsonOption, ProjectOption, find, opened, time_option
-from bespeak.engine.evaluation import Cut, EvaluationReport, Evaluations, plain
+from bespeak.engine.training.evaluation import Cut, EvaluationReport, Evaluations, plain
 from bespeak.errors import InvalidInput
 from bespeak.learn.evaluation_result import QUALITY, Evaluation, Row
 from bespeak.learn.evaluation_sentences import difference_text

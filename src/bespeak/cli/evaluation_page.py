@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bespeak.console.plots import Scale, scale
-from bespeak.engine.evaluation import EvaluationReport
+from bespeak.engine.training.evaluation import EvaluationReport
 from bespeak.learn.evaluation_result import Evaluation, Row
 from bespeak.learn.evaluation_sentences import difference_text
 from bespeak.learn.intervals import Interval

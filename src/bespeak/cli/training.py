@@ -8,7 +8,7 @@ import typer
 
 from bespeak.cli.output import bar, emit, note, say, table
 from bespeak.cli.project import AsOfOption, JsonOption, ProjectOption, opened, time_option
-from bespeak.engine.report import Report, build_report
+from bespeak.engine.views.report import Report, build_report
 
 
 def train(

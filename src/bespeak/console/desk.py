@@ -9,9 +9,9 @@ import msgspec
 
 from bespeak.console.rendering import Pages
 from bespeak.engine.engine import Engine
-from bespeak.engine.pulse import PulseMeter
-from bespeak.engine.queries import Queries
-from bespeak.engine.training_run import TrainingRun
+from bespeak.engine.training.run import TrainingRun
+from bespeak.engine.views.pulse import PulseMeter
+from bespeak.engine.views.queries import Queries
 from bespeak.web.session import ConsoleLogin, ConsoleSession
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from bespeak.console.answers import html, unchanged
 from bespeak.console.desk import Desk, Visit
-from bespeak.engine.queries import EventRow
+from bespeak.engine.views.queries import EventRow
 from bespeak.errors import UnknownName
 from bespeak.signals.events import EVENT_TYPES
 

@@ -21,8 +21,8 @@ from bespeak.console.app import console_routes, static_folder
 from bespeak.console.guard import Endpoint, form_of
 from bespeak.console.rendering import Pages
 from bespeak.engine.engine import Engine
-from bespeak.engine.queries import Queries
 from bespeak.engine.slates import Slate
+from bespeak.engine.views.queries import Queries
 from bespeak.errors import BespeakError
 from bespeak.simulate import Consent, Person, ShopWorld, artwork
 from bespeak.simulate.goods import event_properties

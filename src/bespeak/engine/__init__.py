@@ -2,9 +2,10 @@
 
 engine      the facade and its life        ingest     the write path, one transaction per micro-batch
 config      every section of the file      writer     the thread that commits batches
-clock       the only reader of the clock   world      the snapshot that decisions are made with
-holders     who holds personal data        jobs       leases, fences, what runs beside `serve`
-training    log -> lake -> models          project    a project folder: paths, keys, files
+clock       the only reader of the clock   worlds     the snapshot that decisions are made with
+project     a folder: paths, keys, files   jobs       leases, fences, what runs beside `serve`
+folding     log -> live profiles           training   log -> lake -> models, and their evaluation
+privacy     who holds a person; rights     views      what people look at: console, report, exports
 """
 
 from bespeak.decide.request import DecideRequest, listed_items

@@ -10,11 +10,11 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 from bespeak.decide.world import World
-from bespeak.engine import fold_version
 from bespeak.engine import runtime as runtimes
 from bespeak.engine.clock import Clock, StandingClock
 from bespeak.engine.config import FILE_NAME, Configuration, parse_config, read_file
 from bespeak.engine.filters import check_filters
+from bespeak.engine.folding import fold_version
 from bespeak.engine.project import ProjectFolder
 from bespeak.engine.runtime import Runtime
 from bespeak.engine.writer import Writer, WriteRequest, Written

@@ -17,15 +17,15 @@ from bespeak.decide.request import DecideRequest, listed_items
 from bespeak.engine.clock import Clock, SystemClock
 from bespeak.engine.config import parse_config, read_file
 from bespeak.engine.core import Core
+from bespeak.engine.folding.refold import standing
 from bespeak.engine.items import Items
 from bespeak.engine.lake_feed import CURSOR
-from bespeak.engine.people_view import person_view
-from bespeak.engine.privacy import Privacy
+from bespeak.engine.privacy.rights import Privacy
 from bespeak.engine.profiles import Profiles
 from bespeak.engine.project import ProjectFolder
-from bespeak.engine.refold import standing
 from bespeak.engine.slates import Slate
-from bespeak.engine.training import Models, Progress, TrainingReport
+from bespeak.engine.training.models import Models, Progress, TrainingReport
+from bespeak.engine.views.people_view import person_view
 from bespeak.engine.writer import WriteRequest, Written
 from bespeak.errors import BespeakError, StoreUnavailable, UnknownName
 from bespeak.intake.context import read_context

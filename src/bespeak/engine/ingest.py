@@ -15,9 +15,9 @@ import msgspec
 
 from bespeak.engine.config import Configuration
 from bespeak.engine.directory import Directory, Placed
-from bespeak.engine.membership import update_members
-from bespeak.engine.observe import Observer, minimised, only_consent, stamp_of
-from bespeak.engine.profile_book import ProfileBook
+from bespeak.engine.folding.membership import update_members
+from bespeak.engine.folding.observe import Observer, minimised, only_consent, stamp_of
+from bespeak.engine.folding.profile_book import ProfileBook
 from bespeak.engine.writer import WriteRequest, Written
 from bespeak.errors import EventRejected
 from bespeak.privacy.pseudonyms import pseudonym

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bespeak.engine import refold
 from bespeak.engine.engine import Engine
+from bespeak.engine.folding import refold
 from bespeak.engine.lake_feed import feed
-from bespeak.engine.retention import sweep_retention
+from bespeak.engine.privacy.retention import sweep_retention
 from bespeak.engine.segments import settle_segments
 from bespeak.errors import BespeakError, InvalidInput
 from bespeak.storage import records

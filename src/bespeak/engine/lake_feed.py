@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from bespeak.engine.core import Core
-from bespeak.engine.observe import Observer
+from bespeak.engine.folding.observe import Observer
 from bespeak.signals.subjects import ReceiptLine, Subject
 from bespeak.storage import log, records
 from bespeak.storage.base import Transaction

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bespeak.engine import refold
 from bespeak.engine.core import Core
-from bespeak.engine.people_view import granted_purposes, profile_view
-from bespeak.engine.retention import baselines
+from bespeak.engine.folding import refold
+from bespeak.engine.privacy.retention import baselines
+from bespeak.engine.views.people_view import granted_purposes, profile_view
 from bespeak.profiles.codec import decode, encode
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.readable import readable

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bespeak.engine import fold_version
 from bespeak.engine.config import FILE_NAME, Configuration, parse_config
+from bespeak.engine.folding import fold_version
+from bespeak.engine.folding.observe import Observer
 from bespeak.engine.ingest import Ingest
-from bespeak.engine.observe import Observer
 from bespeak.engine.worlds import WorldKeeper
 from bespeak.errors import ConfigError
 from bespeak.intake.context import GeoIP

@@ -9,7 +9,7 @@ import msgspec
 
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
-from bespeak.engine.membership import update_members
+from bespeak.engine.folding.membership import update_members
 from bespeak.profiles.codec import decode
 from bespeak.signals.ids import ANONYMOUS_ID
 from bespeak.storage import people, records

@@ -19,7 +19,7 @@ from bespeak.catalogue.text_index import TextIndex
 from bespeak.decide.model_set import LoadedModel, ModelSet
 from bespeak.decide.world import World
 from bespeak.engine.config import Configuration
-from bespeak.engine.neighbour_tables import load_model
+from bespeak.engine.training.neighbour_tables import load_model
 from bespeak.errors import BespeakError
 from bespeak.storage import items as item_rows
 from bespeak.storage import records

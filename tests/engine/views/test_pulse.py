@@ -7,7 +7,7 @@ import pytest
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import create
-from bespeak.engine.pulse import MINUTE_MS, PulseMeter
+from bespeak.engine.views.pulse import MINUTE_MS, PulseMeter
 from bespeak.web.tokens import make_token_key
 
 START_MS = 1_750_000_020_000

@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from bespeak.engine import jobs, refold
+from bespeak.engine import jobs
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
+from bespeak.engine.folding import refold
+from bespeak.engine.folding.refold import SETTLED_MS, read_progress, standing
 from bespeak.engine.jobs import LEASE_MS, run_due
+from bespeak.engine.privacy.retention import sweep_retention
 from bespeak.engine.project import create
-from bespeak.engine.refold import SETTLED_MS, read_progress, standing
-from bespeak.engine.retention import sweep_retention
 from bespeak.storage import log, people, records
 from bespeak.web.tokens import make_token_key
 from store_fixtures import postgres_server, project_url, store_kind  # noqa: F401
@@ -215,7 +216,8 @@ def test_segments_move_with_the_profiles(make_project):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from bespeak.engine import jobs, refold
+from bespeak.engine import jobs
+from bespeak.engine.folding import refold
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
 

@@ -7,10 +7,10 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from bespeak.engine import exports
 from bespeak.engine.engine import Engine
-from bespeak.engine.exports import export
 from bespeak.engine.project import create
+from bespeak.engine.views import exports
+from bespeak.engine.views.exports import export
 from bespeak.errors import InvalidInput
 
 YES = {"consent": {"categoryPreferences": {"personalize": True, "measure": True, "improve": True, "share": True}}}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bespeak.engine.holders import values_in
+from bespeak.engine.privacy.holders import values_in
 from bespeak.engine.writer import WriteRequest
 from bespeak.errors import InvalidInput
 from bespeak.intake.wire import SourceInfo

@@ -11,7 +11,7 @@ import pytest
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import create
-from bespeak.engine.training_run import JOB, LEASE_MS, TrainingRun
+from bespeak.engine.training.run import JOB, LEASE_MS, TrainingRun
 from bespeak.storage import records
 from bespeak.web.tokens import make_token_key
 

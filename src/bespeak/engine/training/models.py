@@ -17,7 +17,7 @@ import pyarrow as pa
 from bespeak.catalogue.columns import texts_of
 from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import feed
-from bespeak.engine.neighbour_tables import store_table
+from bespeak.engine.training.neighbour_tables import store_table
 from bespeak.engine.worlds import MODEL_SET, SetHeader, StoredModel
 from bespeak.errors import InvalidInput
 from bespeak.learn.leaderboard import Leaderboard

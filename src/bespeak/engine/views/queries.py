@@ -16,8 +16,8 @@ from bespeak.decide.person import PersonView
 from bespeak.decide.placements import Placement
 from bespeak.decide.request import DecideRequest
 from bespeak.engine.core import Core
-from bespeak.engine.people_view import granted_purposes, person_view, profile_view
 from bespeak.engine.slates import Slate
+from bespeak.engine.views.people_view import granted_purposes, person_view, profile_view
 from bespeak.intake.context import read_context
 from bespeak.profiles.codec import decode
 from bespeak.profiles.profile import Profile

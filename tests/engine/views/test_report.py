@@ -7,7 +7,7 @@ import pytest
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import create
-from bespeak.engine.report import build_report, sample_size
+from bespeak.engine.views.report import build_report, sample_size
 from bespeak.errors import InvalidInput
 
 NOW = 1_760_000_000_000

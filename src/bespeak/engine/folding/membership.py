@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bespeak.engine.observe import Observer
+from bespeak.engine.folding.observe import Observer
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.view import ProfileView
 from bespeak.segments.definitions import Segment

@@ -22,11 +22,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from bespeak.catalogue.changes import FACETS
-from bespeak.engine import fold_version
 from bespeak.engine.core import Core
-from bespeak.engine.facets_now import FacetsNow
-from bespeak.engine.membership import update_members
-from bespeak.engine.retention import baselines
+from bespeak.engine.folding import fold_version
+from bespeak.engine.folding.facets_now import FacetsNow
+from bespeak.engine.folding.membership import update_members
+from bespeak.engine.privacy.retention import baselines
 from bespeak.errors import StoreError
 from bespeak.profiles.codec import decode, encode
 from bespeak.profiles.profile import Profile

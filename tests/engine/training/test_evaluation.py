@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bespeak.engine.clock import iso
-from bespeak.engine.evaluation import Evaluations
+from bespeak.engine.training.evaluation import Evaluations
 from bespeak.errors import InvalidInput
 
 START_MS = 1_767_225_600_000

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from bespeak.engine.clock import iso
-from bespeak.engine.observe import Observer
+from bespeak.engine.folding.observe import Observer
 from bespeak.intake.segment import encode_event
 from bespeak.profiles.codec import decode
 from bespeak.signals.ids import SEPARATOR, IdKey

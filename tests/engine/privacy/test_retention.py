@@ -7,8 +7,8 @@ import pytest
 from bespeak.engine import Engine
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.lake_feed import feed
+from bespeak.engine.privacy.retention import sweep_retention
 from bespeak.engine.project import create
-from bespeak.engine.retention import sweep_retention
 from bespeak.engine.segments import settle_segments
 from bespeak.profiles.codec import encode
 from bespeak.storage import log, records

@@ -13,7 +13,7 @@ import msgspec
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.engine.core import Core
-from bespeak.engine.observe import Observer
+from bespeak.engine.folding.observe import Observer
 from bespeak.profiles.observation import ItemFacets
 from bespeak.storage.log import Entry, EntryBody
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from bespeak.decide.model_set import LoadedModel
-from bespeak.engine.neighbour_tables import load_model, store_table
+from bespeak.engine.training.neighbour_tables import load_model, store_table
 from bespeak.models.artefact import save
 from bespeak.models.base import Interactions
 from bespeak.models.item_neighbours import ItemNeighbours

@@ -7,7 +7,7 @@ import pytest
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import create
-from bespeak.engine.queries import Queries
+from bespeak.engine.views.queries import Queries
 from bespeak.web.tokens import make_token_key
 
 START_MS = 1_750_000_020_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bespeak.engine import profile_book
-from bespeak.engine.profile_book import MEMORY_PER_STORED_BYTE, ProfileBook
+from bespeak.engine.folding import profile_book
+from bespeak.engine.folding.profile_book import MEMORY_PER_STORED_BYTE, ProfileBook
 from bespeak.profiles.codec import decode, encode
 from bespeak.profiles.observation import Observation
 from bespeak.profiles.sums import all_keys

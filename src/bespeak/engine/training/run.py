@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from bespeak.engine.core import Core
-from bespeak.engine.training import Models
+from bespeak.engine.training.models import Models
 from bespeak.errors import BespeakError, StoreUnavailable
 from bespeak.storage import records
 

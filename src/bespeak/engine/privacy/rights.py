@@ -9,9 +9,9 @@ import msgspec
 
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
-from bespeak.engine.holders import table_holders
 from bespeak.engine.lake_feed import LakeHolder
-from bespeak.engine.trained import ModelHolder
+from bespeak.engine.privacy.holders import table_holders
+from bespeak.engine.training.stored_sets import ModelHolder
 from bespeak.errors import InvalidInput
 from bespeak.privacy.pseudonyms import pseudonym
 from bespeak.privacy.subjects import Holder

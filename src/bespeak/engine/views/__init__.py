@@ -1,0 +1,1 @@
+"""What people look at: questions of the console, figures per minute, the report, exports, the readable profile."""
