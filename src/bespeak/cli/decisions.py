@@ -64,7 +64,7 @@ def show_slate(slate: Slate, *, explain: bool = False) -> None:
         say("No item could be shown: the filter, the seen-item rule or an empty catalogue left none.")
         return
     rows = [
-        [shown.position, shown.item_id, _title(slate, shown), shown.score, "\n".join(r.text for r in shown.reasons)]
+        [shown.position, shown.item_id, _title(slate, shown), shown.score, _because(shown)]
         for shown in slate
     ]
     table(("", "item", "title", "score", "because"), rows, right=(0, 3))
@@ -80,6 +80,11 @@ def show_slate(slate: Slate, *, explain: bool = False) -> None:
     removed = ", ".join(f"{n:,} by {rule}" for rule, n in decision.removed.items() if n)
     left_out = f"; left out: {removed}" if removed else ""
     note(f"{decision.n_candidates:,} candidates{left_out}. Policy {decision.policy}.")
+
+
+def _because(shown: ShownItem) -> str:
+    """The sentences of the reasons; what several terms say alike is said once."""
+    return "\n".join(dict.fromkeys(reason.text for reason in shown.reasons))
 
 
 def _title(slate: Slate, shown: ShownItem) -> str:
