@@ -7,6 +7,7 @@ the same decision.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from bespeak.catalogue.snapshot import FacetColumn
 from bespeak.decide.candidates import Candidates, first_eligible, gather
 from bespeak.decide.explain import Explainer
-from bespeak.decide.features import compute
+from bespeak.decide.features import FeatureMatrix, compute
 from bespeak.decide.person import PersonView
 from bespeak.decide.placements import Placement
 from bespeak.decide.request import DecideRequest, context_record
@@ -62,6 +63,41 @@ def decide(
         RuleError: the request's filter is wrong.
         InvalidInput: another value of the request is out of bounds.
     """
+    ranked = rank(request, person, world, now_ms, choose)
+    situation, candidates, scored, slate = ranked.situation, ranked.candidates, ranked.scored, ranked.slate
+    chosen = [choice.candidate for choice in slate.chosen]
+    limit = None if request.explain else situation.placement.n_reasons
+    explainer = Explainer(situation, candidates.rows, ranked.matrix, scored, chosen, limit)
+    shown = tuple(
+        _shown(choice, position, candidates, scored, explainer, world)
+        for position, choice in enumerate(slate.chosen, 1)
+    )
+    return _record(situation, decision_id, shown, person, candidates, scored, slate)
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """What a decision is made of before it is explained and recorded."""
+
+    situation: Situation
+    candidates: Candidates
+    matrix: FeatureMatrix
+    scored: Scored
+    slate: Slate
+
+    def items(self) -> list[tuple[str, float]]:
+        """(item id, score), in the order of the slate."""
+        ids = self.situation.world.catalogue.item_ids
+        return [
+            (ids[self.candidates.rows[choice.candidate]], float(self.scored.scores[choice.candidate]))
+            for choice in self.slate.chosen
+        ]
+
+
+def rank(
+    request: DecideRequest, person: PersonView | None, world: World, now_ms: int, choose: Chooser = best
+) -> Ranked:
+    """The slate of a decision without its reasons and its record; arguments and errors as `decide`."""
     placement = world.placement(request.checked().placement)
     mode = mode_of(person)
     known_person = person if mode != "non_profiled" else None
@@ -70,15 +106,7 @@ def decide(
     matrix = compute(situation, candidates.rows)
     scored = linear(matrix.values, world.weights.of(matrix.names, world.models.best, placement.weights))
     constraints = constraints_of(placement, world, candidates.rows)
-    slate = build(scored.scores, situation.count, constraints, choose)
-    chosen = [choice.candidate for choice in slate.chosen]
-    limit = None if request.explain else placement.n_reasons
-    explainer = Explainer(situation, candidates.rows, matrix, scored, chosen, limit)
-    shown = tuple(
-        _shown(choice, position, candidates, scored, explainer, world)
-        for position, choice in enumerate(slate.chosen, 1)
-    )
-    return _record(situation, decision_id, shown, person, candidates, scored, slate)
+    return Ranked(situation, candidates, matrix, scored, build(scored.scores, situation.count, constraints, choose))
 
 
 def fallback(
