@@ -16,7 +16,6 @@ result takes 12 bytes per kept neighbour.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -24,15 +23,14 @@ import numpy.typing as npt
 from scipy.sparse import csr_array, vstack
 
 from bespeak.models.interactions import Csr, Float32s, Int32s, Interactions, ItemContent
-from bespeak.models.linear import LinearModel, dense, dense_product
-from bespeak.models.packing import pack_csr, unpack_csr
+from bespeak.models.linear import SparseLinearModel, packed_weights
 from bespeak.models.propagation import item_blocks
 from bespeak.models.strength import Weighting, strengthened
 from bespeak.models.topk import kept_entries, largest_per_row, top_k
 
 
 @dataclass(frozen=True, eq=False)
-class ItemNeighbours(LinearModel):
+class ItemNeighbours(SparseLinearModel):
     """Cosine item-to-item neighbourhoods.
 
     Args:
@@ -56,20 +54,15 @@ class ItemNeighbours(LinearModel):
         parts = [self._nearest(strengths, lengths, block) for block in item_blocks(strengths)]
         nearest = vstack([part for part, _ in parts], format="csr") if parts else csr_array((0, 0), dtype=np.float32)
         people = np.concatenate([count for _, count in parts]) if parts else np.zeros(0, np.int32)
-        return self._fitted(interactions.item_ids, pack_csr("nearest", nearest) | {"people": people}, interactions)
+        return self._fitted(interactions.item_ids, packed_weights(nearest) | {"people": people}, interactions)
 
     def similar(self, item_index: npt.ArrayLike, k: int) -> tuple[Int32s, Float32s]:
         """See `Model.similar`; pairs with fewer than `min_people` distinct people are left out."""
         chosen = np.asarray(item_index, np.int64)
-        nearest = self._nearest_items
+        nearest = self._weights
         shown = csr_array((np.where(self._array("people") >= self.min_people, nearest.data, 0), nearest.indices,
                            nearest.indptr), shape=nearest.shape)[chosen].toarray()  # fmt: skip
         return top_k(np.where(shown > 0, shown, -np.inf), k)
-
-    @cached_property
-    def _nearest_items(self) -> Csr:
-        self._array("people")
-        return unpack_csr("nearest", self._arrays)
 
     def _nearest(self, strengths: Csr, lengths: Float32s, block: slice) -> tuple[Csr, Int32s]:
         """The nearest items of one block: CSR float32[block, n_items], and the people behind each entry."""
@@ -88,15 +81,6 @@ class ItemNeighbours(LinearModel):
         nearest.sort_indices()
         behind.sort_indices()
         return nearest, behind.data
-
-    def _pull(self, strengths: Csr) -> Float32s:
-        return dense_product(strengths, self._nearest_items)
-
-    def _push_down(self, strengths: Csr) -> Float32s:
-        return dense_product(strengths, self._nearest_items) + dense(strengths)
-
-    def _links(self, items: Int32s, item: int) -> Float32s:
-        return np.asarray(self._nearest_items[items][:, [item]].toarray(), np.float32).reshape(-1)
 
 
 def _products(matrix: Csr, block: slice) -> Csr:

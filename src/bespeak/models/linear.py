@@ -1,4 +1,4 @@
-"""What EASE, item neighbours, sequence rules and content share: a score is a sum over the items of the history.
+"""What all models of item-to-item weights share: a score is a sum over the items of the history.
 
 score_j = sum over liked i of x_i W_ij  -  sum over disliked i of x_i (max(W_ij, 0) + [i = j])
 
@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from bespeak.models.base import Explanation, Model
 from bespeak.models.interactions import Csr, Float32s, History, Int32s
+from bespeak.models.packing import pack_csr, unpack_csr
 from bespeak.models.strength import Weighting, dislikes, likes, stacked
 from bespeak.models.topk import top_k
 
@@ -90,6 +91,30 @@ class DenseLinearModel(LinearModel):
 
     def _links(self, items: Int32s, item: int) -> Float32s:
         return np.asarray(self._weights[items, item], np.float32)
+
+
+class SparseLinearModel(LinearModel):
+    """A linear model whose W is sparse, in the arrays that `packed_weights` makes."""
+
+    @cached_property
+    def _weights(self) -> Csr:
+        self._array("weights_data")
+        return unpack_csr("weights", self._arrays)
+
+    def _pull(self, strengths: Csr) -> Float32s:
+        return dense_product(strengths, self._weights)
+
+    def _push_down(self, strengths: Csr) -> Float32s:
+        rows = np.unique(strengths.indices)
+        return dense_product(strengths[:, rows], self._weights[rows].maximum(0)) + dense(strengths)
+
+    def _links(self, items: Int32s, item: int) -> Float32s:
+        return np.asarray(self._weights[items][:, [item]].toarray(), np.float32).reshape(-1)
+
+
+def packed_weights(weights: Csr) -> dict[str, npt.NDArray[Any]]:
+    """The arrays that a `SparseLinearModel` keeps of W, CSR float32[n_items, n_items]."""
+    return pack_csr("weights", weights)
 
 
 def dense_product(strengths: Csr, matrix: Csr | npt.NDArray[Any]) -> Float32s:

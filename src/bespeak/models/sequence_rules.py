@@ -16,21 +16,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from bespeak.models.interactions import Csr, Float32s, History, Int32s, Interactions, ItemContent
-from bespeak.models.linear import LinearModel, dense, dense_product
-from bespeak.models.packing import pack_csr, unpack_csr
+from bespeak.models.interactions import Csr, History, Interactions, ItemContent
+from bespeak.models.linear import SparseLinearModel, packed_weights
 from bespeak.models.strength import Weighting, latest_first
 from bespeak.models.topk import kept_entries, largest_per_row
 
 
 @dataclass(frozen=True, eq=False)
-class SequenceRules(LinearModel):
+class SequenceRules(SparseLinearModel):
     """Decayed sequential rules.
 
     Args:
@@ -64,22 +62,8 @@ class SequenceRules(LinearModel):
         rules.data /= (counts[rows] * counts[rules.indices]) ** self.norm
         rules.data[rows == rules.indices] = 0
         kept = kept_entries(rules, largest_per_row(rules, self.successors)).astype(np.float32)
-        return self._fitted(interactions.item_ids, pack_csr("rules", kept), interactions)
-
-    @cached_property
-    def _rules(self) -> Csr:
-        self._array("rules_data")
-        return unpack_csr("rules", self._arrays)
+        return self._fitted(interactions.item_ids, packed_weights(kept), interactions)
 
     def _strengths(self, histories: Sequence[History]) -> Csr:
         sizes = np.float32(1) / np.arange(1, self.window + 1, dtype=np.float32)
         return latest_first(histories, len(self.item_ids), sizes, self.weighting)
-
-    def _pull(self, strengths: Csr) -> Float32s:
-        return dense_product(strengths, self._rules)
-
-    def _push_down(self, strengths: Csr) -> Float32s:
-        return dense_product(strengths, self._rules) + dense(strengths)
-
-    def _links(self, items: Int32s, item: int) -> Float32s:
-        return np.asarray(self._rules[items][:, [item]].toarray(), np.float32).reshape(-1)

@@ -22,16 +22,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
 from scipy.sparse import csr_array, dia_array, vstack
 
-from bespeak.models.interactions import Csr, Float32s, Float64s, History, Int32s, Interactions, ItemContent
-from bespeak.models.linear import LinearModel, dense, dense_product
-from bespeak.models.packing import pack_csr, unpack_csr
-from bespeak.models.strength import summed
+from bespeak.models.interactions import Csr, Float64s, History, Interactions, ItemContent
+from bespeak.models.linear import SparseLinearModel, packed_weights
+from bespeak.models.strength import latest_first
 from bespeak.models.topk import kept_entries, largest_per_row
 from bespeak.models.visits import Visits, emphasis_of, latest_likes, visits_of
 
@@ -40,7 +38,7 @@ _BLOCK_PAIRS = 8_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class SessionLinks(LinearModel):
+class SessionLinks(SparseLinearModel):
     """Decayed links inside visits.
 
     Args:
@@ -83,7 +81,7 @@ class SessionLinks(LinearModel):
         near = self._near(visits, n_items)
         common = np.maximum(visits.n_with(n_items), 1).astype(np.float64)
         kept = self._with_second_step(near, common**-self.rarity, common**-self.item_rarity)
-        return self._fitted(interactions.item_ids, pack_csr("links", kept), interactions)
+        return self._fitted(interactions.item_ids, packed_weights(kept), interactions)
 
     def _near(self, visits: Visits, n_items: int) -> Csr:
         """N of the module docstring, CSR float64[n_items, n_items]."""
@@ -121,37 +119,12 @@ class SessionLinks(LinearModel):
             parts.append(kept_entries(links, largest_per_row(links, self.links)).astype(np.float32))
         return vstack(parts, format="csr") if parts else csr_array((0, 0), dtype=np.float32)
 
-    @cached_property
-    def _links_matrix(self) -> Csr:
-        self._array("links_data")
-        return unpack_csr("links", self._arrays)
-
     def _strengths(self, histories: Sequence[History]) -> Csr:
-        n_items = len(self.item_ids)
-        likes = latest_likes(histories, n_items, self.window)
-        sizes = np.fromiter((len(history) for history in histories), np.int64, count=len(histories))
-        owner = np.repeat(np.arange(len(histories)), sizes)
-        weights = np.concatenate([np.zeros(0, np.float32), *(history.weights for history in histories)])
-        items = np.concatenate([np.zeros(0, np.int32), *(history.items for history in histories)])
-        disliked = weights < 0
-        rows = np.concatenate([likes.rows, owner[disliked]])
-        order = np.argsort(rows, kind="stable")
-        return summed(
-            rows[order],
-            np.concatenate([likes.items, items[disliked]])[order],
-            np.concatenate([np.exp(-likes.steps / self.query_steps).astype(np.float32), weights[disliked]])[order],
-            (len(histories), n_items),
-            "linear",
-        )
-
-    def _pull(self, strengths: Csr) -> Float32s:
-        return dense_product(strengths, self._links_matrix)
-
-    def _push_down(self, strengths: Csr) -> Float32s:
-        return dense_product(strengths, self._links_matrix) + dense(strengths)
-
-    def _links(self, items: Int32s, item: int) -> Float32s:
-        return np.asarray(self._links_matrix[items][:, [item]].toarray(), np.float32).reshape(-1)
+        shape = (len(histories), len(self.item_ids))
+        likes = latest_likes(histories, shape[1], self.window)
+        sizes = np.exp(-likes.steps / self.query_steps).astype(np.float32)
+        dislikes = latest_first(histories, shape[1], np.zeros(0, np.float32), "linear")  # of no likes
+        return csr_array((sizes, (likes.rows, likes.items)), shape=shape) + dislikes
 
 
 def _diagonal(values: Float64s) -> Csr:

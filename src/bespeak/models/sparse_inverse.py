@@ -21,7 +21,6 @@ events of its neighbours times what their people share of them; memory 16 bytes 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -31,15 +30,14 @@ from scipy.sparse import csr_array
 
 from bespeak.errors import InvalidInput
 from bespeak.models.interactions import Csr, Float32s, Int32s, Interactions, ItemContent
-from bespeak.models.linear import LinearModel, dense, dense_product
-from bespeak.models.packing import pack_csr, unpack_csr
+from bespeak.models.linear import SparseLinearModel, dense, packed_weights
 from bespeak.models.propagation import degrees, rescaled, three_steps
 from bespeak.models.strength import Weighting, strengthened
 from bespeak.models.topk import top_k
 
 
 @dataclass(frozen=True, eq=False)
-class SparseInverse(LinearModel):
+class SparseInverse(SparseLinearModel):
     """Linear autoencoder on the nearest items of each item.
 
     Args:
@@ -81,7 +79,7 @@ class SparseInverse(LinearModel):
         balanced = rescaled(strengths, per_person, np.ones(strengths.shape[1], np.float32))
         ridge = self.l2 * _squares(balanced).sum() / max(_squares(strengths).sum(), 1e-12)
         weights = self._solved(balanced.T.tocsr(), support, ridge)
-        return self._fitted(interactions.item_ids, pack_csr("weights", weights), interactions)
+        return self._fitted(interactions.item_ids, packed_weights(weights), interactions)
 
     def similar(self, item_index: npt.ArrayLike, k: int) -> tuple[Int32s, Float32s]:
         """See `Model.similar`: the largest positive weights B_ij of each item i."""
@@ -103,20 +101,6 @@ class SparseInverse(LinearModel):
         weights = by_item.T.tocsr()  # the rows of the support are the columns of B
         weights.sort_indices()
         return weights
-
-    @cached_property
-    def _weights(self) -> Csr:
-        self._array("weights_data")
-        return unpack_csr("weights", self._arrays)
-
-    def _pull(self, strengths: Csr) -> Float32s:
-        return dense_product(strengths, self._weights)
-
-    def _push_down(self, strengths: Csr) -> Float32s:
-        return dense_product(strengths, self._weights.maximum(0)) + dense(strengths)
-
-    def _links(self, items: Int32s, item: int) -> Float32s:
-        return np.asarray(self._weights[items][:, [item]].toarray(), np.float32).reshape(-1)
 
 
 def _squares(matrix: Csr) -> Float32s:
