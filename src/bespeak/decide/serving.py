@@ -51,9 +51,9 @@ def serving_of(model: Model) -> Serving:
     if isinstance(model, Ease):
         return _Dense(np.asarray(model.arrays()["weights"]), model.weighting)
     if isinstance(model, ItemNeighbours):
-        return _Sparse(unpack_csr("nearest", model.arrays()), model.weighting)
+        return _Sparse(unpack_csr("weights", model.arrays()), model.weighting)
     if isinstance(model, SequenceRules):
-        return _Sequence(unpack_csr("rules", model.arrays()), model.weighting, model.window)
+        return _Sequence(unpack_csr("weights", model.arrays()), model.weighting, model.window)
     if isinstance(model, Content):
         return _Vectors(unpack_csr("vectors", model.arrays()), model.weighting)
     if isinstance(model, Blend):
