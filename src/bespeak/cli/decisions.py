@@ -1,14 +1,17 @@
-"""`decide`: one slate, with the reasons."""
+"""`decide` and `recommend`: one slate with the reasons, and the lists of everybody."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
-from bespeak.cli.output import emit, note, say, table
-from bespeak.cli.project import AsOfOption, JsonOption, ProjectOption, opened, pairs, time_option
+from bespeak.cli.output import bar, emit, is_agreed, note, say, table
+from bespeak.cli.project import AsOfOption, JsonOption, ProjectOption, YesOption, opened, pairs, time_option
 from bespeak.engine.slates import Slate
+from bespeak.errors import InvalidInput
 from bespeak.signals.decisions import ShownItem
 
 MODES = {
@@ -54,6 +57,33 @@ def decide(
             show_slate(slate, explain=explain)
 
 
+def recommend(
+    placement: Annotated[str, typer.Argument(help="A placement of the project: home, similar, ...")],
+    target: Annotated[Path, typer.Option("--out", metavar="FILE", help="FILE.parquet.")],
+    count: Annotated[int | None, typer.Option("--count", help="Items each; else the placement's number.")] = None,
+    as_of: AsOfOption = None,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Writes what everybody would see at a placement: user, item, rank, score, mode, placement, policy, models."""
+    if target.exists() and not yes and not is_agreed(f"{target} is there already. Replace it?"):
+        raise InvalidInput(f"{target} is there already.", hint="Replace it with --yes, or choose another name.")
+    with opened(project, as_of_ms=time_option(as_of)) as engine, bar("recommending") as told:
+        found = engine.recommend(placement, target, count=count, progress=lambda share: told("", share))
+    if as_json:
+        emit({"file": str(target), **msgspec.to_builtins(found)})
+        return
+    say(f"{target}: {found.n_rows:,} recommendations for {found.n_people:,} people.")
+    for mode, n_people in sorted(found.by_mode.items()):
+        say(f"{n_people:,}: {MODES[mode]}")
+    if found.n_empty:
+        say(f"{found.n_empty:,} people are left out: the placement's rules left no item for them.")
+    if found.n_unnamed:
+        say(f"{found.n_unnamed:,} people are left out: no user id or anonymous id leads to them.")
+    note("The file holds personal data that a later erasure cannot reach; delete it when it is no longer needed.")
+
+
 def show_slate(slate: Slate, *, explain: bool = False) -> None:
     """Writes a slate as a table with its reasons; `explain` adds the terms of each score."""
     decision = slate.decision
@@ -63,10 +93,7 @@ def show_slate(slate: Slate, *, explain: bool = False) -> None:
     if not slate:
         say("No item could be shown: the filter, the seen-item rule or an empty catalogue left none.")
         return
-    rows = [
-        [shown.position, shown.item_id, _title(slate, shown), shown.score, _because(shown)]
-        for shown in slate
-    ]
+    rows = [[shown.position, shown.item_id, _title(slate, shown), shown.score, _because(shown)] for shown in slate]
     table(("", "item", "title", "score", "because"), rows, right=(0, 3))
     if explain:
         for shown in slate:

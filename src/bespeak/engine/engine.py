@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,6 +26,7 @@ from bespeak.engine.project import ProjectFolder
 from bespeak.engine.slates import Slate
 from bespeak.engine.training.models import Models, Progress, TrainingReport
 from bespeak.engine.views.people_view import person_view
+from bespeak.engine.views.recommendations import Recommended, recommend_everybody
 from bespeak.engine.writer import WriteRequest, Written
 from bespeak.errors import BespeakError, StoreUnavailable, UnknownName
 from bespeak.intake.context import read_context
@@ -242,6 +243,22 @@ class Engine:
         world = self.core.world
         market = request.market or world.placement(request.placement).market
         return Slate(decision, world.catalogue, request.context.locale or world.locale, market)
+
+    def recommend(
+        self,
+        placement: str,
+        target: str | Path,
+        *,
+        count: int | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Recommended:
+        """Writes what everybody would see at a placement to a Parquet file; nothing is logged.
+
+        Raises:
+            UnknownName: there is no such placement.
+            InvalidInput: nobody is known yet, the count is out of bounds, or the file cannot be written.
+        """
+        return recommend_everybody(self.core, placement, Path(target), count=count, progress=progress)
 
     def person(self, ids: Sequence[IdKey], context: Context, now_ms: int, source: str = "") -> PersonView | None:
         """Returns what a decision may read of the first of `ids` that is known, or None."""

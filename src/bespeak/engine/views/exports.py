@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,17 +80,27 @@ def export(
     """
     if target.suffix not in (".parquet", ".jsonl"):
         raise InvalidInput(f"{target.name} names no format.", hint="End it in .parquet or .jsonl.")
-    part = target.with_name(target.name + ".part")
     batches = _BATCHES[what](core, is_shareable, progress or (lambda _share: None))
     write = _parquet if target.suffix == ".parquet" else _jsonl
+    with whole_file(target) as part:
+        return write(part, what, batches)
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """Gives a path to write to; what was written stands at `target` when the block ends, and nothing when it fails.
+
+    Raises:
+        InvalidInput: it cannot be written there.
+    """
+    part = target.with_name(target.name + ".part")
     try:
-        n_records = write(part, what, batches)
+        yield part
         os.replace(part, target)
     except OSError as error:
         raise InvalidInput(f"{target} cannot be written: {error.strerror or error}.") from None
     finally:
         part.unlink(missing_ok=True)
-    return n_records
 
 
 def _jsonl(path: Path, what: str, batches: Iterator[list[Pair]]) -> int:

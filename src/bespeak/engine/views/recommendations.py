@@ -1,0 +1,200 @@
+"""Recommendations for everybody: one list per person in a Parquet file, decided as the placement decides.
+
+Rules, filters, availability, the seen-item rule and consent hold as in any decision. All lists are made at one moment
+with one snapshot of catalogue and models, and people are read in batches, so memory does not grow with their number.
+Whoever refuses profiling gets the list that is the same for everybody, and nothing of their profile is read for it.
+
+Nothing is logged: a list is no exposure. Whoever shows one reports it (`POST /api/decisions`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bespeak.decide.decide import Ranked, rank
+from bespeak.decide.request import DecideRequest
+from bespeak.decide.world import World
+from bespeak.engine.core import Core
+from bespeak.engine.views.exports import whole_file
+from bespeak.engine.views.people_view import person_view
+from bespeak.errors import InvalidInput
+from bespeak.profiles.codec import decode
+from bespeak.signals.events import Context
+from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey
+from bespeak.storage import people
+
+BATCH = 500
+SCHEMA = pa.schema(
+    [
+        ("user", pa.string()),
+        ("item", pa.string()),
+        ("rank", pa.int32()),
+        ("score", pa.float64()),
+        ("mode", pa.dictionary(pa.int8(), pa.string())),
+        ("placement", pa.dictionary(pa.int8(), pa.string())),
+        ("policy", pa.dictionary(pa.int8(), pa.string())),
+        ("models", pa.int64()),
+        ("generated_at", pa.timestamp("ms", tz="UTC")),
+    ]
+)
+"""Columns of the file; `models` is the version of the model set, 0 for none."""
+
+
+class Recommended(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file of recommendations holds.
+
+    Attributes:
+        placement: what was decided for.
+        n_people: people with a list.
+        n_rows: recommended items.
+        by_mode: mode -> people with a list made so.
+        n_empty: people for whom no item was left.
+        n_unnamed: people left out because no user id or anonymous id leads to them.
+    """
+
+    placement: str
+    n_people: int
+    n_rows: int
+    by_mode: dict[str, int]
+    n_empty: int
+    n_unnamed: int
+
+
+def recommend_everybody(
+    core: Core,
+    placement: str,
+    target: Path,
+    *,
+    count: int | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Recommended:
+    """Writes what everybody would see at a placement; the file is there when it is complete.
+
+    People stand under their user id, else their anonymous id.
+
+    Args:
+        core: the open project.
+        placement: name of the placement.
+        target: ends in `.parquet`; replaced when it is there.
+        count: items for each person; the placement's own number when left out.
+        progress: told the share that is done.
+
+    Raises:
+        UnknownName: there is no such placement.
+        InvalidInput: nobody is known yet, the count is out of bounds, or the file cannot be written.
+    """
+    if target.suffix != ".parquet":
+        raise InvalidInput(f"{target.name} names no Parquet file.", hint="End it in .parquet.")
+    core.refresh()
+    request = DecideRequest(placement=placement, count=count).checked()
+    core.world.placement(placement)
+    with core.store.read() as session:
+        n_all = people.count(session)
+    if not n_all:
+        raise InvalidInput(
+            "Nobody is known yet, so there is nobody to recommend anything to.",
+            hint="Bring in what people did with: bespeak import events FILE",
+        )
+    lists = _Lists(core, request)
+    with whole_file(target) as part, pq.ParquetWriter(part, SCHEMA, compression="zstd") as writer:
+        for n_read, table in lists.tables():
+            writer.write_table(table)
+            if progress is not None:
+                progress(n_read / n_all)
+    return lists.told()
+
+
+class _Lists:
+    """Makes the lists of one file and counts them."""
+
+    def __init__(self, core: Core, request: DecideRequest) -> None:
+        self._core = core
+        self._request = request
+        self._runtime = core.runtime
+        self._world: World = core.world
+        self._models = core.runtime.keeper.models_version
+        self._now_ms = core.now_ms()
+        self._by_mode: dict[str, int] = {}
+        self._same_for_all: Ranked | None = None
+        self._n_rows = self._n_empty = self._n_unnamed = 0
+
+    def tables(self) -> Iterator[tuple[int, pa.Table]]:
+        """Yields (people read so far, their rows), in person order."""
+        after = n_read = 0
+        while True:
+            with self._core.store.read() as session:
+                rows = people.profile_batch(session, after, BATCH)
+                links = people.links_of(session, [row.person_id for row in rows])
+            if not rows:
+                return
+            named = [(_name(links.get(row.person_id, ())), row) for row in rows]
+            ranked = [(name, self._rank(row.person_id, row.body)) for name, row in named if name]
+            after, n_read = rows[-1].person_id, n_read + len(rows)
+            self._n_unnamed += len(rows) - len(ranked)
+            yield n_read, self._table(ranked)
+
+    def told(self) -> Recommended:
+        """What was written so far."""
+        return Recommended(
+            placement=self._request.placement,
+            n_people=sum(self._by_mode.values()),
+            n_rows=self._n_rows,
+            by_mode=self._by_mode,
+            n_empty=self._n_empty,
+            n_unnamed=self._n_unnamed,
+        )
+
+    def _rank(self, person: int, body: bytes) -> Ranked:
+        view = person_view(self._runtime, person, decode(body), Context(), self._now_ms)
+        if view.can_personalize:
+            return rank(self._request, view, self._world, self._now_ms)
+        if self._same_for_all is None:
+            self._same_for_all = rank(self._request, view, self._world, self._now_ms)
+        return self._same_for_all
+
+    def _table(self, ranked: Sequence[tuple[str, Ranked]]) -> pa.Table:
+        users: list[str] = []
+        items: list[str] = []
+        places: list[int] = []
+        scores: list[float] = []
+        modes: list[str] = []
+        for user, found in ranked:
+            chosen = found.items()
+            if not chosen:
+                self._n_empty += 1
+                continue
+            mode = found.situation.mode
+            self._by_mode[mode] = self._by_mode.get(mode, 0) + 1
+            self._n_rows += len(chosen)
+            users += [user] * len(chosen)
+            modes += [mode] * len(chosen)
+            items += [item for item, _ in chosen]
+            scores += [score for _, score in chosen]
+            places += range(1, len(chosen) + 1)
+        n, placement = len(users), self._request.placement
+        columns = {
+            "user": users,
+            "item": items,
+            "rank": places,
+            "score": scores,
+            "mode": modes,
+            "placement": [placement] * n,
+            "policy": [self._world.policy(placement)] * n,
+            "models": [self._models] * n,
+            "generated_at": [self._now_ms] * n,
+        }
+        return pa.table([pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
+
+
+def _name(keys: Sequence[IdKey]) -> str:
+    """The smallest user id, else the smallest anonymous id, "" where there is neither."""
+    for kind in (USER_ID, ANONYMOUS_ID):
+        found = [key.value for key in keys if key.kind == kind]
+        if found:
+            return min(found)
+    return ""
