@@ -26,8 +26,9 @@ from bespeak.profiles.profile import Consent
 from bespeak.signals.decisions import Decision, Exposure
 from bespeak.signals.events import Event
 from bespeak.signals.signal import Signal
+from bespeak.storage import assignments, log, people, records
 from bespeak.storage import items as item_rows
-from bespeak.storage import log, people, records
+from bespeak.storage.assignments import Assignment
 from bespeak.storage.base import Store, Transaction
 from bespeak.storage.log import DAY_MS, Entry, EntryBody, Reject
 from bespeak.storage.people import ConsentChange
@@ -345,6 +346,7 @@ class _Batch:
             )
         )
         self._book.merge(root, absorbed)
+        assignments.merge(self._tx, root, absorbed)
 
     def _next_position(self) -> int:
         position = next(self._positions, None)
@@ -378,7 +380,9 @@ class _Batch:
         if self._exposures:
             records.add_exposures(tx, self._exposures)
         if self._decisions:
-            records.add_decisions(tx, self._of_the_living(self._decisions))
+            living = self._of_the_living(self._decisions)
+            records.add_decisions(tx, living)
+            assignments.assign(tx, _assigned(living))
 
     def _of_the_living(self, decisions: Sequence[Decision]) -> list[Decision]:
         """Leaves out decisions for persons who were erased while the record waited: no holder would find it."""
@@ -387,3 +391,17 @@ class _Batch:
         rows = self._tx.lookup("persons", ("person_id",), ("person_id",), [(person,) for person in wanted])
         held = {None, *(row[0] for row in rows)}
         return [decision for decision in decisions if decision.person in held]
+
+
+def _assigned(decisions: Sequence[Decision]) -> list[Assignment]:
+    """Returns what decisions under an experiment say of who is in which variant."""
+    return [
+        Assignment(
+            person=decision.person,
+            experiment=decision.experiment["name"],
+            variant=decision.experiment["variant"],
+            first_ms=decision.time_ms,
+        )
+        for decision in decisions
+        if decision.experiment is not None and decision.person is not None
+    ]

@@ -18,7 +18,7 @@ import msgspec
 from bespeak.errors import StoreError, StoreTooNew
 from bespeak.storage.base import Session, Store, Transaction
 from bespeak.storage.dialect import DIALECTS, Dialect, create_index
-from bespeak.storage.schema import INTERNAL, SCHEMA_VERSION, TABLES, Table
+from bespeak.storage.schema import BY_NAME, INTERNAL, SCHEMA_VERSION, TABLES, Table
 
 Phase = Literal["expand", "contract"]
 PHASES: tuple[Phase, ...] = ("expand", "contract")
@@ -120,7 +120,10 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
 
 
-CURRENT = Schema(version=SCHEMA_VERSION, tables=TABLES)
+STEPS: tuple[Step, ...] = (
+    Step(number=2, name="assignments of experiments", expand=(AddTable(BY_NAME["assignments"]),)),
+)
+CURRENT = Schema(version=SCHEMA_VERSION, tables=TABLES, steps=STEPS)
 
 
 def schema_version(store: Store) -> int | None:

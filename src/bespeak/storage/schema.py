@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Retention = Literal["log", "profile", "decision", "catalogue", "operation", "short", "ledger"]
 
@@ -210,6 +210,22 @@ TABLES: tuple[Table, ...] = (
         subject="person",
         purpose="measure",
         retention="decision",
+        is_clustered=True,
+    ),
+    Table(
+        name="assignments",
+        columns={
+            "person_id": "int",
+            "experiment": "text",
+            "variant": "text",
+            "first_ms": "int",
+            "is_mixed": "int",
+        },
+        n_key=2,
+        indexes=(("experiment",),),
+        subject="person",
+        purpose="measure",
+        retention="profile",
         is_clustered=True,
     ),
     Table(

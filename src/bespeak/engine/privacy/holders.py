@@ -19,8 +19,8 @@ from bespeak.intake.segment import encode_event
 from bespeak.profiles.codec import decode
 from bespeak.signals.ids import SEPARATOR, IdKey
 from bespeak.signals.subjects import ReceiptLine, Subject
+from bespeak.storage import assignments, log, people, records
 from bespeak.storage import items as item_rows
-from bespeak.storage import log, people, records
 from bespeak.storage.base import Session, Transaction
 from bespeak.storage.log import DAY_MS
 from bespeak.storage.rows import as_bytes, as_int
@@ -220,6 +220,7 @@ def table_holders(tx: Transaction, observer: Observer, words: Iterable[str]) -> 
         TableHolder("consents", ("consents",), tx, _consents),
         TableHolder("segments", ("segment_members", "segment_moves"), tx, _segments),
         TableHolder("decisions", ("decisions", "exposures"), tx, _decisions),
+        TableHolder("experiments", ("assignments",), tx, _assignments),
         RejectHolder(tx, words),
         IdHolder(tx),
         TableHolder("persons", ("persons",), tx, lambda _session, _subject: []),
@@ -269,6 +270,13 @@ def _segments(session: Session, subject: Subject) -> list[dict[str, Any]]:
             {"segment": move.segment, "moved": "in" if move.is_member else "out", "time": iso(move.time_ms)}
             for move in records.moves_of(session, subject.people)
         ),
+    ]
+
+
+def _assignments(session: Session, subject: Subject) -> list[dict[str, Any]]:
+    return [
+        {"experiment": found.experiment, "variant": found.variant, "since": iso(found.first_ms)}
+        for found in assignments.assignments_of(session, subject.people)
     ]
 
 

@@ -1,0 +1,1 @@
+"""Honest measurement: assignment, and the statistics of experiments."""

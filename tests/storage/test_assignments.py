@@ -1,0 +1,50 @@
+"""Assignments on both stores: the first holds, and of two persons that become one the earliest."""
+
+from __future__ import annotations
+
+from bespeak.storage import assignments
+from bespeak.storage.assignments import Assignment
+from bespeak.storage.base import Store
+
+
+def given(store: Store, person: int, variant: str, first_ms: int, experiment: str = "e") -> None:
+    with store.write() as tx:
+        found = Assignment(person=person, experiment=experiment, variant=variant, first_ms=first_ms)
+        assignments.assign(tx, [found])
+
+
+def everybody(store: Store, experiment: str = "e") -> list[tuple[int, str, int, bool]]:
+    with store.read() as session:
+        return [(a.person, a.variant, a.first_ms, a.is_mixed) for a in assignments.assigned_to(session, experiment)]
+
+
+def test_the_first_assignment_holds(store):
+    given(store, 1, "a", 10)
+    given(store, 1, "b", 20)
+    assert everybody(store) == [(1, "a", 10, False)]
+    with store.read() as session:
+        assert assignments.variant_of(session, 1, "e") == "a"
+        assert assignments.variant_of(session, 1, "other") is None
+
+
+def test_a_merge_keeps_the_earliest_and_says_that_it_is_mixed(store):
+    given(store, 1, "a", 20)
+    given(store, 2, "b", 10)
+    given(store, 2, "x", 30, "only theirs")
+    with store.write() as tx:
+        assignments.merge(tx, 1, 2)
+    assert everybody(store) == [(1, "b", 10, True)]
+    assert everybody(store, "only theirs") == [(1, "x", 30, False)]
+
+
+def test_a_merge_of_equal_variants_is_not_mixed_and_mixed_stays_mixed(store):
+    given(store, 1, "a", 20)
+    given(store, 2, "a", 10)
+    given(store, 3, "b", 5)
+    with store.write() as tx:
+        assignments.merge(tx, 1, 2)
+    assert everybody(store) == [(1, "a", 10, False), (3, "b", 5, False)]
+    with store.write() as tx:
+        assignments.merge(tx, 1, 3)
+        assignments.merge(tx, 1, 9)
+    assert everybody(store) == [(1, "b", 5, True)]
