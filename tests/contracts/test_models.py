@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bespeak.models import (
+    AttributeFactors,
     Blend,
     Content,
     Ease,
@@ -20,6 +21,7 @@ from bespeak.models import (
     Popularity,
     RecentPopularity,
     Rp3Beta,
+    SegmentPopularity,
     SequenceRules,
     SessionLinks,
     SessionNeighbours,
@@ -40,6 +42,7 @@ MODELS = [
     Popularity(),
     RecentPopularity(),
     Trending(),
+    SegmentPopularity(),
     ItemNeighbours(shrinkage=0.0),
     UserNeighbours(neighbours=15),
     Ease(l2=1.0),
@@ -47,6 +50,7 @@ MODELS = [
     Rp3Beta(),
     SparseInverse(l2=1.0),
     ImplicitMf(factors=2, l2=0.5, alpha=5.0, threads=1),
+    AttributeFactors(factors=4, l2=0.5, alpha=5.0, ridge=1.0, rounds=20),
     Content(),
     SequenceRules(window=5),
     Slist(memory=4.0, l2=1.0),

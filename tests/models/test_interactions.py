@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bespeak.errors import InvalidInput
-from bespeak.models.interactions import History, Interactions, ItemContent
+from bespeak.models.interactions import History, Interactions, ItemContent, PersonTraits
 
 
 def test_events_are_sorted_by_person_then_time_and_ties_keep_their_order() -> None:
@@ -78,6 +78,7 @@ def test_histories_are_in_time_order_and_empty_for_people_without_events() -> No
         (lambda: History.of([1], [float("inf")]), "event 0"),
         (lambda: History.of([1, 2], [1.0]), "items 2, weights 1"),
         (lambda: ItemContent(["a"], ["one", "two"]), "'texts' has 2 rows for 1 items"),
+        (lambda: PersonTraits(["a"], {"country": []}), "'country' has 0 rows for 1 people"),
     ],
 )
 def test_wrong_input_is_refused_in_the_users_words(call, message: str) -> None:
@@ -92,3 +93,20 @@ def test_content_is_aligned_to_other_items_with_blanks_for_the_unknown() -> None
     assert [list(values) for values in aligned.attributes["genre"]] == [[], [], ["war"]]
     assert aligned.numbers["price"].tolist()[::2] == [2.0, 1.0]
     assert np.isnan(aligned.numbers["price"][1])
+
+
+def test_traits_stay_with_their_people_through_cuts_and_new_items() -> None:
+    log = Interactions.from_events(["b", "a", "c"], ["x", "y", "x"], times_ms=[1, 2, 3])
+    told = log.with_traits(PersonTraits(["c", "stranger", "a"], {"country": [["DE"], ["US"], []], "age": [["1"]] * 3}))
+    for cut in (told, told.select(np.array([False, True, True])), told.before(2), told.with_items(["new"])):
+        assert [history.traits for history in cut.histories()] == [
+            {"age": ["1"]},
+            {},
+            {"country": ["DE"], "age": ["1"]},
+        ]
+
+
+def test_a_history_without_items_may_hold_traits_and_has_none_unless_given() -> None:
+    assert History.empty({"country": ["DE"]}).traits == {"country": ["DE"]}
+    assert len(History.empty({"country": ["DE"]})) == 0
+    assert History.of([1]).traits == History.empty().traits == {}

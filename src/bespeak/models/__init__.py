@@ -15,20 +15,24 @@ visits             logs cut into visits             session_neighbours  where al
                                                     tifu_knn            ... and people of like habits
 slist              what comes next, closed form        transformer         what comes next, by attention
 attention          its layers in NumPy                 blend               a weighted sum of a few
+attribute_terms    attributes as columns               attribute_factors   vectors that attributes foretell
+                                                       segment_popularity  ... among people of one country, age
 """
 
+from bespeak.models.attribute_factors import AttributeFactors
 from bespeak.models.base import Explanation, Model, Ranking
 from bespeak.models.blend import Blend
 from bespeak.models.content import Content
 from bespeak.models.ease import Ease
 from bespeak.models.graph_filter import GraphFilter
 from bespeak.models.implicit_mf import ImplicitMf
-from bespeak.models.interactions import History, Interactions, ItemContent
+from bespeak.models.interactions import History, Interactions, ItemContent, PersonTraits
 from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.personal_frequency import PersonalFrequency
 from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import RecentPopularity
 from bespeak.models.rp3beta import Rp3Beta
+from bespeak.models.segment_popularity import SegmentPopularity
 from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.session_links import SessionLinks
 from bespeak.models.session_neighbours import SessionNeighbours
@@ -40,6 +44,7 @@ from bespeak.models.trending import Trending
 from bespeak.models.user_neighbours import UserNeighbours
 
 __all__ = [
+    "AttributeFactors",
     "Blend",
     "Content",
     "Ease",
@@ -51,11 +56,13 @@ __all__ = [
     "ItemContent",
     "ItemNeighbours",
     "Model",
+    "PersonTraits",
     "PersonalFrequency",
     "Popularity",
     "Ranking",
     "RecentPopularity",
     "Rp3Beta",
+    "SegmentPopularity",
     "SequenceRules",
     "SessionLinks",
     "SessionNeighbours",

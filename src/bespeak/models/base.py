@@ -16,10 +16,18 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.errors import InvalidInput
-from bespeak.models.interactions import Float32s, History, Int32s, Interactions, ItemContent
+from bespeak.models.interactions import (
+    Float32s,
+    History,
+    Int32s,
+    Interactions,
+    ItemContent,
+    PersonTraits,
+    Traits,
+)
 from bespeak.models.topk import top_k
 
-__all__ = ["Explanation", "History", "Interactions", "ItemContent", "Model", "Ranking"]
+__all__ = ["Explanation", "History", "Interactions", "ItemContent", "Model", "PersonTraits", "Ranking"]
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -67,7 +75,9 @@ class Model(ABC):
         holds_people: whether the fitted arrays hold single people; `forget` takes them out. Ask the model, not its
             class: a blend holds people when one of its members does.
         explains: whether `explain` splits a score into contributions of history items.
-        personal: whether the scores depend on the history.
+        personal: whether the scores depend on what the person did.
+        reads_traits: whether the scores depend on the person's traits. Ask the model, not its class: a blend reads
+            traits when one of its members does.
         item_ids: the items scored, position = index. Empty before `fit`.
     """
 
@@ -75,6 +85,7 @@ class Model(ABC):
     holds_people: ClassVar[bool] = False
     explains: ClassVar[bool] = False
     personal: ClassVar[bool] = True
+    reads_traits: ClassVar[bool] = False
 
     item_ids: Sequence[str] = ()
     _arrays: Arrays = MappingProxyType({})
@@ -88,7 +99,7 @@ class Model(ABC):
     def scores(self, histories: Sequence[History], now_ms: int) -> Float32s:
         """float32[n, n_items], higher is better. An empty history gives zeros from a personal model.
 
-        A dislike in a history never lifts any item.
+        A dislike in a history never lifts any item. Traits count only in a model that reads them.
         """
 
     def similar(self, item_index: npt.ArrayLike, k: int) -> tuple[Int32s, Float32s]:
@@ -106,6 +117,11 @@ class Model(ABC):
             InvalidInput: the score of this model is no sum over history items (`explains` is false).
         """
         raise InvalidInput(f"The scores of '{self.name}' are no sum over a history.", hint="Check `explains` first.")
+
+    def leading_trait(self, traits: Traits, item: int) -> tuple[str, str] | None:
+        """The trait (name, value) that lifts the score of `item` most; None where none does, or nothing can be told."""
+        del traits, item
+        return None
 
     def recommend(
         self, users: Sequence[str], k: int, *, exclude_seen: bool = True, now_ms: int | None = None

@@ -60,8 +60,10 @@ class Blend(Model):
         for member in self.members:
             if member.get("name") not in MEMBERS:
                 raise UnknownName("blend member", str(member.get("name")), list(MEMBERS))
-        # Of a class it is true or false for all; of a blend it hangs on the members, so it is set on the instance.
-        object.__setattr__(self, "holds_people", any(MEMBERS[member["name"]].holds_people for member in self.members))
+        # Of a class these hold for all; of a blend they hang on the members, so they are set on the instance.
+        families = [MEMBERS[member["name"]] for member in self.members]
+        object.__setattr__(self, "holds_people", any(family.holds_people for family in families))
+        object.__setattr__(self, "reads_traits", any(family.reads_traits for family in families))
 
     @classmethod
     def of(cls, fitted: Sequence[Model], weights: Sequence[float], interactions: Interactions) -> Self:

@@ -2,6 +2,7 @@
 
     Interactions   who did what with which item, when and how strongly: the ordered history and its matrices
     History        what one live person brings at serve time
+    PersonTraits   what is known of people besides what they did
     ItemContent    the texts, attributes and numbers of items
 
 Weights are signed: a positive weight says interest, a negative one dislike. Per person and item the weights are summed;
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,6 +29,10 @@ Float32s: TypeAlias = npt.NDArray[np.float32]
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Csr: TypeAlias = Any  # scipy.sparse.csr_array; SciPy ships no types
+Traits: TypeAlias = Mapping[str, Sequence[str]]
+"""Trait name -> values, such as `{"country": ["DE"]}`. A name without values is the same as no name."""
+
+NO_TRAITS: Traits = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,11 +43,13 @@ class History:
         items: int32[h], indices into the model's `item_ids`; indices outside of it are ignored by every model.
         weights: float32[h], negative for a dislike.
         times_ms: int64[h], milliseconds since 1970 UTC, ascending.
+        traits: what is known besides. Models that do not read traits see a history without items as an empty one.
     """
 
     items: Int32s
     weights: Float32s
     times_ms: Int64s
+    traits: Traits = field(default_factory=lambda: NO_TRAITS)
 
     @classmethod
     def of(
@@ -49,6 +57,7 @@ class History:
         items: npt.ArrayLike,
         weights: npt.ArrayLike | None = None,
         times_ms: npt.ArrayLike | None = None,
+        traits: Traits = NO_TRAITS,
     ) -> History:
         """Builds a history from lists in any order; sorts by time, ties keep their order.
 
@@ -65,15 +74,45 @@ class History:
         _require_same_length(items=index, weights=strengths, times_ms=times)
         _require_finite(strengths)
         order = np.argsort(times, kind="stable")
-        return cls(index[order], strengths[order], times[order])
+        return cls(index[order], strengths[order], times[order], traits)
 
     @classmethod
-    def empty(cls) -> History:
-        """The history of a person about whom nothing is known."""
-        return cls(np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+    def empty(cls, traits: Traits = NO_TRAITS) -> History:
+        """The history of a person who did nothing yet; without traits nothing is known of them at all."""
+        return cls(np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int64), traits)
 
     def __len__(self) -> int:
         return len(self.items)
+
+
+@dataclass(frozen=True, eq=False)
+class PersonTraits:
+    """What is known of people besides what they did.
+
+    Attributes:
+        user_ids: the people, position = row.
+        attributes: trait name -> one list of values per person, for example `{"country": [["DE"], []]}`.
+    """
+
+    user_ids: Sequence[str]
+    attributes: Mapping[str, Sequence[Sequence[str]]]
+
+    def __post_init__(self) -> None:
+        _require_rows("Trait", self.attributes, len(self.user_ids), "people")
+
+    def of(self, row: int) -> Traits:
+        """The traits of one person."""
+        return {name: column[row] for name, column in self.attributes.items() if column[row]}
+
+    def aligned(self, user_ids: Sequence[str]) -> PersonTraits:
+        """The same traits in the order of `user_ids`; people without traits get empty entries."""
+        row = {user: position for position, user in enumerate(self.user_ids)}
+        return self.taken([row.get(user, -1) for user in user_ids], user_ids)
+
+    def taken(self, rows: Sequence[int], user_ids: Sequence[str]) -> PersonTraits:
+        """The traits of some rows, -1 for none, under other ids."""
+        columns = {name: [column[i] if i >= 0 else () for i in rows] for name, column in self.attributes.items()}
+        return PersonTraits(user_ids, columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +130,7 @@ class Interactions:
         class_index: int16[e] into `class_names`, or None when the events carry no signal class.
         class_names: the signal classes.
         is_ordered: whether the order of a person's events means anything; without it no model may learn from it.
+        traits: of the people, in the order of `user_ids`; None when nothing is known. See `with_traits`.
     """
 
     user_ids: Sequence[str]
@@ -103,6 +143,7 @@ class Interactions:
     class_index: npt.NDArray[np.int16] | None = None
     class_names: Sequence[str] = ()
     is_ordered: bool = True
+    traits: PersonTraits | None = None
 
     @classmethod
     def from_events(
@@ -286,10 +327,22 @@ class Interactions:
         added = tuple(dict.fromkeys(item for item in item_ids if item not in self.positions))
         return replace(self, item_ids=(*self.item_ids, *added)) if added else self
 
+    def with_traits(self, traits: PersonTraits) -> Interactions:
+        """The same events of people of whom something is known; people without an event here are left out.
+
+        Example:
+            >>> log = Interactions.from_events(["ann", "bob"], ["x", "y"])
+            >>> told = log.with_traits(PersonTraits(["bob"], {"country": [["DE"]]}))
+            >>> told.history(0).traits, told.history(1).traits
+            ({}, {'country': ['DE']})
+        """
+        return replace(self, traits=traits.aligned(self.user_ids))
+
     def history(self, user: int) -> History:
-        """The ordered history of the person at index `user`."""
+        """The ordered history of the person at index `user`, with their traits."""
         events = slice(self.row_starts[user], self.row_starts[user + 1])
-        return History(self.item_index[events], self.weights[events], self.times_ms[events])
+        traits = NO_TRAITS if self.traits is None else self.traits.of(user)
+        return History(self.item_index[events], self.weights[events], self.times_ms[events], traits)
 
     def histories(self, users: npt.ArrayLike | None = None) -> list[History]:
         """The ordered histories of `users` (indices), of everybody when left out."""
@@ -314,14 +367,10 @@ class ItemContent:
     numbers: Mapping[str, Float64s] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        n_items = len(self.item_ids)
         columns: dict[str, Sequence[Any] | Float64s] = {**self.attributes, **self.numbers}
         if self.texts:
             columns["texts"] = self.texts
-        for name, column in columns.items():
-            if len(column) != n_items:
-                message = f"Item content '{name}' has {len(column)} rows for {n_items} items."
-                raise InvalidInput(message, hint="Give one entry per item, empty where nothing is known.")
+        _require_rows("Item content", columns, len(self.item_ids), "items")
 
     def aligned(self, item_ids: Sequence[str]) -> ItemContent:
         """The same content in the order of `item_ids`; items without content get empty entries."""
@@ -355,6 +404,13 @@ def _require_same_length(**columns: Sequence[Any] | npt.NDArray[Any]) -> None:
     if len(set(lengths.values())) > 1:
         stated = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise InvalidInput(f"These lists differ in length: {stated}.", hint="Give one entry per event.")
+
+
+def _require_rows(what: str, columns: Mapping[str, Sequence[Any] | Float64s], n: int, of: str) -> None:
+    for name, column in columns.items():
+        if len(column) != n:
+            message = f"{what} '{name}' has {len(column)} rows for {n} {of}."
+            raise InvalidInput(message, hint="Give one entry for each, empty where nothing is known.")
 
 
 def _require_range(name: str, index: npt.NDArray[Any], size: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bespeak.models.attribute_factors import AttributeFactors
 from bespeak.models.base import Model
 from bespeak.models.content import Content
 from bespeak.models.ease import Ease
@@ -12,6 +13,7 @@ from bespeak.models.personal_frequency import PersonalFrequency
 from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import RecentPopularity
 from bespeak.models.rp3beta import Rp3Beta
+from bespeak.models.segment_popularity import SegmentPopularity
 from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.session_links import SessionLinks
 from bespeak.models.session_neighbours import SessionNeighbours
@@ -28,6 +30,7 @@ MEMBERS: dict[str, type[Model]] = {
         Popularity,
         RecentPopularity,
         Trending,
+        SegmentPopularity,
         ItemNeighbours,
         UserNeighbours,
         Ease,
@@ -35,6 +38,7 @@ MEMBERS: dict[str, type[Model]] = {
         Rp3Beta,
         SparseInverse,
         ImplicitMf,
+        AttributeFactors,
         Content,
         SequenceRules,
         Slist,

@@ -1,0 +1,179 @@
+"""Factors with attributes: people and items as short vectors that their traits and attributes foretell.
+
+Regression-based latent factors (Agarwal and Chen, "Regression-based latent factor models", KDD 2009) with the squared
+loss over all pairs of iALS (Hu, Koren, Volinsky 2008): p_u and y_i are drawn around what x_u, the person's traits, and
+z_i, the item's attributes, foretell. Minimised is
+
+    sum over u, i of c_ui (t_ui - p_u . y_i)^2 + l2 (sum |p_u - A'x_u|^2 + sum |y_i - B'z_i|^2 + ridge (|A|^2 + |B|^2))
+
+with t = 1 and c = 1 + alpha w for a like of strength w, t = 0 elsewhere, c = 1 + alpha w for dislikes. Each of p, A, y
+and B in turn has a closed form, a ridge regression given the others. x and z hold a constant 1 besides, so A and B also
+know what holds for everybody. LightFM (Kula 2015) has the same shape with vectors that are sums of those of attributes
+alone; here a person or item with events has an own part too.
+
+A person's vector is one solve from the likes and traits given. With traits alone it is A'x_u, so the cold are ranked by
+what people like them chose; with nothing at all it is 0. An item without events stands at B'z_i. A dislike of strength
+x subtracts x max(0, cos(y_i, y_j)) / 2 from item j, so that it can lift nothing.
+
+A trait value that fewer than `min_people` distinct people have is not read, and only the sums A over all of them are
+kept, never a person's vector.
+
+Cost: per round events * factors^2 + (people + items) * factors^3 / 3; memory (people + items) * factors numbers while
+fitting, items * factors after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array, hstack
+
+from bespeak.models.attribute_terms import AttributeTerms
+from bespeak.models.base import Model
+from bespeak.models.interactions import Csr, Float32s, Float64s, History, Int32s, Interactions, ItemContent
+from bespeak.models.strength import Weighting, dislikes, stacked, strengthened
+from bespeak.models.topk import top_k
+
+_DISLIKE_PUSH = np.float32(0.5)
+_MIN_ITEMS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class AttributeFactors(Model):
+    """iALS whose vectors lean on traits and attributes.
+
+    Args:
+        factors: length of the vectors.
+        l2: how strongly a vector is held to what its attributes foretell.
+        alpha: how much more a like of strength 1 weighs than an unseen pair.
+        ridge: shrinks the vectors of traits and attributes, in people or items.
+        rounds: alternations.
+        min_people: distinct people behind a trait value that is read.
+        weighting: how summed weights become strengths.
+        seed: of the first vectors.
+    """
+
+    name: ClassVar[str] = "attribute_factors"
+    reads_traits: ClassVar[bool] = True
+
+    factors: int = 32
+    l2: float = 50.0
+    alpha: float = 2.0
+    ridge: float = 50.0
+    rounds: int = 8
+    min_people: int = 5
+    weighting: Weighting = "log"
+    seed: int = 0
+
+    def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
+        """See `Model.fit`; without traits and attributes it is iALS around one mean."""
+        signed = strengthened(interactions.net, self.weighting).copy()  # it shares its pattern with the log
+        signed.eliminate_zeros()
+        has_likes = (
+            np.diff(signed.maximum(0).tocsr().indptr) > 0 if signed.nnz else np.zeros(interactions.n_users, bool)
+        )
+        columns = {} if interactions.traits is None else interactions.traits.attributes
+        terms = AttributeTerms.of(columns, has_likes, self.min_people)
+        people = _with_one(terms.matrix_of(columns, interactions.n_users))[has_likes]
+        things = _item_terms(interactions, items)
+        signed = signed[has_likes]
+        by_item = signed.T.tocsr()
+        by_item.sort_indices()
+        vectors = np.random.default_rng(self.seed).normal(0, 0.1, (interactions.n_items, self.factors))
+        vectors[np.diff(by_item.indptr) == 0] = 0
+        of_traits = np.zeros((people.shape[1], self.factors))
+        of_attributes = np.zeros((things.shape[1], self.factors))
+        for _ in range(self.rounds if signed.nnz else 0):
+            own = self._solved(signed, vectors, people @ of_traits)
+            of_traits = self._foretold(people, own)
+            vectors = self._solved(by_item, own, things @ of_attributes)
+            of_attributes = self._foretold(things, vectors)
+        kept = vectors.astype(np.float32)
+        arrays = terms.arrays("terms") | {
+            "vectors": kept,
+            "gram": kept.T.astype(np.float64) @ kept,
+            "trait_vectors": of_traits.astype(np.float32),
+        }
+        return self._fitted(interactions.item_ids, arrays, interactions)
+
+    def scores(self, histories: Sequence[History], now_ms: int) -> Float32s:
+        """See `Model.scores`; traits alone give scores too. The time plays no part."""
+        signed = stacked(histories, len(self.item_ids), self.weighting)
+        scores = np.asarray(self.person_vectors(signed, histories) @ self._vectors.T, np.float32)
+        disliked = dislikes(signed)
+        for row in np.flatnonzero(np.diff(disliked.indptr)):
+            entries = slice(disliked.indptr[row], disliked.indptr[row + 1])
+            near = np.maximum(self._directions[disliked.indices[entries]] @ self._directions.T, 0)
+            near[np.arange(len(near)), disliked.indices[entries]] = 1
+            scores[row] -= _DISLIKE_PUSH * (disliked.data[entries] @ near)
+        return scores
+
+    def person_vectors(self, signed: Csr, histories: Sequence[History]) -> Float32s:
+        """float32[n, factors]: zero for a person without likes and known traits."""
+        held = self._terms.matrix([history.traits for history in histories])
+        likes = signed.maximum(0).tocsr() if signed.nnz else signed
+        likes.eliminate_zeros()
+        is_known = (np.diff(held.indptr) > 0) | (np.diff(likes.indptr) > 0)
+        foretold = np.asarray(_with_one(held) @ self._array("trait_vectors"), np.float64) * is_known[:, None]
+        base = np.asarray(self._array("gram"), np.float64)
+        return self._solved(likes, self._vectors.astype(np.float64), foretold, base).astype(np.float32)
+
+    def similar(self, item_index: npt.ArrayLike, k: int) -> tuple[Int32s, Float32s]:
+        """See `Model.similar`: cosine of the item vectors."""
+        chosen = np.asarray(item_index, np.int64)
+        itself = np.zeros((len(chosen), len(self.item_ids)), bool)
+        itself[np.arange(len(chosen)), chosen] = True
+        return top_k(self._directions[chosen] @ self._directions.T, k, itself)
+
+    @cached_property
+    def _terms(self) -> AttributeTerms:
+        self._array("vectors")
+        return AttributeTerms.from_arrays("terms", self._arrays)
+
+    @cached_property
+    def _vectors(self) -> Float32s:
+        return np.asarray(self._array("vectors"))
+
+    @cached_property
+    def _directions(self) -> Float32s:
+        lengths = np.linalg.norm(self._vectors, axis=1, keepdims=True)
+        return np.asarray(self._vectors / np.where(lengths > 0, lengths, 1), np.float32)
+
+    def _solved(self, signed: Csr, others: Float64s, foretold: Float64s, gram: Float64s | None = None) -> Float64s:
+        """float64[n, factors]: each row's vector given those of the other side and what its attributes foretell.
+
+        (V'V + sum alpha |w_i| v_i v_i' + l2 I) p = sum over likes (1 + alpha w_i) v_i + l2 * foretold; rows without an
+        entry stand where they are foretold to.
+        """
+        solved = foretold.copy()
+        base = (others.T @ others if gram is None else gram) + self.l2 * np.eye(self.factors)
+        for row in np.flatnonzero(np.diff(signed.indptr)):
+            entries = slice(signed.indptr[row], signed.indptr[row + 1])
+            known, strengths = others[signed.indices[entries]], signed.data[entries].astype(np.float64)
+            extra = self.alpha * np.abs(strengths)
+            wanted = np.where(strengths > 0, 1 + extra, 0)
+            right = wanted @ known + self.l2 * foretold[row]
+            solved[row] = np.linalg.solve(base + known.T @ (extra[:, None] * known), right)
+        return solved
+
+    def _foretold(self, terms: Csr, vectors: Float64s) -> Float64s:
+        """float64[terms, factors]: the ridge regression of vectors on attributes."""
+        square = (terms.T @ terms).toarray() + self.ridge * np.eye(terms.shape[1])
+        return np.asarray(np.linalg.solve(square, terms.T @ vectors), np.float64)
+
+
+def _with_one(terms: Csr) -> Csr:
+    """CSR float64[n, 1 + terms]: a constant 1 before the terms."""
+    return hstack([csr_array(np.ones((terms.shape[0], 1))), terms], format="csr").astype(np.float64)
+
+
+def _item_terms(interactions: Interactions, items: ItemContent | None) -> Csr:
+    """CSR float64[n_items, 1 + attribute values that at least two items have]."""
+    columns = (items or ItemContent(())).aligned(interactions.item_ids).attributes
+    terms = AttributeTerms.of(columns, np.ones(interactions.n_items, bool), _MIN_ITEMS)
+    return _with_one(terms.matrix_of(columns, interactions.n_items))
