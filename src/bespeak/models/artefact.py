@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -24,9 +24,11 @@ import numpy as np
 from bespeak.errors import InvalidInput, StoreError, StoreTooNew
 from bespeak.models.base import Model
 from bespeak.models.families import model_class
+from bespeak.models.fitted import Fitted
 from bespeak.models.packing import pack_strings, unpack_strings
 
 FORMAT_VERSION = 1
+F = TypeVar("F", bound=Fitted)
 _ARRAY_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -67,7 +69,7 @@ class Artefact:
 
 
 def save(
-    model: Model,
+    model: Fitted,
     folder: Path,
     *,
     trained_ms: tuple[int, int] = (0, 0),
@@ -84,7 +86,7 @@ def save(
         raise InvalidInput(f"There is a model version at {folder.name} already.", hint="Choose a new version name.")
     arrays = model.arrays()
     if not arrays:
-        raise InvalidInput(f"The model '{model.name}' is not fitted.", hint="Call fit(interactions) first.")
+        raise InvalidInput(f"The model '{model.name}' is not fitted.", hint="Call fit(...) first.")
     header = Header(
         format_version=FORMAT_VERSION,
         model=model.name,
@@ -165,13 +167,29 @@ def load(folder: Path) -> Artefact:
         UnknownName: its model does not exist in this release.
     """
     header = read_header(folder)
-    family = model_class(header.model)
+    return Artefact(_restored(folder, header, model_class(header.model)), header)
+
+
+def load_as(folder: Path, kind: type[F]) -> F:
+    """The version at `folder`, which must be of this kind, arrays mapped read-only: for what is no ranking model.
+
+    Raises:
+        StoreError: the folder holds no version of this kind, or a file of it is missing or damaged.
+        StoreTooNew: a newer release wrote it.
+    """
+    header = read_header(folder)
+    if header.model != kind.name:
+        raise StoreError(f"Model version {folder.name} holds no '{kind.name}'.", hint="Train again.")
+    return _restored(folder, header, kind)
+
+
+def _restored(folder: Path, header: Header, kind: type[F]) -> F:
     try:
         arrays = {name: _mapped(folder / f"{_checked(name)}.npy") for name in header.arrays}
         ids = {name: _mapped(folder / f"{name}.npy") for name in ("item_ids_utf8", "item_ids_ends")}
     except (OSError, ValueError) as error:
         raise StoreError(f"Model version {folder.name} is damaged.", hint="Train again.") from error
-    return Artefact(family.from_arrays(header.settings, unpack_strings("item_ids", ids), arrays), header)
+    return kind.from_arrays(header.settings, unpack_strings("item_ids", ids), arrays)
 
 
 def _mapped(path: Path) -> np.ndarray[Any, Any]:

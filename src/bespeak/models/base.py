@@ -6,16 +6,16 @@ the call, so consent, erasure and cold start are one path. A model that must kee
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from bespeak.errors import InvalidInput
+from bespeak.models.fitted import Arrays, Fitted
 from bespeak.models.interactions import (
     Float32s,
     History,
@@ -27,9 +27,7 @@ from bespeak.models.interactions import (
 )
 from bespeak.models.topk import top_k
 
-__all__ = ["Explanation", "History", "Interactions", "ItemContent", "Model", "PersonTraits", "Ranking"]
-
-Arrays = Mapping[str, npt.NDArray[Any]]
+__all__ = ["Arrays", "Explanation", "History", "Interactions", "ItemContent", "Model", "PersonTraits", "Ranking"]
 
 SCORE_BLOCK_BYTES = 64 << 20
 """Scores of many people are computed in blocks of at most this size."""
@@ -67,7 +65,7 @@ class Ranking:
         return [self.item_ids[i] for i in self.index[row].tolist() if i >= 0]
 
 
-class Model(ABC):
+class Model(Fitted):
     """One algorithm. Subclasses are frozen dataclasses, one file each; the dataclass fields are the settings.
 
     Attributes:
@@ -81,14 +79,10 @@ class Model(ABC):
         item_ids: the items scored, position = index. Empty before `fit`.
     """
 
-    name: ClassVar[str]
-    holds_people: ClassVar[bool] = False
     explains: ClassVar[bool] = False
     personal: ClassVar[bool] = True
     reads_traits: ClassVar[bool] = False
 
-    item_ids: Sequence[str] = ()
-    _arrays: Arrays = MappingProxyType({})
     _training: Interactions | None = None
 
     @abstractmethod
@@ -168,42 +162,8 @@ class Model(ABC):
         """How many people to score at once so that their scores stay within `SCORE_BLOCK_BYTES`."""
         return max(1, SCORE_BLOCK_BYTES // (4 * max(1, len(self.item_ids))))
 
-    def settings(self) -> dict[str, Any]:
-        """The constructor arguments, as plain JSON values."""
-        return {setting.name: getattr(self, setting.name) for setting in fields(self)}  # type: ignore[arg-type]
-
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """The fitted parameters by name: all that `from_arrays` needs besides settings and item ids."""
-        return dict(self._arrays)
-
-    @classmethod
-    def from_arrays(cls, settings: Mapping[str, Any], item_ids: Sequence[str], arrays: Arrays) -> Self:
-        """The fitted model again. The arrays may be mapped read-only; they are never written to.
-
-        Raises:
-            InvalidInput: a setting that this model does not have.
-        """
-        try:
-            model = cls(**settings)
-        except TypeError as error:
-            known = ", ".join(setting.name for setting in fields(cls))  # type: ignore[arg-type]
-            raise InvalidInput(f"Wrong settings for the model '{cls.name}'.", hint=f"Known: {known}.") from error
-        return model._fitted(item_ids, arrays)
-
     def _fitted(self, item_ids: Sequence[str], arrays: Arrays, training: Interactions | None = None) -> Self:
-        """A copy with the same settings that carries fitted parameters (settings themselves stay frozen)."""
-        model = replace(self)  # type: ignore[type-var]
-        object.__setattr__(model, "item_ids", item_ids)
-        object.__setattr__(model, "_arrays", dict(arrays))
+        """See `Fitted._fitted`; a model that was fitted here also carries its training data."""
+        model = super()._fitted(item_ids, arrays)
         object.__setattr__(model, "_training", training)
         return model
-
-    def _array(self, name: str) -> npt.NDArray[Any]:
-        """One fitted array.
-
-        Raises:
-            InvalidInput: the model is not fitted.
-        """
-        if name not in self._arrays:
-            raise InvalidInput(f"The model '{self.name}' is not fitted.", hint="Call fit(interactions) first.")
-        return self._arrays[name]
