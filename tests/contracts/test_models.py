@@ -20,11 +20,9 @@ from bespeak.models import (
     PersonalFrequency,
     Popularity,
     RecentPopularity,
-    Rp3Beta,
     SegmentPopularity,
     SequenceRules,
     SessionLinks,
-    SessionNeighbours,
     Slist,
     SparseInverse,
     TifuKnn,
@@ -47,14 +45,12 @@ MODELS = [
     UserNeighbours(neighbours=15),
     Ease(l2=1.0),
     GraphFilter(),
-    Rp3Beta(),
     SparseInverse(l2=1.0),
     ImplicitMf(factors=2, l2=0.5, alpha=5.0, threads=1),
     AttributeFactors(factors=4, l2=0.5, alpha=5.0, ridge=1.0, rounds=20),
     Content(),
     SequenceRules(window=5),
     Slist(memory=4.0, l2=1.0),
-    SessionNeighbours(gap_minutes=None),
     SessionLinks(gap_minutes=None),
     PersonalFrequency(),
     TifuKnn(neighbours=15),
@@ -292,11 +288,7 @@ def test_tiny_data_gives_an_answer(model: Model, data: Interactions) -> None:
 
 
 def test_only_neighbourhoods_of_people_hold_people() -> None:
-    assert {model.name for model in MODELS if model.holds_people} == {
-        "user_neighbours",
-        "session_neighbours",
-        "tifu_knn",
-    }
+    assert {model.name for model in MODELS if model.holds_people} == {"user_neighbours", "tifu_knn"}
 
 
 @named([model for model in MODELS if not model.holds_people])

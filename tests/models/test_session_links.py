@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from bespeak.models import History, Interactions, SessionLinks, SessionNeighbours
+from bespeak.models import History, Interactions, SessionLinks
 
 PLAIN = {"gap_minutes": None, "rarity": 0.0, "item_rarity": 0.0, "length": 0.0, "recency": 0.0}
 
@@ -59,7 +59,7 @@ def test_common_items_count_less(settings: dict[str, float]) -> None:
     assert lowered == pytest.approx(plain * (shares[:, None] if "rarity" in settings else shares))
 
 
-def test_without_decays_all_visits_as_neighbours_add_up_to_links() -> None:
+def test_without_decays_links_add_up_to_what_all_visits_that_share_an_item_say() -> None:
     rng = np.random.default_rng(5)
     users = np.repeat(np.arange(40), 4)
     items = np.concatenate([rng.permutation(12)[:4] for _ in range(40)])  # no repeats: then each item has one place
@@ -74,10 +74,16 @@ def test_without_decays_all_visits_as_neighbours_add_up_to_links() -> None:
         "item_rarity": 0.3,
         "recency": 0.5,
     }
-    neighbours = SessionNeighbours(**shared, neighbours=1000).fit(log)
     linked = SessionLinks(**shared, behind_share=1.0, second_step=0.0).fit(log)
-    query = [History.of([1, 5, 7]), History.of([0])]
-    np.testing.assert_allclose(linked.scores(query, 0), neighbours.scores(query, 0), rtol=1e-5)
+    likes = [1, 5, 7]
+    n = np.bincount(items, minlength=12)
+    expected = np.zeros(12)
+    for visit, held in enumerate(items.reshape(40, 4)):
+        said = 4**-0.4 * math.exp(-((39 - visit) / 40) / 0.5)
+        for steps, like in enumerate(reversed(likes)):
+            if like in held:
+                expected[held] += math.exp(-steps / 2) * said * n[like] ** -0.6 * n[held] ** -0.3
+    np.testing.assert_allclose(linked.scores([History.of(likes)], 0)[0], expected, rtol=1e-5)
 
 
 def test_only_the_strongest_links_of_an_item_are_kept() -> None:

@@ -9,8 +9,7 @@ families           the algorithms by name           ease                closed-f
 artefact           a fitted model on disk           implicit_mf         people and items as short vectors
 packing            strings and CSR as arrays        content             alike texts and attributes
 members            what a blend is made of          sequence_rules      what people went on to
-visits             logs cut into visits             session_neighbours  where alike visits went
-                                                    session_links       what stands near in visits
+visits             logs cut into visits             session_links       what stands near in visits
                                                     personal_frequency  what a person comes back to
                                                     tifu_knn            ... and people of like habits
 slist              what comes next, closed form        transformer         what comes next, by attention
@@ -31,11 +30,9 @@ from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.personal_frequency import PersonalFrequency
 from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import RecentPopularity
-from bespeak.models.rp3beta import Rp3Beta
 from bespeak.models.segment_popularity import SegmentPopularity
 from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.session_links import SessionLinks
-from bespeak.models.session_neighbours import SessionNeighbours
 from bespeak.models.slist import Slist
 from bespeak.models.sparse_inverse import SparseInverse
 from bespeak.models.tifu_knn import TifuKnn
@@ -61,11 +58,9 @@ __all__ = [
     "Popularity",
     "Ranking",
     "RecentPopularity",
-    "Rp3Beta",
     "SegmentPopularity",
     "SequenceRules",
     "SessionLinks",
-    "SessionNeighbours",
     "Slist",
     "SparseInverse",
     "TifuKnn",

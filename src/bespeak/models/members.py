@@ -12,11 +12,9 @@ from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.personal_frequency import PersonalFrequency
 from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import RecentPopularity
-from bespeak.models.rp3beta import Rp3Beta
 from bespeak.models.segment_popularity import SegmentPopularity
 from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.session_links import SessionLinks
-from bespeak.models.session_neighbours import SessionNeighbours
 from bespeak.models.slist import Slist
 from bespeak.models.sparse_inverse import SparseInverse
 from bespeak.models.tifu_knn import TifuKnn
@@ -35,7 +33,6 @@ MEMBERS: dict[str, type[Model]] = {
         UserNeighbours,
         Ease,
         GraphFilter,
-        Rp3Beta,
         SparseInverse,
         ImplicitMf,
         AttributeFactors,
@@ -43,7 +40,6 @@ MEMBERS: dict[str, type[Model]] = {
         SequenceRules,
         Slist,
         Transformer,
-        SessionNeighbours,
         SessionLinks,
         PersonalFrequency,
         TifuKnn,

@@ -4,7 +4,8 @@
 
 x are strengths of likes, d_u and d_i their sums per person and per item. The three exponents say how much less it tells
 that a busy person liked both, that the known item is popular, and that the scored item is. Half, half and one make the
-cosine-like matrix of GF-CF; RP3beta ties `person` to `known`; LinkProp (Fu et al., WWW 2022) leaves all three free.
+cosine-like matrix of GF-CF; RP3beta (Paudel et al., 2017) ties `person` to `known`; LinkProp (Fu et al., WWW 2022)
+leaves all three free.
 
 Cost: sum over people of (items of that person)^2 operations; memory is bounded by working on blocks of items.
 """

@@ -1,7 +1,7 @@
 """Session links: what stands near an item in visits, before it or after it, in one step or in two.
 
-Session neighbours (see `session_neighbours`) in which every visit speaks and counts from each shared item add up to a
-matrix of items, so no visit needs to be kept. With the places a, b of the visits s:
+Neighbourhoods of visits in which every visit speaks and counts from each shared item add up to a matrix of items, so no
+visit needs to be kept. With the places a, b of the visits s:
 
     N_ij = sum over s of |s|^(-length) e^(-age(s) / recency) * sum over a of i, b of j, |b - a| <= window, of c(b - a)
     c(g) = e^(-(g - 1) / ahead) after,  behind_share e^(-(-g - 1) / behind) before,  1 at g = 0
