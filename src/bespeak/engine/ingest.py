@@ -75,7 +75,7 @@ class Ingest:
             with self._store.write() as tx:
                 # Inside the transaction nobody else can commit any more, so an unchanged token means: nobody did.
                 token = self._store.change_token()
-                self._book.begin(tx, keeps=token == self._token)
+                self._book.begin(tx, is_alone=token == self._token)
                 self._token = token
                 batch = _Batch(self, tx, self._now_ms())
                 results = batch.write(requests)

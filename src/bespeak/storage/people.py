@@ -16,7 +16,7 @@ from bespeak.storage.rows import as_bytes, as_int
 
 
 class ProfileRow(msgspec.Struct, frozen=True):
-    """One stored profile: `version` counts its writes, `body` is the encoded profile."""
+    """One stored profile: `version` counts its writes, so two versions of one person differ; `body` is encoded."""
 
     person_id: int
     version: int
@@ -77,6 +77,12 @@ def profiles(session: Session, people: Iterable[int]) -> dict[int, ProfileRow]:
         "profiles", ("person_id", "version", "updated_ms", "body"), ("person_id",), [(p,) for p in people]
     )
     return {as_int(r[0]): ProfileRow(as_int(r[0]), as_int(r[1]), as_int(r[2]), as_bytes(r[3])) for r in rows}
+
+
+def profile_versions(session: Session, people: Iterable[int]) -> dict[int, int]:
+    """Returns person -> version of the stored profile for those that have one, without reading the profiles."""
+    rows = session.lookup("profiles", ("person_id", "version"), ("person_id",), [(p,) for p in people])
+    return {as_int(person): as_int(version) for person, version in rows}
 
 
 def profile_batch(session: Session, after: int, limit: int) -> list[ProfileRow]:

@@ -1,8 +1,12 @@
-"""The profiles of a batch: kept between batches only while nobody else can have written."""
+"""The profiles of a batch: kept between batches, and never folded onto once somebody else has written them."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
+
+import pytest
 
 from bespeak.engine.folding import profile_book
 from bespeak.engine.folding.profile_book import MEMORY_PER_STORED_BYTE, ProfileBook
@@ -50,6 +54,87 @@ def test_what_another_engine_folded_in_between_is_not_lost(make):
     assert first.profiles.differing() == []
 
 
+@pytest.mark.parametrize("other", ["event", "rebuild", "merge", "erase"])
+def test_no_kept_profile_is_folded_onto_after_another_engine_changed_the_person(make, other):
+    first, second = make(), make()
+    first.track([view("p1"), view("p2", None, anonymousId="d")], source="backend")
+    before = version(first)
+    if other == "event":
+        second.track([view("p3")], source="backend")
+    elif other == "rebuild":
+        second.profiles.rebuild([second.profiles.find("u1")])
+    elif other == "merge":
+        second.track([view("p3", anonymousId="d")], source="backend")
+    else:
+        second.privacy.erase("u1")
+        before = 0  # the next event makes another person
+    assert other == "erase" or version(first) > before
+    first.track([view("p4"), view("p5", None, anonymousId="d")], source="backend")
+    assert version(first) > before
+    assert first.profiles.differing() == []
+    expected = {"event": 3, "rebuild": 2, "merge": 5, "erase": 1}
+    assert first.profiles.get("u1").n_events == expected[other]
+
+
+def test_who_nobody_else_wrote_is_not_decoded_again(make, monkeypatch):
+    first, second = make(), make()
+    first.track([view("p1"), view("p2", "u2")], source="backend")
+    second.track([view("p3", "u2")], source="backend")
+    decoded = []
+    monkeypatch.setattr(profile_book, "decode", lambda body: decoded.append(decode(body).identities) or decode(body))
+    first.track([view("p4"), view("p5", "u2")], source="backend")
+    assert [list(ids["user_id"]) for ids in decoded] == [["u2"]]
+
+
+N_BATCHES, PER_BATCH = 40, 5
+SENDER = """
+import random, sys
+from bespeak.engine import Engine
+
+project, worker, n_batches, per_batch = sys.argv[1], *map(int, sys.argv[2:])
+rng = random.Random(worker)
+with Engine.open(project) as engine:
+    print("open", flush=True)
+    sys.stdin.readline()
+    for number in range(n_batches):
+        events = [
+            {
+                "type": "track",
+                "event": "Product Viewed",
+                "userId": f"u{rng.randrange(4)}" if rng.random() < 0.7 else None,
+                "anonymousId": f"a{rng.randrange(6)}",
+                "messageId": f"{worker}-{number}-{place}",
+                "properties": {"product_id": f"p{rng.randrange(9)}"},
+            }
+            for place in range(per_batch)
+        ]
+        engine.track(events, source="backend")
+"""
+
+
+def test_two_processes_that_write_the_same_people_lose_nothing_of_each_other(engine):
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SENDER, str(engine.core.folder.root), *map(str, (worker, N_BATCHES, PER_BATCH))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for worker in (1, 2)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()  # both begin at the same moment
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=120)
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sum(profile.n_events for _, profile in engine.profiles.all()) == 2 * N_BATCHES * PER_BATCH
+    assert engine.profiles.differing() == []
+
+
 def test_a_batch_that_fails_leaves_nothing_in_memory(engine, monkeypatch):
     engine.track([view("p1")], source="backend")
     before = encode(engine.profiles.get("u1"))
@@ -89,7 +174,7 @@ def test_those_who_were_active_last_are_kept_up_to_the_bound(engine, monkeypatch
     for expected in (range(6), (1, 2, 3)):
         decoded.clear()
         with engine.core.store.write() as tx:
-            book.begin(tx, keeps=True)
+            book.begin(tx, is_alone=True)
             book.load(people)
             book.fold(people[0], Observation(time_ms=1, received_ms=1, message_id="m"))
             book.write(tx, 1)

@@ -1,7 +1,9 @@
 """The live profiles of a batch: loaded once, folded in place, written once.
 
-Between batches it keeps what it decoded for as long as nobody else can have written (`Store.change_token`), so that
-people who are active now cost no read and no decoding.
+Between batches it keeps what it decoded, so that people who are active now cost no read and no decoding. Where somebody
+else may have written since (`Store.change_token`), a kept profile is used only if its row still has the version that it
+was stored as: every write of a row raises the version, and a row that was deleted never comes back, as its person is
+gone.
 """
 
 from __future__ import annotations
@@ -27,12 +29,17 @@ MEMORY_PER_STORED_BYTE = 8
 
 
 class _Held:
-    """A decoded profile, the version it was last stored as, and how large it was then."""
+    """A decoded profile, the version it was last stored as (0 if never), and how large it was then.
 
-    __slots__ = ("n_bytes", "profile", "version")
+    Attributes:
+        round: the last one in which nobody else can have written the row.
+    """
 
-    def __init__(self, profile: Profile, version: int = 0, n_bytes: int = 0) -> None:
+    __slots__ = ("n_bytes", "profile", "round", "version")
+
+    def __init__(self, profile: Profile, round_: int, version: int = 0, n_bytes: int = 0) -> None:
         self.profile = profile
+        self.round = round_
         self.version = version
         self.n_bytes = n_bytes
 
@@ -50,15 +57,16 @@ class ProfileBook:
         self._max_stored_bytes = max_kept_bytes // MEMORY_PER_STORED_BYTE
         self._held: OrderedDict[int, _Held] = OrderedDict()
         self._n_bytes = 0
+        self._round = 0
         self._dirty: dict[int, Profile] = {}
         self._tx: Transaction | None = None
 
-    def begin(self, tx: Transaction, *, keeps: bool) -> None:
-        """Starts a batch; what was kept is dropped unless nobody else can have written."""
+    def begin(self, tx: Transaction, *, is_alone: bool) -> None:
+        """Starts a batch; what is kept is trusted as it is if nobody else can have written since the last batch."""
         self._tx = tx
         self._dirty = {}
-        if not keeps:
-            self.forget()
+        if not is_alone:
+            self._round += 1
 
     def forget(self) -> None:
         """Drops everything: a batch failed, so what was folded was not written."""
@@ -74,23 +82,40 @@ class ProfileBook:
             self._n_bytes -= self._held.popitem(last=False)[1].n_bytes
 
     def load(self, persons: Iterable[int]) -> None:
-        """Reads the profiles that are not held yet."""
+        """Reads the profiles that are not held yet, and those that somebody else has written since."""
         assert self._tx is not None
-        missing = [person for person in persons if person not in self._held]
+        missing: list[int] = []
+        kept: list[int] = []
+        for person in persons:
+            held = self._held.get(person)
+            if held is None:
+                missing.append(person)
+            elif held.round != self._round:
+                kept.append(person)
+        stored = people.profile_versions(self._tx, kept) if kept else {}
+        for person in kept:
+            held = self._held[person]
+            if stored.get(person, 0) == held.version:
+                held.round = self._round
+            else:
+                self._drop(person)
+                missing.append(person)
         for person, row in people.profiles(self._tx, missing).items():
-            self._held[person] = _Held(decode(row.body), row.version, len(row.body))
+            self._held[person] = _Held(decode(row.body), self._round, row.version, len(row.body))
             self._n_bytes += len(row.body)
 
     def begin_profile(self, person: int) -> None:
         """Starts the profile of a person who was just made: there is none to look for in the store."""
-        self._held[person] = _Held(Profile())
+        self._held[person] = _Held(Profile(), self._round)
 
     def open(self, person: int) -> Profile:
         """Returns a person's profile, a new one when there is none."""
         held = self._held.get(person)
-        if held is None:
+        if held is None or held.round != self._round:
             self.load([person])
-            held = self._held.setdefault(person, _Held(Profile()))
+            held = self._held.get(person)
+            if held is None:
+                held = self._held[person] = _Held(Profile(), self._round)
         return held.profile
 
     def fold(self, person: int, observation: Observation) -> None:
@@ -104,9 +129,7 @@ class ProfileBook:
         other = self.open(absorbed)
         into = self.open(root)
         merge(into, other, self._settings)
-        gone = self._held.pop(absorbed, None)
-        if gone is not None:
-            self._n_bytes -= gone.n_bytes
+        self._drop(absorbed)
         self._dirty.pop(absorbed, None)
         self._dirty[root] = into
 
@@ -123,3 +146,6 @@ class ProfileBook:
             rows.append(ProfileRow(person, held.version, now_ms, body))
         people.put_profiles(tx, rows)
         return self._dirty
+
+    def _drop(self, person: int) -> None:
+        self._n_bytes -= self._held.pop(person).n_bytes
