@@ -86,6 +86,7 @@ class LakeHolder:
 
     def erase(self, subject: Subject) -> ReceiptLine:
         """Rewrites the files that hold the person; the old files go when the transaction has committed."""
+        self._lake.lock(self._tx)  # before counting: a feeder that has read the person's events may be about to commit
         n_held = self.holds(subject)
         n_files = self._lake.erase(self._tx, subject.people) if n_held else 0
         return ReceiptLine(holder=self.name, n_held=n_held, n_removed=n_held, n_rewritten=n_files)
