@@ -9,7 +9,7 @@ simulate                     worlds with known truth
 engine                       the facade: configuration, clock, write path, read path, jobs
 learn                        which model to use, and what the comparison says
 decide                       placements, candidates, features, score, slate, reasons
-segments | models            membership by rules, live | one file per algorithm, arrays in and arrays out
+segments | models | measure  membership by rules, live | one file per algorithm, arrays in and arrays out | statistics
 profiles                     who is who, and what is known: decayed, joined, replayed
 catalogue                    items as records, as columns, as a text index
 privacy                      consent, the holders of personal data, the erasure ledger

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from bespeak.cli import archive, benchmark, data, decisions, demo, evaluation, people, running, start, training
+from bespeak.cli import archive, benchmark, data, decisions, demo, evaluation, measure, people, running, start, training
 from bespeak.cli.output import fail, note, say
 from bespeak.errors import BespeakError
 
@@ -47,6 +47,7 @@ app.command()(running.work)
 app.command()(archive.backup)
 app.command()(archive.restore)
 app.add_typer(benchmark.benchmark, name="benchmark")
+app.add_typer(measure.measure, name="measure")
 app.add_typer(data.rejects, name="rejects")
 app.add_typer(people.segment, name="segment")
 app.add_typer(people.privacy, name="privacy")
