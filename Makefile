@@ -19,6 +19,8 @@ CORE := $(VENV)/.core-$(call digest,requirements.txt pyproject.toml)
 DEV := $(VENV)/.dev-$(call digest,requirements-dev.txt pyproject.toml)
 TORCH_VERSION := 2.13.0
 TORCH := $(VENV)/.torch-$(TORCH_VERSION)
+FAISS_VERSION := 1.15.1
+FAISS := $(VENV)/.faiss-$(FAISS_VERSION)
 NODE_PACKAGES := $(NODE)/node_modules/.stamp-$(call digest,$(NODE)/package-lock.json)
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
@@ -34,7 +36,7 @@ demo: $(CORE)  ## make a shop, train, open the storefront and the console; ARGS=
 test: $(DEV)  ## every test that needs only Python packages, both stores; ARGS="-k name" is passed to pytest
 	$(BIN)/pytest -n $(WORKERS) -m "not outside" $(ARGS)
 
-test-all: $(DEV) $(TORCH) chromium $(NODE_PACKAGES)  ## all tests, Node clients, Chromium and torch included, no skips; ONLY=outside runs just what `test` leaves out
+test-all: $(DEV) $(TORCH) $(FAISS) chromium $(NODE_PACKAGES)  ## all tests, Node clients, Chromium, torch and faiss included, no skips; ONLY=outside runs just what `test` leaves out
 	$(BIN)/pytest -n $(WORKERS) --no-skips $(if $(ONLY),-m "$(ONLY)") $(ARGS)
 
 test-kills: $(DEV)  ## kill -9 in the middle of the work, fifty times in each scenario on both stores; ARGS="--kills 5"
@@ -103,6 +105,12 @@ $(TORCH): $(DEV)
 	@$(SAY) "Installing torch for the tests of the extra 'deep' ..."
 	@$(PIP) torch==$(TORCH_VERSION)
 	@rm -f $(VENV)/.torch-* && touch $@
+
+# The extra `ann`, outside of the locks too: only training a catalogue of 100,000 items and its own tests need it.
+$(FAISS): $(DEV)
+	@$(SAY) "Installing faiss for the tests of the extra 'ann' ..."
+	@$(PIP) faiss-cpu==$(FAISS_VERSION)
+	@rm -f $(VENV)/.faiss-* && touch $@
 
 # Not a stamp: the machine's, not ours, so it is looked for each time.
 .PHONY: chromium

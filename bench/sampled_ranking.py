@@ -3,12 +3,12 @@
     python bench/sampled_ranking.py --data FOLDER [--models ease,implicit_mf,auto] [--out FOLDER]
 
 FOLDER holds train.parquet (user, item) and test.parquet (user, item, label: 1 for the one item that the person turned
-to last, 0 for the others). Models are fitted on the first with their usual settings; `auto` chooses and tunes on a cut of
-it. Every pair of the second is scored. r = how many of a person's other items score at least as high as the right one:
-a tie counts against the model. HR@10 is the share of people with r < 10, NDCG@10 the mean of 1 / log2(r + 2) for those.
-With --out the scores are written as MODEL.parquet (user, item, score, label), for another program to score. Without
---data a small made-up log shows that it works. Sampled figures say little about full rankings; they are here because
-cleanly tuned references exist for them.
+to last, 0 for the others). Models are fitted on the first with their usual settings; `auto` chooses and tunes on a
+cut of it. Every pair of the second is scored. r = how many of a person's other items score at least as high as the
+right one: a tie counts against the model. HR@10 is the share of people with r < 10, NDCG@10 the mean of 1 / log2(r +
+2) for those. With --out the scores are written as MODEL.parquet (user, item, score, label), for another program to
+score. Without --data a small made-up log shows that it works. Sampled figures say little about full rankings; they
+are here because cleanly tuned references exist for them.
 """
 
 from __future__ import annotations
