@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from bespeak.errors import MissingExtra
-from bespeak.learn.evaluation import Entrant, Theirs, chosen_people, evaluate, newcomers
+from bespeak.learn.evaluation import Entrant, Theirs, chosen_people, evaluate
 from bespeak.learn.evaluation_groups import activity_groups
 from bespeak.learn.evaluation_result import Evaluation
 from bespeak.learn.evaluation_sentences import sentences
 from bespeak.learn.leaderboard import best_items, fit_and_judge
-from bespeak.learn.splits import calendar, held_out, live, per_person
+from bespeak.learn.splits import calendar, held_out, live, newcomers, per_person
 from bespeak.models import Interactions
 from bespeak.models.blend import Blend
 from bespeak.models.content import Content

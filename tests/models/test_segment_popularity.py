@@ -3,8 +3,9 @@ import pytest
 from scipy.sparse import csr_array
 from scipy.stats import nbinom
 
-from bespeak.models import Blend, History, Interactions, PersonTraits, Popularity, SegmentPopularity
+from bespeak.models import Blend, History, Interactions, PersonTraits, Popularity, RecentPopularity, SegmentPopularity
 from bespeak.models.artefact import load, save
+from bespeak.models.recent_popularity import DAY_MS
 from bespeak.models.segment_popularity import _STRENGTHS, likeliest_prior
 
 
@@ -61,6 +62,19 @@ def test_without_traits_in_the_log_it_is_popularity() -> None:
     log = crowd(traits=False)
     asked = [History.empty({"country": ["DE"]}), History.of([1])]
     np.testing.assert_array_equal(SegmentPopularity().fit(log).scores(asked, 0), Popularity().fit(log).scores(asked, 0))
+
+
+def test_recent_votes_are_lifted_by_the_tastes_of_all_time() -> None:
+    old = crowd()
+    days = np.array([400 if old.item_ids[item] == "both" else 0 for item in old.item_index])
+    log = Interactions.from_arrays(old.user_ids, old.item_ids, old.user_index, old.item_index, times_ms=days * DAY_MS)
+    model = SegmentPopularity(recent=True).fit(log.with_traits(old.traits))
+    assert model.recommend(["nobody"], 1).items(0) == ["both"]
+    asked = [History.empty(), History.empty({"country": ["FR"]})]
+    whole, french = model.scores(asked, 0)
+    np.testing.assert_array_equal(whole, RecentPopularity().fit(log).scores(asked[:1], 0)[0])
+    beret, dirndl = (list(model.item_ids).index(item) for item in ("beret", "dirndl"))
+    assert french[beret] > french[dirndl] > 0
 
 
 def test_no_lift_speaks_of_fewer_than_five_people() -> None:

@@ -13,21 +13,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from bespeak.errors import MissingExtra
 from bespeak.learn.evaluation_groups import Group, activity_groups, item_groups
 from bespeak.learn.evaluation_result import ACCURACY, QUALITY, Difference, Evaluation, Role, Row
 from bespeak.learn.intervals import Interval, holm, mean_intervals, sign_flip_p
-from bespeak.learn.leaderboard import Progress, Stopwatch, best_items
+from bespeak.learn.leaderboard import Progress, Stopwatch, best_items, blocks
 from bespeak.learn.list_figures import ItemFacts, ListFigures, list_figures, members
 from bespeak.learn.metrics import ranking_figures
 from bespeak.learn.report import described
-from bespeak.learn.splits import Relevant, Split
+from bespeak.learn.splits import Split
 from bespeak.models.base import History, Interactions, ItemContent, Model
 from bespeak.models.blend import Blend
 from bespeak.models.families import model_class
 from bespeak.models.interactions import Bools, Float64s, Int32s
+from bespeak.models.topk import top_k
 
 _SURPRISING = 0.05
 _LESS_IS_BETTER = {"miscalibration"}
@@ -68,26 +68,6 @@ class _Lists:
     seconds_recommend: float | None
 
 
-def newcomers(log: Interactions, split: Split, relevant: Relevant = "positive") -> Split:
-    """The same cut asked about people of whom nothing is known: their histories are empty.
-
-    Their right answers are their rows after the cut, those of `relevant` weight.
-
-    Example:
-        >>> from bespeak.learn.splits import calendar
-        >>> log = Interactions.from_events(["a", "a", "b"], ["x", "y", "x"], times_ms=[1, 2, 3])
-        >>> cold = newcomers(log, calendar(log, share=0.67))
-        >>> cold.people.tolist(), cold.truth.toarray().tolist()
-        ([1], [[1.0, 0.0]])
-    """
-    is_unknown = np.diff(split.known.row_starts) == 0
-    asked = log.select(is_unknown[log.user_index] & ((log.weights > 0) | (relevant == "every")))
-    people = np.flatnonzero(np.diff(asked.row_starts) > 0).astype(np.int32)
-    truth = asked.net[people]
-    truth = csr_array((np.ones(truth.nnz, np.float32), truth.indices, truth.indptr), shape=truth.shape)
-    return replace(split, people=people, truth=truth)
-
-
 def chosen_people(split: Split, keep: Bools) -> Split:
     """The same cut asked about some of its people only."""
     chosen = np.flatnonzero(keep)
@@ -113,7 +93,7 @@ def evaluate(
         entrants: exactly one of them `in use`; differences are taken from the first that is a `baseline`, without one
             from the model in use.
         split: the cut, with at least one person.
-        cold: its newcomers; see `newcomers`.
+        cold: its newcomers; see `splits.newcomers`.
         content: of the items: diversity and miscalibration need it, as do models of content.
         theirs: somebody else's lists.
         n_people_of_cut: people before a sample was drawn.
@@ -161,7 +141,7 @@ def _asked(
         entrant=entrant,
         name=described(entrant.model),
         index=index,
-        cold=_cold_lists(model, cold, k) if len(cold) else None,
+        cold=cold_lists(model, cold, k) if len(cold) else None,
         seconds_fit=then - started,
         seconds_recommend=stopwatch() - then,
     )
@@ -178,13 +158,24 @@ def _fitted(model: Model, fit: Interactions, content: ItemContent | None, known:
     return known[key]
 
 
-def _cold_lists(model: Model, cold: Split, k: int) -> Int32s:
-    """Lists for somebody without a history: the same for all; empty from a model that then knows no order."""
-    scores = model.scores([History.empty()], cold.now_ms)
-    known = scores[~np.isnan(scores)]
-    if not len(known) or known.min() == known.max():
-        return np.full((len(cold), k), -1, np.int32)
-    return np.repeat(best_items(model, chosen_people(cold, np.arange(len(cold)) == 0), k), len(cold), axis=0)
+def cold_lists(model: Model, cold: Split, k: int) -> Int32s:
+    """int32[n, k]: lists for people without a history; -1 where a model then knows no order of the items.
+
+    They are the same for all, but from a model that reads traits.
+    """
+    if not model.reads_traits:
+        return np.repeat(_ordered(model, [History.empty()], cold.now_ms, k), len(cold), axis=0)
+    pieces = blocks(len(cold), model.block_rows())
+    parts = [_ordered(model, cold.histories(part), cold.now_ms, k) for part in pieces]
+    return np.concatenate(parts) if parts else np.full((0, k), -1, np.int32)
+
+
+def _ordered(model: Model, histories: Sequence[History], now_ms: int, k: int) -> Int32s:
+    scores = model.scores(histories, now_ms)
+    known = np.where(np.isnan(scores), -np.inf, scores)
+    if known.size:
+        known[known.min(axis=1) == known.max(axis=1)] = -np.inf
+    return top_k(known, k)[0]
 
 
 def _measured(

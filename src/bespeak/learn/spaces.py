@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bespeak.learn.protocols import Asked
 from bespeak.learn.tuning import Space
+from bespeak.models.attribute_factors import AttributeFactors
 from bespeak.models.base import Interactions, ItemContent
 from bespeak.models.content import Content
 from bespeak.models.ease import Ease
@@ -13,6 +14,7 @@ from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.personal_frequency import PersonalFrequency
 from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import DAY_MS, RecentPopularity
+from bespeak.models.segment_popularity import SegmentPopularity
 from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.session_links import SessionLinks
 from bespeak.models.slist import Slist
@@ -27,6 +29,8 @@ _DENSE_MAX_ITEMS = 15_000
 _FEW_FACTORS_BELOW_EVENTS = 1_000_000
 _TRANSFORMER_FROM_EVENTS = 50_000
 """Below it a transformer learns little that rules do not know."""
+_FACTORS_MAX_ROWS = 150_000
+"""People and items above which factors with attributes, a small solve for each in NumPy, take minutes a fit."""
 _WINDOWS_DAYS = (3.0, 7.0, 14.0, 30.0, 90.0)
 
 
@@ -65,9 +69,19 @@ def default_spaces(
         spaces.append(Space(SparseInverse(person=0.0, l2=100.0), ridges, is_source=False))
     if allows_seen:
         spaces.append(Space(PersonalFrequency(), {"step_decay": (0.5, 1.0)}))
+    if interactions.traits is not None:
+        votes = (False, True) if interactions.has_times else (False,)
+        spaces.append(Space(SegmentPopularity(), {"recent": votes}, is_source=False))
+    if (interactions.traits is not None or (content is not None and content.attributes)) and fits_factors(interactions):
+        spaces.append(Space(AttributeFactors(l2=20.0, seed=seed), {"l2": (5.0, 20.0, 50.0)}, is_source=False))
     if content is not None and (content.texts or content.attributes or content.numbers):
         spaces.append(Space(Content()))
     return spaces
+
+
+def fits_factors(interactions: Interactions) -> bool:
+    """Whether factors with attributes are fitted in seconds on data of this size."""
+    return interactions.n_users + interactions.n_items <= _FACTORS_MAX_ROWS
 
 
 def missing(interactions: Interactions, asked: Asked = "served") -> list[str]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -221,6 +221,9 @@ def strangers(
         weights=interactions.weights[rows],
         times_ms=interactions.times_ms[rows],
     )
+    if interactions.traits is not None:
+        asked = interactions.user_index[targets].tolist()
+        known = replace(known, traits=interactions.traits.taken(asked, known.user_ids))
     shape = (len(targets), interactions.n_items)
     cells = (np.arange(len(targets)), interactions.item_index[targets])
     return Split(
@@ -234,6 +237,25 @@ def strangers(
         n_people_new=int(kept_back.sum()),
         allows_seen=allows_seen,
     )
+
+
+def newcomers(log: Interactions, split: Split, relevant: Relevant = "positive") -> Split:
+    """The same cut asked about people of whom nothing is known: their histories are empty.
+
+    Their right answers are their rows after the cut, those of `relevant` weight.
+
+    Example:
+        >>> log = Interactions.from_events(["a", "a", "b"], ["x", "y", "x"], times_ms=[1, 2, 3])
+        >>> cold = newcomers(log, calendar(log, share=0.67))
+        >>> cold.people.tolist(), cold.truth.toarray().tolist()
+        ([1], [[1.0, 0.0]])
+    """
+    is_unknown = np.diff(split.known.row_starts) == 0
+    asked = log.select(is_unknown[log.user_index] & ((log.weights > 0) | (relevant == "every")))
+    people = np.flatnonzero(np.diff(asked.row_starts) > 0).astype(np.int32)
+    truth = asked.net[people]
+    truth = csr_array((np.ones(truth.nnz, np.float32), truth.indices, truth.indptr), shape=truth.shape)
+    return replace(split, people=people, truth=truth)
 
 
 def _is_repeat(interactions: Interactions) -> Bools:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from threadpoolctl import threadpool_limits
 
 from bespeak.learn.choice import Choice
+from bespeak.learn.cold_people import ColdPeople, judge_traits
 from bespeak.learn.contest import Contest, Report, Steps
 from bespeak.learn.leaderboard import Leaderboard, Progress, Stopwatch
 from bespeak.learn.protocols import Asked, Protocol, protocols
@@ -45,6 +46,7 @@ class Trained:
         interactions: what the models were fitted on.
         relevant: which later rows counted as right answers.
         notes: what kept a better model from being found, in sentences: the time cap, a missing extra.
+        traits: what people's traits are worth; None where too few people have some.
     """
 
     model: Model
@@ -54,10 +56,13 @@ class Trained:
     interactions: Interactions
     relevant: Relevant
     notes: tuple[str, ...] = ()
+    traits: ColdPeople | None = None
 
     def sentences(self) -> list[str]:
         """What was found, in words for whoever trains."""
-        return sentences(self.model, self.boards, self.interactions, self.relevant, self.choice, self.notes)
+        of_traits = () if self.traits is None else (self.traits.sentence(),)
+        notes = (*of_traits, *self.notes)
+        return sentences(self.model, self.boards, self.interactions, self.relevant, self.choice, notes)
 
     def metrics(self) -> dict[str, float]:
         """Figures for the header of a stored version: per protocol the chosen model and its baseline."""
@@ -131,11 +136,17 @@ def train(
     )
     # On small matrices the threads of BLAS mostly wait for one another, and on a busy machine they wait long.
     with threadpool_limits(limits=1 if log.n_items <= _SMALL_CATALOGUE else None, user_api="blas"):
+        judged = None
+        if log.traits is not None and candidates is None and reports:
+            judged = judge_traits(log, content, relevant=relevant, k=k, seed=seed, tell=contest.steps.tell)
         trained = _trained(contest, log, fitting, relevant, reports=reports)
+        if judged is not None and judged.helps:
+            helper = judged.model.fit(log, content)
+            trained = replace(trained, members={**trained.members, helper.name: helper})
     notes = missing(log, asked) if candidates is None else []
     if contest.is_late():
         notes.append("The time cap ended the search for settings early; with more time a better model may be found.")
-    return replace(trained, notes=tuple(notes))
+    return replace(trained, notes=tuple(notes), traits=judged)
 
 
 def _trained(

@@ -12,6 +12,7 @@ number because a person's likes and traits hang together (summed whole, as naive
 
     score_j = votes_j * exp(1 / sqrt(k) * sum over the person's k known traits of ln lift_sj),  votes as in `popularity`
 
+or, when `recent`, as in `recent_popularity`: fashions pass faster than tastes differ, so the lifts are of all events.
 Without a known trait that is popularity. The history plays no part.
 
 No lift speaks of few people: a segment needs `min_people` distinct people, and a cell (s, j) that fewer of them like
@@ -36,7 +37,8 @@ from bespeak.models.base import Model
 from bespeak.models.interactions import Csr, Float32s, Float64s, History, Interactions, ItemContent, Traits
 from bespeak.models.linear import dense
 from bespeak.models.packing import pack_csr, unpack_csr
-from bespeak.models.popularity import votes
+from bespeak.models.popularity import Popularity
+from bespeak.models.recent_popularity import RecentPopularity
 
 _STRENGTHS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 
@@ -47,6 +49,7 @@ class SegmentPopularity(Model):
 
     Args:
         min_people: distinct people behind a segment, and behind each lift of an item in it.
+        recent: whether the votes are those of the last days, as `recent_popularity` chooses them.
 
     Example:
         >>> from bespeak.models.interactions import PersonTraits
@@ -63,6 +66,7 @@ class SegmentPopularity(Model):
     reads_traits: ClassVar[bool] = True
 
     min_people: int = 5
+    recent: bool = False
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`; without traits in the log it is popularity."""
@@ -73,7 +77,9 @@ class SegmentPopularity(Model):
         together = (terms.matrix_of(columns, interactions.n_users).T @ likes).tocsr()
         together.sort_indices()
         lifts = self._lifts(terms, together, np.asarray(likes.sum(axis=0), np.float64).reshape(-1))
-        arrays = {"votes": votes(interactions).astype(np.float32)} | terms.arrays("terms") | pack_csr("lifts", lifts)
+        whole = RecentPopularity() if self.recent else Popularity()
+        voted = whole.fit(interactions).scores([History.empty()], interactions.last_ms)[0]
+        arrays = {"votes": voted} | terms.arrays("terms") | pack_csr("lifts", lifts)
         return self._fitted(interactions.item_ids, arrays, interactions)
 
     def scores(self, histories: Sequence[History], now_ms: int) -> Float32s:

@@ -21,11 +21,11 @@ from bespeak.engine.training.incumbent import Recommendations, Resolved, write_c
 from bespeak.engine.training.models import Models, Progress, item_content, relevant_rows
 from bespeak.engine.worlds import SetHeader
 from bespeak.errors import BespeakError, InvalidInput, UnknownName
-from bespeak.learn.evaluation import Entrant, Theirs, chosen_people, evaluate, newcomers
+from bespeak.learn.evaluation import Entrant, Theirs, chosen_people, evaluate
 from bespeak.learn.evaluation_result import Evaluation
 from bespeak.learn.evaluation_sentences import sentences
 from bespeak.learn.leaderboard import sampled
-from bespeak.learn.splits import Relevant, Split, calendar, held_out, leave_one_out, live, per_person
+from bespeak.learn.splits import Relevant, Split, calendar, held_out, leave_one_out, live, newcomers, per_person
 from bespeak.models.artefact import read_header
 from bespeak.models.base import Interactions, Model
 from bespeak.models.families import model_class
