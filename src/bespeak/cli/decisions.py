@@ -50,6 +50,7 @@ def decide(
             item=item,
             query=query,
             explain=explain,
+            is_preview=True,
         )
         if as_json:
             emit(slate.to_json())

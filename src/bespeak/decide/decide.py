@@ -19,6 +19,7 @@ from bespeak.catalogue.snapshot import FacetColumn
 from bespeak.decide.candidates import Candidates, first_eligible, gather
 from bespeak.decide.explain import Explainer
 from bespeak.decide.features import FeatureMatrix, compute
+from bespeak.decide.launch import Assigned
 from bespeak.decide.person import PersonView
 from bespeak.decide.placements import Placement
 from bespeak.decide.request import DecideRequest, context_record
@@ -34,6 +35,7 @@ Int32s: TypeAlias = npt.NDArray[np.int32]
 MAX_KEPT_CANDIDATES = 200
 UNKNOWN_PERSON = "Nothing is known about this person yet: what is popular, rising and new is shown."
 NOT_PROFILED = "Personalization is not allowed for this person: nothing about them was read."
+IN_CONTROL = "Part of an experiment: nothing about this person was read, to learn what personalization is worth."
 SHORT_SLATE = "Fewer items than asked for may be shown."
 
 
@@ -44,6 +46,7 @@ def decide(
     now_ms: int,
     decision_id: str,
     choose: Chooser = best,
+    assigned: Assigned | None = None,
 ) -> Decision:
     """Makes one decision.
 
@@ -54,6 +57,7 @@ def decide(
         now_ms: the moment.
         decision_id: of the record.
         choose: takes each position; the default takes the best.
+        assigned: the experiment that the person takes part in; its control reads nothing about them.
 
     Returns:
         The complete record. `duration_us` is left at 0: the caller has the clock.
@@ -63,7 +67,8 @@ def decide(
         RuleError: the request's filter is wrong.
         InvalidInput: another value of the request is out of bounds.
     """
-    ranked = rank(request, person, world, now_ms, choose)
+    is_control = assigned is not None and assigned.is_control
+    ranked = rank(request, None if is_control else person, world, now_ms, choose)
     situation, candidates, scored, slate = ranked.situation, ranked.candidates, ranked.scored, ranked.slate
     chosen = [choice.candidate for choice in slate.chosen]
     limit = None if request.explain else situation.placement.n_reasons
@@ -72,7 +77,8 @@ def decide(
         _shown(choice, position, candidates, scored, explainer, world)
         for position, choice in enumerate(slate.chosen, 1)
     )
-    return _record(situation, decision_id, shown, person, candidates, scored, slate)
+    decision = _record(situation, decision_id, shown, person, candidates, scored, slate)
+    return decision if assigned is None else _under(assigned, decision)
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,6 +266,15 @@ def _notes(situation: Situation, n_shown: int) -> tuple[str, ...]:
     if n_shown < situation.count:
         notes.append(SHORT_SLATE)
     return tuple(notes)
+
+
+def _under(assigned: Assigned, decision: Decision) -> Decision:
+    """The record of a decision under an experiment; that of the control does not say that nothing is known."""
+    notes = decision.notes
+    if assigned.is_control:
+        notes = (IN_CONTROL, *(note for note in notes if note != UNKNOWN_PERSON))
+    experiment = {"name": assigned.experiment, "variant": assigned.variant}
+    return msgspec.structs.replace(decision, experiment=experiment, notes=notes)
 
 
 def _popular_reason(value: float) -> Reason:

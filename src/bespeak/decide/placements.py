@@ -65,6 +65,9 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         needs_item: the placement is about one item: the request's, else the person's latest.
         needs_match: only items that match the request's query.
         n_reasons: reasons given for an item when the request does not ask for all.
+        launch: share of the people who may be measured that get the best slate without personalization, so that the
+            lift can be told; 0 personalizes for everybody and tells none.
+        holdout: that share once the launch has its answer.
     """
 
     name: str = ""
@@ -83,6 +86,8 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     needs_item: bool = False
     needs_match: bool = False
     n_reasons: Annotated[int, Meta(ge=0, le=20)] = 3
+    launch: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    holdout: Annotated[float, Meta(ge=0, le=0.5)] = 0.05
 
     def digest(self) -> str:
         """Returns a hash of all settings: a changed placement is a new version of its policy."""

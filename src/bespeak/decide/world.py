@@ -17,6 +17,7 @@ from bespeak.decide.model_set import ModelSet
 from bespeak.decide.placements import BUILT_IN, Placement
 from bespeak.decide.score import Weights
 from bespeak.errors import UnknownName
+from bespeak.measure.assignment import Experiment
 from bespeak.rules import Rule, parse
 from bespeak.rules.schema import Schema
 from bespeak.signals.purposes import Purposes
@@ -44,6 +45,7 @@ class World:
         purposes: the project's purposes.
         config_version: of the configuration.
         locale: language of titles where a request names none.
+        launches: placement -> the experiment that tells what personalizing it is worth.
 
     Raises:
         ValueError: counters, text index or models were made for a catalogue of another size.
@@ -60,6 +62,7 @@ class World:
     purposes: Purposes = field(default_factory=Purposes)
     config_version: int = 0
     locale: str = ""
+    launches: Mapping[str, Experiment] = field(default_factory=dict)
     _popular: dict[str, tuple[Int32s, Int64s]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ from bespeak.decide.request import DecideRequest, listed_items
 from bespeak.engine.clock import Clock, SystemClock
 from bespeak.engine.config import parse_config, read_file
 from bespeak.engine.core import Core
+from bespeak.engine.experiments import Experiments
 from bespeak.engine.folding.refold import standing
 from bespeak.engine.items import Items
 from bespeak.engine.lake_feed import CURSOR
@@ -62,6 +63,7 @@ class Engine:
         items: the catalogue.
         profiles: what is known of people.
         models: training and trained versions.
+        experiments: who takes part in what.
         privacy: export and erasure.
     """
 
@@ -70,6 +72,7 @@ class Engine:
         self.items = Items(core)
         self.profiles = Profiles(core)
         self.models = Models(core)
+        self.experiments = Experiments(core.store)
         self.privacy = Privacy(core)
 
     @classmethod
@@ -172,6 +175,7 @@ class Engine:
         exclude: Sequence[str] = (),
         explain: bool = False,
         decision_id: str = "",
+        is_preview: bool = False,
     ) -> Slate:
         """Decides what one person sees at a placement, and logs the decision.
 
@@ -188,6 +192,7 @@ class Engine:
             exclude: ids never to show.
             explain: give every term of each score as a reason.
             decision_id: repeat an earlier draw; a new decision draws anew.
+            is_preview: show what personalization would show, outside of every experiment.
 
         Raises:
             UnknownName: there is no such placement.
@@ -208,14 +213,21 @@ class Engine:
             explain=explain,
         ).checked()
         ids = self._ids(user_id, anonymous_id, profile_id)
-        return self.decide_request(request, ids, decision_id=decision_id)
+        return self.decide_request(request, ids, decision_id=decision_id, is_preview=is_preview)
 
     def decide_request(
-        self, request: DecideRequest, ids: Sequence[IdKey], *, source: str = "", decision_id: str = ""
+        self,
+        request: DecideRequest,
+        ids: Sequence[IdKey],
+        *,
+        source: str = "",
+        decision_id: str = "",
+        is_preview: bool = False,
     ) -> Slate:
         """Decides for the first of `ids` that is known, and queues the record for the log.
 
-        A store that cannot be read gives the fallback slate; a log that is full drops the record, never the answer.
+        A preview takes part in no experiment. A store that cannot be read gives the fallback slate; a log that is full
+        drops the record, never the answer.
         """
         self.core.refresh_when_due()
         world = self.core.world
@@ -224,9 +236,10 @@ class Engine:
         started = time.perf_counter_ns()
         try:
             person = self.person(ids, request.context, now_ms, source)
+            assigned = None if is_preview else self.experiments.assigned(world, request, person, ids)
         except StoreUnavailable:
             return self.fallback(request, "the store cannot be reached")
-        decision = decide(request, person, world, now_ms, name)
+        decision = decide(request, person, world, now_ms, name, assigned=assigned)
         duration_us = (time.perf_counter_ns() - started) // 1000
         decision = msgspec.structs.replace(decision, duration_us=duration_us)
         self._log(decision)

@@ -151,6 +151,10 @@ def _section(name: str, hint: Any, values: Mapping[str, Any]) -> Iterator[str]:
     elif name == "signals":
         yield "# [signals.classes.view]\n# half_life_days = 30"
         yield from _tables("signals", values)
+    elif name == "placements":
+        yield "# launch: share of consenting people who get the best slate without personalization, so that the lift"
+        yield "# can be told; once it is, a `holdout` of 0.05 stays there. launch = 0 personalizes for everybody."
+        yield from _tables(name, values)
     else:
         yield from _tables(name, values)
 

@@ -7,7 +7,7 @@ changed is told by the version counters of the store: one cheap read.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,10 +16,13 @@ import msgspec
 from bespeak.catalogue.counters import DAY_MS, ItemCounters
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.catalogue.text_index import TextIndex
+from bespeak.decide.launch import launch_of
 from bespeak.decide.model_set import LoadedModel, ModelSet
+from bespeak.decide.new_items import Lending
 from bespeak.decide.world import World
 from bespeak.engine.config import Configuration
-from bespeak.engine.training.neighbour_tables import load_model
+from bespeak.engine.experiments import LAUNCHES, decided_launches
+from bespeak.engine.training.neighbour_tables import load_lending, load_model
 from bespeak.errors import BespeakError
 from bespeak.storage import items as item_rows
 from bespeak.storage import records
@@ -39,11 +42,19 @@ class StoredModel(msgspec.Struct, frozen=True, kw_only=True):
     is_best: bool = False
 
 
+class StoredRatings(msgspec.Struct, frozen=True, kw_only=True):
+    """The model of a trained set that foretells ratings: its folder and its settings."""
+
+    blob_key: str
+    settings: dict[str, Any]
+
+
 class SetHeader(msgspec.Struct, frozen=True, kw_only=True):
     """What is recorded of a trained set.
 
     Attributes:
         models: the members, the chosen one marked.
+        ratings: the model that foretells ratings; None where the log holds too few.
         sentences: what training found, in words.
         boards: leaderboards as plain values.
         trained_from_ms, trained_to_ms: window of the training events.
@@ -64,6 +75,7 @@ class SetHeader(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     purposes: list[str] = []
     lake_position: int = 0
+    ratings: StoredRatings | None = None
 
 
 class WorldKeeper:
@@ -85,6 +97,7 @@ class WorldKeeper:
         self._seen: dict[str, int] = {}
         self._counters_at_ms = -COUNTERS_EVERY_MS
         self._loaded: tuple[LoadedModel, ...] = ()
+        self._lending = Lending()
         self._models_version = 0
         self._weights = {name: c.prior_weight for name, c in config.signals.classes.items()}
         profiles = config.settings.profiles
@@ -100,6 +113,8 @@ class WorldKeeper:
             config_version=config_version,
             locale=config.settings.project.locale,
         )
+        self._seed = config.settings.project.seed
+        self._launch(())
 
     @property
     def world(self) -> World:
@@ -125,9 +140,13 @@ class WorldKeeper:
                 versions = records.versions(session)
                 is_new_catalogue = versions.get("catalogue", 0) != self._seen.get("catalogue", 0)
                 is_new_models = versions.get("models", 0) != self._seen.get("models", 0)
+                is_decided = versions.get(LAUNCHES, 0) != self._seen.get(LAUNCHES, 0)
                 is_time = now_ms - self._counters_at_ms >= COUNTERS_EVERY_MS or now_ms < self._counters_at_ms
+                if is_decided:
+                    self._launch(decided_launches(session))
                 if not (is_new_catalogue or is_new_models or is_time):
-                    return False
+                    self._seen = versions
+                    return is_decided
                 world = self._world
                 catalogue, text_index, counters, models = (
                     world.catalogue,
@@ -146,12 +165,21 @@ class WorldKeeper:
                     counters = ItemCounters.build(counts, catalogue.index, self._weights, now_ms)
                     self._counters_at_ms = now_ms
             if is_new_models or is_new_catalogue:
-                models = ModelSet.build(self._loaded, catalogue)
+                models = ModelSet.build(self._loaded, catalogue, self._lending)
             # All at once: a world checks that its parts were made for one catalogue.
             world = replace(world, catalogue=catalogue, text_index=text_index, counters=counters, models=models)
             self._world = world
             self._seen = versions
             return True
+
+    def _launch(self, decided: Collection[str]) -> None:
+        """Sets the experiments that run now, given the placements whose launch has its answer."""
+        running = {
+            name: experiment
+            for name, placement in self._world.placements.items()
+            if (experiment := launch_of(placement, self._seed, is_decided=name in decided)) is not None
+        }
+        self._world = replace(self._world, launches=running)
 
     def _catalogue(self, session: Session, held: CatalogueSnapshot) -> CatalogueSnapshot:
         if not self._seen.get("catalogue", 0):
@@ -162,13 +190,14 @@ class WorldKeeper:
     def _load_models(self, session: Session) -> None:
         current = records.models(session, name=MODEL_SET, state="current")
         if not current:
-            self._loaded, self._models_version = (), 0
+            self._loaded, self._lending, self._models_version = (), Lending(), 0
             return
         header = msgspec.json.decode(current[0].header, type=SetHeader)
         try:
-            self._loaded = tuple(
+            loaded = tuple(
                 load_model(self._blobs, m.blob_key, current[0].version, is_best=m.is_best) for m in header.models
             )
+            self._loaded, self._lending = loaded, load_lending(self._blobs, current[0].blob_key, loaded)
         except (BespeakError, OSError):
             return
         self._models_version = current[0].version

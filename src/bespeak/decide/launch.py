@@ -1,0 +1,52 @@
+"""The launch experiment of a placement: does personalizing it help at all?
+
+People who may be measured are spread over `personalized` and `control`, the best slate that reads nothing about a
+person. Once that is decided, a small holdout stays on the control for good; both draw on one hash, so whoever is held
+out was in the control before, and the others change over together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bespeak.decide.placements import Placement
+from bespeak.measure.assignment import Experiment
+
+CONTROL = "control"
+PERSONALIZED = "personalized"
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What an experiment says of one decision."""
+
+    experiment: str
+    variant: str
+
+    @property
+    def is_control(self) -> bool:
+        """Whether nothing about the person may be read."""
+        return self.variant == CONTROL
+
+
+def launch_of(placement: Placement, seed: int, *, is_decided: bool) -> Experiment | None:
+    """The experiment that a placement runs now, None where its `launch` is 0.
+
+    Args:
+        placement: with its shares of people on the control.
+        seed: of the project.
+        is_decided: whether the launch has its answer, so that only the holdout is left.
+
+    Example:
+        >>> home = Placement(name="home", launch=0.5, holdout=0.05)
+        >>> [launch_of(home, 1, is_decided=decided).name for decided in (False, True)]
+        ['home-launch', 'home-holdout']
+    """
+    share = placement.holdout if is_decided else placement.launch
+    if not placement.launch or not share:
+        return None
+    return Experiment(
+        name=f"{placement.name}-{'holdout' if is_decided else 'launch'}",
+        variants=((CONTROL, share), (PERSONALIZED, 1.0 - share)),
+        seed=f"{seed}:{placement.name}",
+    )
