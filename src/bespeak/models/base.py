@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.errors import InvalidInput
+from bespeak.models.fits import FitMemory, Passes
 from bespeak.models.fitted import Arrays, Fitted
 from bespeak.models.interactions import (
     Float32s,
@@ -76,18 +77,35 @@ class Model(Fitted):
         personal: whether the scores depend on what the person did.
         reads_traits: whether the scores depend on the person's traits. Ask the model, not its class: a blend reads
             traits when one of its members does.
+        reads_content: whether an item that nobody turned to is scored by what it is. Where not, it borrows (see
+            `new_items`).
         item_ids: the items scored, position = index. Empty before `fit`.
     """
 
     explains: ClassVar[bool] = False
     personal: ClassVar[bool] = True
     reads_traits: ClassVar[bool] = False
+    reads_content: ClassVar[bool] = False
 
     _training: Interactions | None = None
 
     @abstractmethod
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """A fitted copy; `self` stays unfitted. Same input, same settings: same arrays, bit for bit."""
+
+    def fit_in_passes(self, interactions: Interactions, items: ItemContent | None, passes: Passes) -> Self:
+        """As `fit`, which most do in one go; a fit of many passes tells each of them and goes on with the last."""
+        del passes
+        return self.fit(interactions, items)
+
+    def n_passes(self, n_events: int) -> int:
+        """How often a fit goes over a log of so many events; its time grows with both."""
+        del n_events
+        return 1
+
+    def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
+        """What a fit on data of this size takes, estimated: a few columns of the log and some numbers per item."""
+        return FitMemory(110.0 * n_events + 16.0 * n_people + 64.0 * n_items, 16.0 * n_items)
 
     @abstractmethod
     def scores(self, histories: Sequence[History], now_ms: int) -> Float32s:

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.models.base import Arrays, Explanation, Model
+from bespeak.models.fits import FitMemory
 from bespeak.models.interactions import Float32s, History, Int32s, Interactions, ItemContent
 from bespeak.models.members import MEMBERS
 
@@ -71,6 +72,12 @@ class Blend(Model):
         blend = cls([{"name": model.name, "settings": model.settings()} for model in fitted], list(weights))
         scales = np.array([usual_best_score(model, interactions) for model in fitted], np.float64)
         return blend._fitted(interactions.item_ids, _arrays_of(fitted) | {"scales": scales}, interactions)
+
+    def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
+        """See `Model.fit_memory`: the fitted members, and the fit that takes most."""
+        members = [self._unfitted(member).fit_memory(n_people, n_items, n_events) for member in self.members]
+        kept = sum(member.kept_bytes for member in members)
+        return FitMemory(kept + max(member.peak_bytes for member in members), kept)
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`: fits every member."""

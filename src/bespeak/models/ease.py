@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy.linalg import lapack
 
 from bespeak.errors import InvalidInput
+from bespeak.models.fits import FitMemory
 from bespeak.models.interactions import Csr, Float32s, Interactions, ItemContent
 from bespeak.models.linear import DenseLinearModel
 from bespeak.models.strength import Weighting, strengthened
@@ -50,6 +51,11 @@ class Ease(DenseLinearModel):
     def needed_gb(self, n_items: int) -> float:
         """Memory at the peak of the fit: the matrix being inverted and the float32 result."""
         return n_items**2 * (np.dtype(self.precision).itemsize + 4) / 1e9
+
+    def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
+        """See `Model.fit_memory`."""
+        block = 16.0 * n_items * min(n_items, _GRAM_BLOCK_ITEMS)
+        return FitMemory(self.needed_gb(n_items) * 1e9 + block, 4.0 * n_items**2)
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`.

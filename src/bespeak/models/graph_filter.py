@@ -35,6 +35,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array, diags_array
 
 from bespeak.errors import InvalidInput
+from bespeak.models.fits import FitMemory, link_memory, pairs_of
 from bespeak.models.interactions import Csr, Float32s, Float64s, Int32s, Interactions, ItemContent
 from bespeak.models.linear import LinearModel, dense, dense_product
 from bespeak.models.packing import pack_csr, unpack_csr
@@ -94,6 +95,14 @@ class GraphFilter(LinearModel):
                 "graph_filter needs factors >= 0, neighbours >= 0 and rounds >= 1, "
                 f"given {self.factors}, {self.neighbours} and {self.rounds}."
             )
+
+    def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
+        """See `Model.fit_memory`: links, and a few copies of the directions."""
+        links = link_memory(n_items, self.neighbours, pairs_of(n_people, n_items, n_events))
+        n_directions = min(self.factors, n_items // 4)
+        directions = 4.0 * n_items * n_directions
+        block = 4.0 * min(_BLOCK_NUMBERS, n_people * n_directions)
+        return FitMemory(links.peak_bytes + 5 * directions + block + 48.0 * n_events, links.kept_bytes + directions)
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`."""

@@ -31,6 +31,7 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from bespeak.models.base import Model
+from bespeak.models.fits import FitMemory
 from bespeak.models.interactions import Csr, Float32s, Float64s, History, Int32s, Interactions, ItemContent
 from bespeak.models.strength import Weighting, dislikes, likes, stacked, strengthened
 from bespeak.models.topk import top_k
@@ -61,6 +62,11 @@ class ImplicitMf(Model):
     weighting: Weighting = "log"
     seed: int = 0
     threads: int = 0
+
+    def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
+        """See `Model.fit_memory`: vectors of people and items."""
+        vectors = 4.0 * self.factors
+        return FitMemory(2 * vectors * (n_people + n_items) + 48.0 * n_events, vectors * n_items)
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`. Items that nobody touched get the zero vector."""

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array, vstack
 
+from bespeak.models.fits import FitMemory, link_memory, pairs_of
 from bespeak.models.interactions import Csr, Float32s, Int32s, Interactions, ItemContent
 from bespeak.models.linear import SparseLinearModel, packed_weights
 from bespeak.models.propagation import item_blocks
@@ -47,6 +48,11 @@ class ItemNeighbours(SparseLinearModel):
     min_people: int = 5
     weighting: Weighting = "log"
 
+    def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
+        """See `Model.fit_memory`: links and the people behind each."""
+        links = link_memory(n_items, self.neighbours, pairs_of(n_people, n_items, n_events), n_copies=3)
+        return FitMemory(links.peak_bytes + 16.0 * n_events, 4 / 3 * links.kept_bytes)
+
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`."""
         strengths = strengthened(interactions.matrix, self.weighting)
@@ -63,6 +69,15 @@ class ItemNeighbours(SparseLinearModel):
         shown = csr_array((np.where(self._array("people") >= self.min_people, nearest.data, 0), nearest.indices,
                            nearest.indptr), shape=nearest.shape)[chosen].toarray()  # fmt: skip
         return top_k(np.where(shown > 0, shown, -np.inf), k)
+
+    def people_behind(self, item: int, other: int) -> int:
+        """How many distinct people like both; 0 for a pair that is not kept."""
+        starts, indices = self._weights.indptr, self._weights.indices
+        counts = [0]
+        for one, two in ((item, other), (other, item)):
+            entries = slice(starts[one], starts[one + 1])
+            counts.extend(self._array("people")[entries][indices[entries] == two].tolist())
+        return max(counts)
 
     def _nearest(self, strengths: Csr, lengths: Float32s, block: slice) -> tuple[Csr, Int32s]:
         """The nearest items of one block: CSR float32[block, n_items], and the people behind each entry."""

@@ -21,6 +21,7 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy.sparse import csr_array
 
+from bespeak.models.fits import FitMemory, link_memory, pairs_of
 from bespeak.models.interactions import Csr, History, Interactions, ItemContent
 from bespeak.models.linear import SparseLinearModel, packed_weights
 from bespeak.models.strength import Weighting, latest_first
@@ -44,6 +45,12 @@ class SequenceRules(SparseLinearModel):
     norm: float = 0.5
     successors: int = 500
     weighting: Weighting = "linear"
+
+    def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
+        """See `Model.fit_memory`: all rules stand in memory before the strongest are kept."""
+        n_pairs = min(self.window * n_events, pairs_of(n_people, n_items, n_events))
+        links = link_memory(n_items, self.successors, n_pairs)
+        return FitMemory(links.peak_bytes + 25.0 * n_pairs + 32.0 * n_events, links.kept_bytes)
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`."""

@@ -27,6 +27,7 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy.sparse import csr_array, dia_array, vstack
 
+from bespeak.models.fits import FitMemory, link_memory, pairs_of
 from bespeak.models.interactions import Csr, Float64s, History, Interactions, ItemContent
 from bespeak.models.linear import SparseLinearModel, packed_weights
 from bespeak.models.strength import latest_first
@@ -73,6 +74,12 @@ class SessionLinks(SparseLinearModel):
     recency: float | None = None
     links: int = 300
     fan: int = 100
+
+    def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
+        """See `Model.fit_memory`: all links of one step stand in memory before the strongest of both are kept."""
+        n_pairs = min(2 * self.window * n_events, pairs_of(n_people, n_items, n_events))
+        links = link_memory(n_items, self.links, min(3 * n_pairs, n_items**2))
+        return FitMemory(links.peak_bytes + 25.0 * n_pairs + 64.0 * n_events, links.kept_bytes)
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`."""

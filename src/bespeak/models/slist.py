@@ -31,6 +31,7 @@ from scipy.linalg import lapack
 from scipy.sparse import csr_array
 
 from bespeak.errors import InvalidInput
+from bespeak.models.fits import FitMemory
 from bespeak.models.interactions import Csr, Float32s, Float64s, History, Int32s, Interactions, ItemContent
 from bespeak.models.linear import DenseLinearModel
 from bespeak.models.strength import Weighting, latest_first
@@ -74,6 +75,11 @@ class Slist(DenseLinearModel):
     def needed_gb(n_items: int) -> float:
         """Memory at the peak of the fit: X'X and X'Y, which becomes the result."""
         return 8 * n_items**2 / 1e9
+
+    def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
+        """See `Model.fit_memory`: beside the two matrices blocks of them, and the pairs of likes at one distance."""
+        blocks = 12.0 * n_items * min(n_items, _BLOCK_ITEMS)
+        return FitMemory(self.needed_gb(n_items) * 1e9 + blocks + 80.0 * n_events, 4.0 * n_items**2)
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`.

@@ -29,6 +29,7 @@ from scipy import linalg
 from scipy.sparse import csr_array
 
 from bespeak.errors import InvalidInput
+from bespeak.models.fits import FitMemory, link_memory, pairs_of
 from bespeak.models.interactions import Csr, Float32s, Int32s, Interactions, ItemContent
 from bespeak.models.linear import SparseLinearModel, dense, packed_weights
 from bespeak.models.propagation import degrees, rescaled, three_steps
@@ -70,6 +71,11 @@ class SparseInverse(SparseLinearModel):
                 "sparse_inverse needs neighbours > 0, l2 > 0 and 0 <= dropout < 1, "
                 f"given {self.neighbours}, {self.l2:g} and {self.dropout:g}."
             )
+
+    def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
+        """See `Model.fit_memory`: links, and copies of the log scaled."""
+        links = link_memory(n_items, self.neighbours, pairs_of(n_people, n_items, n_events), n_copies=4)
+        return FitMemory(links.peak_bytes + 48.0 * n_events, links.kept_bytes)
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`."""

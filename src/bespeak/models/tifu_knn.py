@@ -29,6 +29,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from bespeak.models.base import Model
+from bespeak.models.fits import FitMemory
 from bespeak.models.interactions import Csr, Float32s, Float64s, History, Int64s, Interactions, ItemContent
 from bespeak.models.linear import dense, dense_product
 from bespeak.models.packing import pack_csr, pack_strings, unpack_csr, unpack_strings
@@ -62,6 +63,11 @@ class TifuKnn(Model):
     basket_decay: float = 0.9
     group_decay: float = 0.7
     gap_minutes: float = 30.0
+
+    def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
+        """See `Model.fit_memory`: what is kept is the log."""
+        kept = 8.0 * n_events + 32.0 * n_people
+        return FitMemory(kept + 120.0 * n_events, kept)
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`. People without a single like are not kept."""

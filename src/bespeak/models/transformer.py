@@ -33,7 +33,11 @@ import numpy as np
 from bespeak.errors import InvalidInput, MissingExtra
 from bespeak.models.attention import last_state
 from bespeak.models.base import Model
+from bespeak.models.fits import FitMemory, Passes
 from bespeak.models.interactions import Float32s, History, Int32s, Interactions, ItemContent
+
+_TORCH_BYTES = 250e6
+"""What torch takes once it is loaded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +114,28 @@ class Transformer(Model):
         Raises:
             MissingExtra: torch is not installed.
         """
+        return self._trained(interactions, None)
+
+    def fit_in_passes(self, interactions: Interactions, items: ItemContent | None, passes: Passes) -> Self:
+        """See `Model.fit_in_passes`: gone on with or done in one go, the arrays are the same, bit for bit."""
+        return self._trained(interactions, passes)
+
+    def n_passes(self, n_events: int) -> int:
+        """See `Model.n_passes`."""
+        return self.epochs_for(n_events)
+
+    def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
+        """See `Model.fit_memory`: torch, each weight four times (value, slope, two moments), and one batch."""
+        weights = 4.0 * (n_items * self.width + self.layers * 16 * self.width**2 + self.length * self.width)
+        places = self.batch_likes * (self.layers * 40 * self.width + 3 * self.negatives) * 4.0
+        return FitMemory(_TORCH_BYTES + 5 * weights + places + 64.0 * n_events, weights)
+
+    def _trained(self, interactions: Interactions, passes: Passes | None) -> Self:
         if not self.can_fit():
             raise MissingExtra("deep", "training the model 'transformer', which learns from the order of likes,")
         from bespeak.models.transformer_training import trained  # noqa: PLC0415  needs the extra
 
-        return self._fitted(interactions.item_ids, trained(self, interactions), interactions)
+        return self._fitted(interactions.item_ids, trained(self, interactions, passes), interactions)
 
     def scores(self, histories: Sequence[History], now_ms: int) -> Float32s:
         """See `Model.scores`; the time plays no part."""

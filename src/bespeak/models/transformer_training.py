@@ -4,12 +4,15 @@ Every place of every sequence is a case: tell the next like from `negatives` ite
 The loss is the softmax over the right item and the drawn ones, each drawn one standing for n_items / negatives items
 (sampled softmax with the logQ correction), so that logits come out calibrated and seen items can be masked when
 ranking. Sequences are cut into stretches of `length` + 1 likes that overlap by one, and batched with others of
-about the same size, so that little is padded.
+about the same size, so that little is padded. What a pass hangs on beside the settings and the log is its number, the
+weights with their moments, and where the generators of random numbers stand: a fit that was stopped goes on from there.
 """
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +21,7 @@ import torch
 from torch.nn import functional
 
 from bespeak.models.attention import NORM_EPSILON, input_scale, slopes
+from bespeak.models.fits import Passes
 from bespeak.models.interactions import Float32s, Int32s, Int64s, Interactions
 
 if TYPE_CHECKING:
@@ -26,8 +30,10 @@ if TYPE_CHECKING:
 Tensors = dict[str, torch.Tensor]
 
 
-def trained(settings: Transformer, interactions: Interactions) -> dict[str, npt.NDArray[Any]]:
-    """The fitted arrays of a transformer by name."""
+def trained(
+    settings: Transformer, interactions: Interactions, passes: Passes | None = None
+) -> dict[str, npt.NDArray[Any]]:
+    """The fitted arrays of a transformer by name; with `passes`, gone on with where an earlier fit was stopped."""
     liked = interactions.select(interactions.weights > 0)
     rng = np.random.default_rng(settings.seed)
     arrays = initial(settings, liked, rng)
@@ -46,16 +52,57 @@ def trained(settings: Transformer, interactions: Interactions) -> dict[str, npt.
     dropout = settings.dropout_for(len(liked))
     with torch.random.fork_rng(devices=[]):  # dropout draws from torch's global generator: it is put back afterwards
         torch.manual_seed(settings.seed)
-        for step, batch in enumerate(batch for epoch in plan for batch in epoch):
-            for group in optimiser.param_groups:
-                group["lr"] = settings.learning_rate * _schedule(step, n_steps)
-            drawn = torch.from_numpy(rng.integers(0, liked.n_items, settings.negatives))
-            optimiser.zero_grad()
-            loss = _loss(settings, parts, _padded([stretches[s] for s in batch]), drawn, dropout)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(parts.values(), 1.0)
-            optimiser.step()
+        held = passes.latest() if passes is not None else None
+        done = _restore(held, parts, optimiser, rng) if held is not None else 0
+        step = sum(map(len, plan[:done]))
+        for epoch in range(done, len(plan)):
+            for batch in plan[epoch]:
+                for group in optimiser.param_groups:
+                    group["lr"] = settings.learning_rate * _schedule(step, n_steps)
+                drawn = torch.from_numpy(rng.integers(0, liked.n_items, settings.negatives))
+                optimiser.zero_grad()
+                loss = _loss(settings, parts, _padded([stretches[s] for s in batch]), drawn, dropout)
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(parts.values(), 1.0)
+                optimiser.step()
+                step += 1
+            if passes is not None:
+                passes.passed((epoch + 1) / len(plan), _state_after(epoch + 1, parts, optimiser, rng))
     return {name: part.detach().numpy() for name, part in parts.items()}
+
+
+def _state_after(
+    epoch: int, parts: Tensors, optimiser: torch.optim.Optimizer, rng: np.random.Generator
+) -> Callable[[], dict[str, npt.NDArray[Any]]]:
+    """Gives everything that the passes after `epoch` of them hang on."""
+
+    def state() -> dict[str, npt.NDArray[Any]]:
+        arrays = {
+            "epoch": np.array(epoch),
+            "torch_rng": torch.get_rng_state().numpy(),
+            "rng": np.frombuffer(json.dumps(rng.bit_generator.state).encode(), np.uint8),
+        }
+        for name, part in parts.items():
+            arrays[f"part.{name}"] = part.detach().numpy()
+            arrays |= {f"{moment}.{name}": tensor.numpy() for moment, tensor in optimiser.state[part].items()}
+        return arrays
+
+    return state
+
+
+def _restore(
+    held: Mapping[str, npt.NDArray[Any]], parts: Tensors, optimiser: torch.optim.Optimizer, rng: np.random.Generator
+) -> int:
+    """Puts everything back to where `_state_after` found it; returns how many passes were done."""
+    for name, part in parts.items():
+        with torch.no_grad():
+            part.copy_(torch.from_numpy(held[f"part.{name}"].copy()))
+        optimiser.state[part] = {
+            moment: torch.from_numpy(held[f"{moment}.{name}"].copy()) for moment in ("step", "exp_avg", "exp_avg_sq")
+        }
+    rng.bit_generator.state = json.loads(held["rng"].tobytes())
+    torch.set_rng_state(torch.from_numpy(held["torch_rng"].copy()))
+    return int(held["epoch"])
 
 
 def initial(settings: Transformer, liked: Interactions, rng: np.random.Generator) -> dict[str, Float32s]:

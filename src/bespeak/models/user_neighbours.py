@@ -24,6 +24,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from bespeak.models.base import Model
+from bespeak.models.fits import FitMemory
 from bespeak.models.interactions import Csr, Float32s, History, Interactions, ItemContent
 from bespeak.models.linear import dense_product
 from bespeak.models.packing import pack_csr, pack_strings, unpack_csr, unpack_strings
@@ -45,6 +46,11 @@ class UserNeighbours(Model):
 
     neighbours: int = 100
     weighting: Weighting = "log"
+
+    def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
+        """See `Model.fit_memory`: what is kept is the log."""
+        kept = 8.0 * n_events + 32.0 * n_people
+        return FitMemory(3 * kept, kept)
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`. People without a single like are not kept."""
