@@ -145,10 +145,15 @@ def test_the_strength_of_a_bulk_order_is_capped_and_its_quantity_is_not() -> Non
     assert (signal.strength, signal.quantity) == (10.0, 500.0)
 
 
-@pytest.mark.parametrize(("rating", "strength"), [(1, -1.0), (3, 0.0), (5, 1.0), ("4", 0.5), (99, 1.0), (None, 0.0)])
+@pytest.mark.parametrize(("rating", "strength"), [(1, -1.0), (3, 0.0), (5, 1.0), ("4", 0.5), (99, 1.0)])
 def test_a_rating_is_centred_on_its_scale_beside_the_use_it_tells_of(rating: Any, strength: float) -> None:
     found = {s.signal_class: s.strength for s in CATALOGUE.signals_of(track("Rated", product_id="p", rating=rating))}
     assert found == {"review": 1.0, "rating": strength}
+
+
+@pytest.mark.parametrize("rating", [None, "good", ""])
+def test_a_review_without_a_number_is_a_use_and_no_rating(rating: Any) -> None:
+    assert only(track("Rated", product_id="p", rating=rating)).signal_class == "review"
 
 
 def test_the_watched_fraction_is_the_strength_and_leaving_early_is_negative() -> None:

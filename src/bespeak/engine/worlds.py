@@ -7,7 +7,7 @@ changed is told by the version counters of the store: one cheap read.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,13 +16,10 @@ import msgspec
 from bespeak.catalogue.counters import DAY_MS, ItemCounters
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.catalogue.text_index import TextIndex
-from bespeak.decide.launch import launch_of
 from bespeak.decide.model_set import LoadedModel, ModelSet
-from bespeak.decide.new_items import Lending
 from bespeak.decide.world import World
 from bespeak.engine.config import Configuration
-from bespeak.engine.experiments import LAUNCHES, decided_launches
-from bespeak.engine.training.neighbour_tables import load_lending, load_model
+from bespeak.engine.training.neighbour_tables import load_model
 from bespeak.errors import BespeakError
 from bespeak.storage import items as item_rows
 from bespeak.storage import records
@@ -97,7 +94,6 @@ class WorldKeeper:
         self._seen: dict[str, int] = {}
         self._counters_at_ms = -COUNTERS_EVERY_MS
         self._loaded: tuple[LoadedModel, ...] = ()
-        self._lending = Lending()
         self._models_version = 0
         self._weights = {name: c.prior_weight for name, c in config.signals.classes.items()}
         profiles = config.settings.profiles
@@ -113,8 +109,6 @@ class WorldKeeper:
             config_version=config_version,
             locale=config.settings.project.locale,
         )
-        self._seed = config.settings.project.seed
-        self._launch(())
 
     @property
     def world(self) -> World:
@@ -140,13 +134,9 @@ class WorldKeeper:
                 versions = records.versions(session)
                 is_new_catalogue = versions.get("catalogue", 0) != self._seen.get("catalogue", 0)
                 is_new_models = versions.get("models", 0) != self._seen.get("models", 0)
-                is_decided = versions.get(LAUNCHES, 0) != self._seen.get(LAUNCHES, 0)
                 is_time = now_ms - self._counters_at_ms >= COUNTERS_EVERY_MS or now_ms < self._counters_at_ms
-                if is_decided:
-                    self._launch(decided_launches(session))
                 if not (is_new_catalogue or is_new_models or is_time):
-                    self._seen = versions
-                    return is_decided
+                    return False
                 world = self._world
                 catalogue, text_index, counters, models = (
                     world.catalogue,
@@ -165,21 +155,12 @@ class WorldKeeper:
                     counters = ItemCounters.build(counts, catalogue.index, self._weights, now_ms)
                     self._counters_at_ms = now_ms
             if is_new_models or is_new_catalogue:
-                models = ModelSet.build(self._loaded, catalogue, self._lending)
+                models = ModelSet.build(self._loaded, catalogue)
             # All at once: a world checks that its parts were made for one catalogue.
             world = replace(world, catalogue=catalogue, text_index=text_index, counters=counters, models=models)
             self._world = world
             self._seen = versions
             return True
-
-    def _launch(self, decided: Collection[str]) -> None:
-        """Sets the experiments that run now, given the placements whose launch has its answer."""
-        running = {
-            name: experiment
-            for name, placement in self._world.placements.items()
-            if (experiment := launch_of(placement, self._seed, is_decided=name in decided)) is not None
-        }
-        self._world = replace(self._world, launches=running)
 
     def _catalogue(self, session: Session, held: CatalogueSnapshot) -> CatalogueSnapshot:
         if not self._seen.get("catalogue", 0):
@@ -190,14 +171,13 @@ class WorldKeeper:
     def _load_models(self, session: Session) -> None:
         current = records.models(session, name=MODEL_SET, state="current")
         if not current:
-            self._loaded, self._lending, self._models_version = (), Lending(), 0
+            self._loaded, self._models_version = (), 0
             return
         header = msgspec.json.decode(current[0].header, type=SetHeader)
         try:
-            loaded = tuple(
+            self._loaded = tuple(
                 load_model(self._blobs, m.blob_key, current[0].version, is_best=m.is_best) for m in header.models
             )
-            self._loaded, self._lending = loaded, load_lending(self._blobs, current[0].blob_key, loaded)
         except (BespeakError, OSError):
             return
         self._models_version = current[0].version

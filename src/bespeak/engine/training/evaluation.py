@@ -25,9 +25,12 @@ from bespeak.learn.evaluation import Entrant, Theirs, chosen_people, evaluate
 from bespeak.learn.evaluation_result import Evaluation
 from bespeak.learn.evaluation_sentences import sentences
 from bespeak.learn.leaderboard import sampled
+from bespeak.learn.rating_result import RatingEvaluation
+from bespeak.learn.ratings import are_enough, evaluate_ratings
 from bespeak.learn.splits import Relevant, Split, calendar, held_out, leave_one_out, live, newcomers, per_person
 from bespeak.models.artefact import read_header
-from bespeak.models.base import Interactions, Model
+from bespeak.models.base import Interactions, ItemContent, Model
+from bespeak.models.biased_factorization import BiasedFactorization
 from bespeak.models.families import model_class
 from bespeak.models.popularity import Popularity
 from bespeak.models.recent_popularity import RecentPopularity
@@ -46,6 +49,7 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
         version: of the trained set.
         as_of: the time after which the log was cut, if one was given.
         evaluation: the figures.
+        ratings: how far off foretold ratings are; None where the set foretells none.
         sentences: what was found, in words.
         notes: what was left out, in words.
         written: file -> rows, of a cut that was written.
@@ -55,6 +59,7 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     as_of: str
     evaluation: Evaluation
+    ratings: RatingEvaluation | None
     sentences: list[str]
     notes: list[str]
     written: dict[str, int]
@@ -128,6 +133,8 @@ class Evaluations:
         found = evaluate(
             entrants, split, cold, content, theirs=theirs, n_people_of_cut=len(whole), k=k, seed=seed, progress=told
         )  # fmt: skip
+        told("foretelling ratings", 0.0)
+        ratings = self._ratings(header, content, as_of_ms, seed)
         written = {}
         if cut_folder is not None:
             written = write_cut(core, cut_folder, split, np.concatenate([split.people, cold.people]))
@@ -137,10 +144,23 @@ class Evaluations:
             version=version.version,
             as_of="" if as_of_ms is None else iso(as_of_ms),
             evaluation=found,
-            sentences=sentences(found, _chosen_until_ms(log, header)),
+            ratings=ratings,
+            sentences=[
+                *sentences(found, _chosen_until_ms(log, header)),
+                *(ratings.sentences() if ratings is not None else ()),
+            ],
             notes=[*notes, *left_out, *found.left_out],
             written=written,
         )
+
+    def _ratings(
+        self, header: SetHeader, content: ItemContent, as_of_ms: int | None, seed: int
+    ) -> RatingEvaluation | None:
+        """Measures the rating model of the set, with its settings, on ratings that it does not see."""
+        ratings = self._models.ratings(as_of_ms, content) if header.ratings is not None else None
+        if header.ratings is None or ratings is None or not are_enough(ratings):
+            return None
+        return evaluate_ratings(ratings, content, BiasedFactorization(**header.ratings.settings), seed=seed)
 
     def _entrants(self, header: SetHeader, log: Interactions) -> tuple[list[Entrant], list[str]]:
         """Baselines and the trained models, unfitted, with a note for each that this release cannot make."""

@@ -17,14 +17,22 @@ import pyarrow as pa
 from bespeak.catalogue.columns import texts_of
 from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import feed
+from bespeak.engine.profiles import Profiles
 from bespeak.engine.training.neighbour_tables import store_table
-from bespeak.engine.worlds import MODEL_SET, SetHeader, StoredModel
+from bespeak.engine.training.ratings import PredictedRating, RatingSource
+from bespeak.engine.views.people_view import granted_purposes, profile_view
+from bespeak.engine.worlds import MODEL_SET, SetHeader, StoredModel, StoredRatings
 from bespeak.errors import InvalidInput
 from bespeak.learn.leaderboard import Leaderboard
+from bespeak.learn.ratings import MIN_PEOPLE, MIN_RATINGS, TrainedRatings, train_ratings
 from bespeak.learn.splits import Relevant
 from bespeak.learn.train import Trained, train
-from bespeak.models.artefact import save
+from bespeak.models.artefact import load_as, save
 from bespeak.models.base import Interactions, ItemContent, Model
+from bespeak.models.biased_factorization import BiasedFactorization
+from bespeak.models.ratings import Ratings
+from bespeak.profiles.profile import Profile
+from bespeak.signals.events import Context
 from bespeak.signals.items import Item
 from bespeak.storage import people, records
 from bespeak.storage.records import ModelVersion
@@ -46,6 +54,7 @@ class Models:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._rating_model: tuple[str, BiasedFactorization] | None = None
 
     def train(
         self,
@@ -78,32 +87,29 @@ class Models:
                 hint="Import events with `bespeak import events FILE`, or see `bespeak rejects list`.",
             )
         core.refresh()
+        seed = core.config.settings.project.seed if seed is None else seed
         content = item_content(core.world.catalogue.items, core.config.settings.profiles.facets)
         trained = train(
             interactions,
             content,
             candidates=candidates,
-            seed=core.config.settings.project.seed if seed is None else seed,
+            seed=seed,
             now_ms=as_of_ms,
             relevant=relevant_rows(interactions),
             progress=progress,
         )
+        ratings = self.ratings(as_of_ms, content)
+        rated = None if ratings is None else train_ratings(ratings, content, seed=seed, progress=progress)
         told("storing", 1.0)
-        return self._store(trained, position, time.perf_counter() - started)
+        return self._store(trained, rated, position, time.perf_counter() - started)
 
     def interactions(self, as_of_ms: int | None = None) -> Interactions:
         """Returns who did what with which item: the training data, signed and weighted by class."""
         core = self._core
         table = core.lake.read("signals", _COLUMNS).sort_by("log_id")
-        improve = core.config.purposes.improve
-        person, keep = self._allowed(table)
+        person, keep = self._usable(table, as_of_ms)
         item = table.column("item_id").combine_chunks()
-        keep &= ~np.asarray(item.is_null())
-        keep &= (table.column("purposes").to_numpy() & improve) != 0
-        keep &= ~table.column("is_bot").to_numpy().astype(bool)
         times = table.column("time_ms").to_numpy()
-        if as_of_ms is not None:
-            keep &= times <= as_of_ms
         weights = table.column("strength").to_numpy().astype(np.float64)
         classes = table.column("signal_class").combine_chunks().dictionary_encode()
         known = core.config.signals.classes
@@ -128,6 +134,67 @@ class Models:
             class_names=tuple(classes.dictionary.to_pylist()),
         )
 
+    def ratings(self, as_of_ms: int | None, content: ItemContent) -> Ratings | None:
+        """Returns who rated which item how highly; None where the signals know no ratings."""
+        source = RatingSource.of(self._core.config.signals.specs)
+        if source is None:
+            return None
+        table = self._core.lake.read("signals", _COLUMNS).sort_by("log_id")
+        return source.in_log(table, *self._usable(table, as_of_ms), content.item_ids)
+
+    def predict_ratings(self, user_id: str, item_ids: Sequence[str]) -> list[PredictedRating]:
+        """Returns what a person would give each item, from the ratings that their profile holds and lets be read.
+
+        Somebody unknown, erased, or without consent gets what people on average give the item; an item that came after
+        the training gets what its attributes foretell.
+
+        Raises:
+            InvalidInput: the set in use foretells no ratings.
+        """
+        core = self._core
+        model, source = self._foretelling_ratings(), RatingSource.of(core.config.signals.specs)
+        if model is None or source is None:
+            raise InvalidInput(
+                "The models in use foretell no ratings.",
+                hint=f"They do after `bespeak train` on at least {MIN_RATINGS:,} ratings by {MIN_PEOPLE} people.",
+            )
+        core.refresh_when_due()
+        catalogue, known = core.world.catalogue, set(model.item_ids)
+        fresh = [catalogue.items[catalogue.index[i]] for i in item_ids if i in catalogue.index and i not in known]
+        if fresh:
+            model = model.extended(item_content(fresh, core.config.settings.profiles.facets))
+        profile = Profiles(core).get(user_id) or Profile()
+        view = profile_view(core.runtime, profile, granted_purposes(core.runtime, profile, Context()), core.now_ms())
+        place = {item: index for index, item in enumerate(model.item_ids)}
+        found = model.predict(
+            source.in_profile(view, model.item_ids), np.zeros(len(item_ids)), [place.get(item, -1) for item in item_ids]
+        )
+        pairs = zip(item_ids, found.values.tolist(), found.spreads.tolist(), strict=True)
+        return [PredictedRating(item_id=item, rating=value, spread=spread) for item, value, spread in pairs]
+
+    def _foretelling_ratings(self) -> BiasedFactorization | None:
+        """Loads the rating model of the set in use, once."""
+        with self._core.store.read() as session:
+            current = records.models(session, name=MODEL_SET, state="current")
+        stored = msgspec.json.decode(current[0].header, type=SetHeader).ratings if current else None
+        if stored is None:
+            return None
+        held = self._rating_model
+        if held is None or held[0] != stored.blob_key:
+            held = (stored.blob_key, load_as(self._core.blobs.place(stored.blob_key), BiasedFactorization))
+            self._rating_model = held
+        return held[1]
+
+    def _usable(self, table: pa.Table, as_of_ms: int | None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Returns the root person of each row, and which rows about an item may be used."""
+        person, keep = self._allowed(table)
+        keep &= ~np.asarray(table.column("item_id").combine_chunks().is_null())
+        keep &= (table.column("purposes").to_numpy() & self._core.config.purposes.improve) != 0
+        keep &= ~table.column("is_bot").to_numpy().astype(bool)
+        if as_of_ms is not None:
+            keep &= table.column("time_ms").to_numpy() <= as_of_ms
+        return person, keep
+
     def _allowed(self, table: pa.Table) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Returns the root person of each row, and which rows are not refused now."""
         with self._core.store.read() as session:
@@ -141,7 +208,7 @@ class Models:
             person = np.where(absorbed[place] == person, target[place], person)
         return person, ~np.isin(person, np.array(sorted(refused), np.int64))
 
-    def _store(self, trained: Trained, position: int, seconds: float) -> TrainingReport:
+    def _store(self, trained: Trained, rated: TrainedRatings | None, position: int, seconds: float) -> TrainingReport:
         core = self._core
         now_ms = core.clock.now_ms()
         folder = f"models/{now_ms}-{position}"
@@ -156,11 +223,16 @@ class Models:
             save(model, path, trained_ms=window, created_ms=now_ms, metrics=trained.metrics(), purposes=purposes)
             store_table(core.blobs, key, model)
             stored.append(StoredModel(name=name, blob_key=key, is_best=name == trained.model.name))
+        ratings = None
+        if rated is not None:
+            ratings = StoredRatings(blob_key=f"{folder}/ratings", settings=rated.model.settings())
+            save(rated.model, core.blobs.place(ratings.blob_key), created_ms=now_ms, purposes=purposes)
         header = SetHeader(
             models=stored,
-            sentences=trained.sentences(),
+            ratings=ratings,
+            sentences=[*trained.sentences(), *(rated.evaluation.sentences() if rated else ())],
             boards=[_board(board) for board in trained.boards],
-            metrics=trained.metrics(),
+            metrics=trained.metrics() | (rated.evaluation.metrics() if rated else {}),
             trained_from_ms=window[0],
             trained_to_ms=window[1],
             n_events=len(trained.interactions),
