@@ -57,21 +57,13 @@ def test_near_numbers_are_alike_and_far_ones_are_not() -> None:
     assert likeness[35] == 0
 
 
-def test_a_new_item_is_known_at_once_without_a_fit() -> None:
+def test_an_item_that_came_after_the_fit_has_a_vector_at_once() -> None:
     model = fitted()
     added = ItemContent(
         ["alien3"], ["a monster on a ship"], {"genre": [["horror", "sf"]]}, {"year": np.array([1992.0])}
     )
-    grown = model.extended(added)
-    assert grown.item_ids[-1] == "alien3"
-    assert grown.scores([History.of([0])], 0)[0, 5] > grown.scores([History.of([2])], 0)[0, 5]
-    np.testing.assert_array_equal(grown.scores([History.of([0])], 0)[0, :5], model.scores([History.of([0])], 0)[0])
-
-
-def test_changed_content_of_a_known_item_replaces_the_old() -> None:
-    changed = fitted().extended(ItemContent(["blank"], ["love in love"], {"genre": [["romance"]]}))
-    assert list(changed.item_ids) == list(FILMS.item_ids)
-    assert changed.similar([4], 1)[0].tolist() in ([[2]], [[3]])
+    likeness = (model.vectors_of(added) @ model.vectors.T).toarray()[0]
+    assert likeness[0] > likeness[2]
 
 
 def test_a_share_outside_of_zero_to_one_is_refused() -> None:

@@ -25,7 +25,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array, hstack, vstack
+from scipy.sparse import csr_array, hstack
 
 from bespeak.errors import InvalidInput
 from bespeak.models.interactions import Csr, Float32s, Float64s, Int32s, Interactions, ItemContent
@@ -55,6 +55,7 @@ class Content(LinearModel):
     """
 
     name: ClassVar[str] = "content"
+    reads_content: ClassVar[bool] = True
 
     text_share: float = 0.4
     min_items: int = 2
@@ -76,52 +77,36 @@ class Content(LinearModel):
         vectors = self._vectorised(arrays, texts, attributes)
         return self._fitted(interactions.item_ids, arrays | pack_csr("vectors", vectors), interactions)
 
-    def extended(self, items: ItemContent) -> Self:
-        """A copy that also knows new items, at once: their vectors come from the fitted terms.
-
-        Items it already knows keep their index and get the new content.
-        """
-        positions = {item: row for row, item in enumerate(self.item_ids)}
-        known = [positions.get(item, -1) for item in items.item_ids]
+    def vectors_of(self, items: ItemContent) -> Csr:
+        """CSR float32[n, terms]: the vectors of items that it was not fitted with, at once, from the fitted terms."""
         edges = dict(zip(unpack_strings("number_names", self._arrays), self._array("number_edges"), strict=True))
-        fresh = self._vectorised(self._arrays, _text_terms(items), _attribute_terms(items, edges))
-        both = vstack([self._vectors, fresh], format="csr")
-        offset = len(self.item_ids)
-        rows = list(range(offset))
-        added = []
-        for row, position in enumerate(known):
-            if position >= 0:
-                rows[position] = offset + row
-            else:
-                rows.append(offset + row)
-                added.append(items.item_ids[row])
-        arrays = {key: value for key, value in self._arrays.items() if not key.startswith("vectors_")}
-        return self._fitted((*self.item_ids, *added), arrays | pack_csr("vectors", both[rows]))
+        return self._vectorised(self._arrays, _text_terms(items), _attribute_terms(items, edges))
 
     def similar(self, item_index: npt.ArrayLike, k: int) -> tuple[Int32s, Float32s]:
         """See `Model.similar`; items without anything in common are left out."""
         chosen = np.asarray(item_index, np.int64)
-        likeness = dense_product(self._vectors[chosen], self._by_term)
+        likeness = dense_product(self.vectors[chosen], self._by_term)
         likeness[np.arange(len(chosen)), chosen] = 0
         return top_k(np.where(likeness > 0, likeness, -np.inf), k)
 
     @cached_property
-    def _vectors(self) -> Csr:
+    def vectors(self) -> Csr:
+        """CSR float32[n_items, terms]: the vectors of its items, of length 1, or 0 where nothing is known."""
         self._array("vectors_data")
         return unpack_csr("vectors", self._arrays)
 
     @cached_property
     def _by_term(self) -> Csr:
-        return self._vectors.T.tocsr()
+        return self.vectors.T.tocsr()
 
     def _pull(self, strengths: Csr) -> Float32s:
-        return dense_product(strengths @ self._vectors, self._by_term)
+        return dense_product(strengths @ self.vectors, self._by_term)
 
     def _push_down(self, strengths: Csr) -> Float32s:
         return self._pull(strengths)
 
     def _links(self, items: Int32s, item: int) -> Float32s:
-        return dense_product(self._vectors[items], self._vectors[[item]].T).reshape(-1)
+        return dense_product(self.vectors[items], self.vectors[[item]].T).reshape(-1)
 
     def _self_similar(self) -> bool:
         return True
