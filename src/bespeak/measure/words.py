@@ -38,7 +38,7 @@ def sentence(
         >>> said.partition(" (")[0]
         'B converts 20.0 % more often than A'
         >>> said.partition(" (")[2]
-        'bought: 6.00 % instead of 5.00 %; from 6.3 % more to 35.7 % more; p = 0.0031).'
+        'bought: 6.00 % instead of 5.00 %; from 6.3 % more to 35.7 % more; p = 0.0033).'
     """
     ends = _ends(found, kind)
     if p_value is None or ends is None:
