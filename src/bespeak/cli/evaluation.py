@@ -15,6 +15,8 @@ from bespeak.engine.training.evaluation import Cut, EvaluationReport, Evaluation
 from bespeak.errors import InvalidInput
 from bespeak.learn.evaluation_result import QUALITY, Evaluation, Row
 from bespeak.learn.evaluation_sentences import difference_text
+from bespeak.learn.intervals import Interval
+from bespeak.learn.rating_result import RatingEvaluation
 
 _FOLDER = "reports"
 
@@ -114,6 +116,25 @@ def _show(report: EvaluationReport) -> None:
     likeness = ("", "model", "coverage", "Gini", *(name.replace("_", " ") for name in QUALITY))
     table(likeness, [_like(place, row, found) for place, row in enumerate(found.rows)], right=range(2, len(likeness)))
     _show_groups(found)
+    if report.ratings is not None:
+        _show_ratings(report.ratings)
+
+
+def _show_ratings(found: RatingEvaluation) -> None:
+    rows = [
+        ["*" if place == found.in_use else "-", row.name, *_error(row.rmse), *_error(row.mae)]
+        for place, row in enumerate(found.rows)
+    ]
+    say()
+    columns = ("", "foretold ratings by", "RMSE", "95 % interval", "MAE", "95 % interval")
+    table(columns, rows, right=(2, 4))
+    rows = [[part.n, *(f"{value:.2f}" for value in (part.foretold, part.given.mean))] for part in found.calibration]
+    say()
+    table(("ratings", "foretold", "given"), rows, title="Calibration", right=(0, 1, 2))
+
+
+def _error(figure: Interval) -> tuple[float, str]:
+    return figure.mean, f"{figure.low:.3f} to {figure.high:.3f}"
 
 
 def _right(place: int, row: Row, found: Evaluation) -> list[Any]:

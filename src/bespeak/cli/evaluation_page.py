@@ -12,6 +12,7 @@ from bespeak.engine.training.evaluation import EvaluationReport
 from bespeak.learn.evaluation_result import Evaluation, Row
 from bespeak.learn.evaluation_sentences import difference_text
 from bespeak.learn.intervals import Interval
+from bespeak.learn.rating_result import Band, RatingEvaluation
 from bespeak.learn.report import PROTOCOLS, day
 
 FIGURES = {
@@ -76,7 +77,49 @@ def page(report: EvaluationReport) -> str:
         asked_for=found.asked_for,
         facets=sorted({facet for row in found.rows for facet in row.miscalibration_by_facet}),
         difference_text=difference_text,
+        ratings=None if report.ratings is None else _ratings(report.ratings),
     )
+
+
+def _ratings(found: RatingEvaluation) -> dict[str, Any]:
+    """What the part about foretold ratings shows: the model in use beside the best baseline."""
+    across = Scale(found.low, found.high)
+    shown = {found.in_use: "used", found.baseline: "base"}
+    legend = [{"kind": kind, "short": found.rows[place].name} for place, kind in shown.items()]
+
+    def groups(bands: Sequence[Band]) -> list[dict[str, Any]]:
+        return [
+            {
+                "label": _number_of(band, "rating"),
+                "n": band.n,
+                "dots": [{**one, "interval": band.rmse[place]} for place, one in zip(shown, legend, strict=True)],
+            }
+            for band in bands
+        ]
+
+    bands = [*found.activity, *found.items]
+    return {
+        "found": found,
+        "rows": [{"kind": shown.get(place, "other"), "row": row} for place, row in enumerate(found.rows)],
+        "legend": legend,
+        "across": across,
+        "dots": [
+            {
+                "x": across.place(part.foretold),
+                **{end: 100 - across.place(getattr(part.given, end)) for end in ("low", "mean", "high")},
+            }
+            for part in found.calibration
+        ],
+        "by_person": groups(found.activity),
+        "by_item": groups(found.items),
+        "scale": scale([end for band in bands for place in shown for end in _ends(band.rmse[place])]),
+    }
+
+
+def _number_of(band: Band, what: str) -> str:
+    if band.most is None:
+        return f"{band.fewest:,} {what}s and more"
+    return f"no {what}" if band.most == 0 else f"{band.fewest:,} to {band.most:,} {what}s"
 
 
 def _compared(found: Evaluation) -> list[int]:
