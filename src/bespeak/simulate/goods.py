@@ -1,4 +1,4 @@
-"""The goods of the simulated shop: catalogue records and, beside them, the hidden numbers behaviour depends on."""
+"""The goods of the simulated shop."""
 
 from __future__ import annotations
 
@@ -10,51 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bespeak.simulate.ranges import BRANDS, CATEGORIES, COLOURS, MODELS, Pair
-
-DAY_MS = 86_400_000
-STYLE_DIMENSIONS = 4
-"""Length of the hidden style vectors: taste that no attribute of an item shows."""
+from bespeak.simulate.stock import DAY_MS, STYLE_DIMENSIONS, Kind, Stock, zipf
 
 _VARIANT_SHARE = 0.25
 _LAUNCH_SHARE = 0.12
 _OUT_OF_STOCK_SHARE = 0.02
 _GERMAN_SHARE = 0.6
-_ZIPF_EXPONENT = 0.8
-
-
-@dataclass(frozen=True, eq=False)
-class Goods:
-    """All items of a world; row `i` of every array belongs to `ids[i]`.
-
-    Attributes:
-        ids: item ids.
-        records: the items as the catalogue takes them.
-        category: index into `CATEGORIES`, int64[n].
-        brand: index into the keys of `BRANDS`, int64[n].
-        price: price in minor units, int64[n].
-        price_level: log price, standardized within the category, float64[n].
-        quality: hidden quality, standard normal, float64[n].
-        style: hidden style, float64[n, STYLE_DIMENSIONS].
-        popularity: share of attention, a Zipf law, sums to one, float64[n].
-        published_ms: launch, int64[n].
-        available: can be bought, bool[n].
-    """
-
-    ids: tuple[str, ...]
-    records: tuple[dict[str, Any], ...]
-    category: NDArray[np.int64]
-    brand: NDArray[np.int64]
-    price: NDArray[np.int64]
-    price_level: NDArray[np.float64]
-    quality: NDArray[np.float64]
-    style: NDArray[np.float64]
-    popularity: NDArray[np.float64]
-    published_ms: NDArray[np.int64]
-    available: NDArray[np.bool_]
-
-    def on_sale(self, at_ms: int) -> NDArray[np.bool_]:
-        """Which items stand in the shop at `at_ms` (published and available), bool[n]."""
-        return self.available & (self.published_ms <= at_ms)
 
 
 @dataclass(frozen=True)
@@ -73,7 +34,7 @@ class _Line:
     published_ms: int
 
 
-def make_goods(rng: np.random.Generator, n_items: int, start_ms: int, end_ms: int) -> Goods:
+def make_goods(rng: np.random.Generator, n_items: int, start_ms: int, end_ms: int) -> Stock:
     """Draws `n_items` items; categories take turns, so every category is filled before one has two more than another.
 
     Args:
@@ -99,16 +60,24 @@ def make_goods(rng: np.random.Generator, n_items: int, start_ms: int, end_ms: in
     line_of = np.array(rows, dtype=np.int64)
     category = np.array([line.category for line in lines], dtype=np.int64)[line_of]
     price = np.array([line.price for line in lines], dtype=np.int64)[line_of]
-    return Goods(
+    colour_index = {name: index for index, name in enumerate(COLOURS)}
+    return Stock(
         ids=tuple(record["id"] for record in records),
         records=tuple(records),
-        category=category,
-        brand=np.array([brand_index[line.brand] for line in lines], dtype=np.int64)[line_of],
+        kinds=tuple(Kind(c.key, c.kinds, c.older, c.feminine, c.evening) for c in CATEGORIES),
+        facets={
+            "category": category,
+            "brand": np.array([brand_index[line.brand] for line in lines], dtype=np.int64)[line_of],
+            "colour": np.array([colour_index[record["attributes"]["colour"]] for record in records], dtype=np.int64),
+        },
+        n_values={"category": len(CATEGORIES), "brand": len(BRANDS), "colour": len(COLOURS)},
+        style=rng.standard_normal((len(lines), STYLE_DIMENSIONS))[line_of],
+        quality=np.array([line.quality for line in lines])[line_of],
+        popularity=zipf(rng, len(lines))[line_of] / np.bincount(line_of)[line_of],
         price=price,
         price_level=_standardize_within(np.log(price), category),
-        quality=np.array([line.quality for line in lines])[line_of],
-        style=rng.standard_normal((len(lines), STYLE_DIMENSIONS))[line_of],
-        popularity=_zipf(rng, len(lines))[line_of] / np.bincount(line_of)[line_of],
+        minutes=np.zeros(len(records)),
+        consumable=np.array([record["attributes"]["consumable"] for record in records]),
         published_ms=np.array([line.published_ms for line in lines], dtype=np.int64)[line_of],
         available=np.array([record["markets"]["default"]["available"] for record in records]),
     )
@@ -205,8 +174,3 @@ def _standardize_within(values: NDArray[np.float64], group: NDArray[np.int64]) -
     centred = values - (np.bincount(group, values) / counts)[group]
     spread = np.sqrt(np.bincount(group, centred**2) / counts)
     return np.asarray(centred / np.where(spread > 0, spread, 1.0)[group])
-
-
-def _zipf(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
-    weights = (1.0 + rng.permutation(n)) ** -_ZIPF_EXPONENT
-    return np.asarray(weights / weights.sum())

@@ -1,17 +1,23 @@
-"""The people of the simulated shop: who they are, what they like, and what they allow. All of it is invented."""
+"""The people of a world: who they are, what they like, what they allow, how they answer. All of it is invented.
+
+Everything about person `i` is drawn under the counter `i`, so they are the same in a world of any size.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bespeak.simulate.goods import STYLE_DIMENSIONS
-from bespeak.simulate.ranges import BRANDS, CATEGORIES, COLOURS
+from bespeak.simulate.behaviour import Behaviour
+from bespeak.simulate.draws import Draws, Purpose, pick
+from bespeak.simulate.stock import STYLE_DIMENSIONS, Stock
 
-_FIRST_NAMES = {
+GENDERS = ("female", "male", "other")
+_FIRST_NAMES: dict[str, tuple[str, ...]] = {
     "female": ("Anna", "Clara", "Elif", "Emma", "Greta", "Hanna", "Ida", "Jana", "Lena", "Maya", "Nora", "Sofia"),
     "male": ("Adam", "Ben", "Daniel", "Emil", "Felix", "Jonas", "Leo", "Luca", "Milan", "Noah", "Omar", "Paul"),
     "other": ("Alex", "Charlie", "Kim", "Robin", "Sam", "Toni"),
@@ -29,21 +35,12 @@ _PLACES: tuple[tuple[str, str, str, str, int, float], ...] = (
     ("London", "GB", "en-GB", "Europe/London", 0, 0.16),
     ("Dublin", "IE", "en-IE", "Europe/Dublin", 0, 0.10),
 )
-_CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
-_WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5"
-_USER_AGENTS = {
-    "desktop": (
-        f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_CHROME} Safari/537.36",
-        f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {_WEBKIT} Safari/605.1.15",
-        "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0",
-    ),
-    "mobile": (
-        f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) {_WEBKIT} Mobile/15E148 Safari/604.1",
-        f"Mozilla/5.0 (Linux; Android 15; Pixel 9) {_CHROME} Mobile Safari/537.36",
-    ),
-    "tablet": (f"Mozilla/5.0 (iPad; CPU OS 18_5 like Mac OS X) {_WEBKIT} Mobile/15E148 Safari/604.1",),
-}
 _PROFESSIONS = ("teacher", "engineer", "nurse", "designer", "student", "craftsperson", "manager", "researcher")
+
+
+_GENDER_SHARES = (0.49, 0.48, 0.03)
+NEVER = 2**30
+"""A day that does not come."""
 
 
 class Consent(StrEnum):
@@ -80,6 +77,8 @@ class Consent(StrEnum):
         }
 
 
+CONSENTS = tuple(Consent)
+"""Consent by code: what `People.consent` holds."""
 _CONSENT_SHARES = {
     Consent.ALL: 0.22,
     Consent.OURS: 0.46,
@@ -91,35 +90,35 @@ _LOGIN_SHARE = 0.72
 _NEWSLETTER_SHARE = 0.45
 
 
-@dataclass(frozen=True)
-class Device:
-    """One browser of a person, with its own anonymous id."""
+_HOURS = np.array([8.0, 12.5, 20.5])
+_HOUR_SHARES = (0.2, 0.25, 0.55)
 
-    kind: str
-    anonymous_id: str
-    user_agent: str
-    share: float
+
+class Response(StrEnum):
+    """What a newsletter does to a person."""
+
+    NONE = "none"
+    """Nothing: they come, or stay away, as they would have."""
+    PERSUADABLE = "persuadable"
+    """They come more often."""
+    SLEEPING_DOG = "sleeping_dog"
+    """They come less often."""
+
+
+RESPONSES = tuple(Response)
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """The hidden truth about one person.
+    """One row of `People`, for pages and tests.
 
     Attributes:
         index: position in the world.
         user_id: the id they log in with; None for those who stay anonymous for ever.
-        name, email, gender, age, profession, city, country, locale, timezone, utc_offset_hours: who they are.
-        devices: one to three; the shares of their visits sum to one.
-        consent: what they allow.
-        newsletter: takes the weekly e-mail (only people with a `user_id`).
-        taste: liking per category in standard deviations, float64[n_categories].
-        brand_taste: liking per brand, float64[n_brands].
-        colour_taste: liking per colour, float64[n_colours].
-        style: liking of the hidden style dimensions, float64[STYLE_DIMENSIONS].
-        price_sensitivity: how much a standard deviation of price takes away, never negative.
-        visits_per_week: rate of visits while active.
-        login_habit: chance to log in during a visit on a device that is not logged in.
-        favourite_hour: local hour around which visits happen.
+        name, email, gender, age, profession, city, country, locale, timezone: who they are.
+        consent: their last word within the world's time.
+        newsletter: takes the weekly e-mail at first.
+        top_category: the value of the first facet liked most (before any drift).
     """
 
     index: int
@@ -133,23 +132,9 @@ class Person:
     country: str
     locale: str
     timezone: str
-    utc_offset_hours: int
-    devices: tuple[Device, ...]
     consent: Consent
     newsletter: bool
-    taste: NDArray[np.float64]
-    brand_taste: NDArray[np.float64]
-    colour_taste: NDArray[np.float64]
-    style: NDArray[np.float64]
-    price_sensitivity: float
-    visits_per_week: float
-    login_habit: float
-    favourite_hour: float
-
-    @property
-    def top_category(self) -> str:
-        """The category liked most."""
-        return CATEGORIES[int(np.argmax(self.taste))].key
+    top_category: str
 
     def traits(self) -> dict[str, object]:
         """What `identify` sends about this person."""
@@ -165,65 +150,178 @@ class Person:
         }
 
 
-def make_person(rng: np.random.Generator, index: int) -> Person:
-    """Draws one person; age and gender shift the tastes by what the categories declare.
+@dataclass(frozen=True, eq=False)
+class People:
+    """The hidden truth about everybody; row `i` of every array is person `i`.
+
+    Attributes:
+        gender: index into `GENDERS`, int64[n].
+        age: years, int64[n].
+        place: index of the place, int64[n].
+        utc_offset_hours: hours ahead of UTC, float64[n].
+        has_account: can log in, bool[n].
+        newsletter: takes the weekly e-mail at first, bool[n]; only people with an account.
+        consent: index into `CONSENTS` of what they answer first, int64[n].
+        withdraw_day: from this day on only the essential is allowed; `NEVER` for most, int64[n].
+        tastes: facet -> liking of each of its values in standard deviations, float32[n, n_values].
+        later_tastes: the same from the drift day on.
+        style: liking of the hidden style dimensions, float32[n, STYLE_DIMENSIONS].
+        price_sensitivity: what a standard deviation of price takes away, never negative, float64[n].
+        visits_per_week: rate of visits at usual attachment, float64[n].
+        login_habit: chance to log in during a visit on a device that is not logged in, float64[n].
+        favourite_hour: local hour around which visits happen, float64[n].
+        join_day: first day on which they may come, int64[n].
+        response: index into `RESPONSES`, int64[n].
+        mail_effect: change of the log rate of visits after a newsletter, float64[n].
+        is_in_group: belongs to the protected group, bool[n].
+    """
+
+    gender: NDArray[np.int64]
+    age: NDArray[np.int64]
+    place: NDArray[np.int64]
+    utc_offset_hours: NDArray[np.float64]
+    has_account: NDArray[np.bool_]
+    newsletter: NDArray[np.bool_]
+    consent: NDArray[np.int64]
+    withdraw_day: NDArray[np.int64]
+    tastes: Mapping[str, NDArray[np.float32]]
+    later_tastes: Mapping[str, NDArray[np.float32]]
+    style: NDArray[np.float32]
+    price_sensitivity: NDArray[np.float64]
+    visits_per_week: NDArray[np.float64]
+    login_habit: NDArray[np.float64]
+    favourite_hour: NDArray[np.float64]
+    join_day: NDArray[np.int64]
+    response: NDArray[np.int64]
+    mail_effect: NDArray[np.float64]
+    is_in_group: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.age)
+
+    def consent_on(self, day: int) -> NDArray[np.int64]:
+        """Index into `CONSENTS` of what holds on a day, int64[n]."""
+        return np.where(self.withdraw_day <= day, CONSENTS.index(Consent.ESSENTIAL), self.consent)
+
+    def tastes_on(self, day: int, drift_day: int | None) -> Mapping[str, NDArray[np.float32]]:
+        """The tastes that hold on a day."""
+        return self.tastes if drift_day is None or day < drift_day else self.later_tastes
+
+    def user_id(self, index: int) -> str | None:
+        """The id that person `index` logs in with."""
+        return f"u{index + 1:04d}" if self.has_account[index] else None
+
+    def person(self, index: int, stock: Stock, last_day: int) -> Person:
+        """One row, in words."""
+        gender = GENDERS[int(self.gender[index])]
+        city, country, locale, timezone, _, _ = _PLACES[int(self.place[index])]
+        # Names come from the index alone: they are for reading, and nothing depends on them.
+        word = int(Draws(0).words(Purpose.PERSON, index)[0])
+        names = _FIRST_NAMES[gender]
+        first, last = names[word % len(names)], _LAST_NAMES[word // 64 % len(_LAST_NAMES)]
+        favourite = int(np.argmax(next(iter(self.tastes.values()))[index]))
+        return Person(
+            index=index,
+            user_id=self.user_id(index),
+            name=f"{first} {last}",
+            email=f"{first}.{last}.{index + 1}@example.org".lower(),
+            gender=gender,
+            age=int(self.age[index]),
+            profession=_PROFESSIONS[word // 4096 % len(_PROFESSIONS)],
+            city=city,
+            country=country,
+            locale=locale,
+            timezone=timezone,
+            consent=CONSENTS[int(self.consent_on(last_day)[index])],
+            newsletter=bool(self.newsletter[index]),
+            top_category=stock.kinds[favourite].key,
+        )
+
+
+def make_people(draws: Draws, n: int, stock: Stock, behaviour: Behaviour, n_days: int) -> People:
+    """Draws everybody; age and gender shift the tastes by what the stock's kinds declare.
 
     Args:
-        rng: this person's own generator, so that person `index` is the same in a world of any size.
-        index: position in the world; ids and the e-mail address follow from it.
+        draws: the world's random numbers.
+        n: how many.
+        stock: whose facets the tastes are for.
+        behaviour: shares and effects.
+        n_days: length of the world's time, within which people join and withdraw.
     """
-    gender = str(rng.choice(["female", "male", "other"], p=[0.49, 0.48, 0.03]))
-    age = int(np.clip(rng.gamma(6.0, 4.0) + 17, 18, 88))
-    place = _PLACES[int(rng.choice(len(_PLACES), p=[row[-1] for row in _PLACES]))]
-    city, country, locale, timezone, offset, _ = place
-    name = f"{rng.choice(_FIRST_NAMES[gender])} {rng.choice(_LAST_NAMES)}"
-    has_account = bool(rng.random() < _LOGIN_SHARE)
-    devices = _draw_devices(rng, index)
-    return Person(
-        index=index,
-        user_id=f"u{index + 1:04d}" if has_account else None,
-        name=name,
-        email=f"{name.lower().replace(' ', '.')}.{index + 1}@example.org",
-        gender=gender,
-        age=age,
-        profession=str(rng.choice(_PROFESSIONS)),
-        city=city,
-        country=country,
-        locale=locale,
-        timezone=timezone,
-        utc_offset_hours=offset,
-        devices=devices,
-        consent=list(_CONSENT_SHARES)[int(rng.choice(len(_CONSENT_SHARES), p=list(_CONSENT_SHARES.values())))],
-        newsletter=has_account and bool(rng.random() < _NEWSLETTER_SHARE),
-        taste=_draw_taste(rng, age, gender),
-        brand_taste=rng.normal(0, 1, len(BRANDS)),
-        colour_taste=rng.normal(0, 1, len(COLOURS)),
-        style=rng.normal(0, 1, STYLE_DIMENSIONS),
-        price_sensitivity=float(rng.gamma(2.0, 0.3)),
-        visits_per_week=float(min(rng.gamma(1.3, 0.95) + 0.15, 9.0)),
-        login_habit=float(rng.beta(2.0, 2.0)),
-        favourite_hour=float(rng.choice([8.0, 12.5, 20.5], p=[0.2, 0.25, 0.55])),
-    )
+    index = np.arange(n)
 
+    def uniform(which: int) -> NDArray[np.float64]:
+        return draws.uniform(Purpose.PERSON, index, which)
 
-def _draw_taste(rng: np.random.Generator, age: int, gender: str) -> NDArray[np.float64]:
-    """Normal noise plus the categories' leans, standardized, so that everybody has loves and dislikes."""
-    years = np.clip((age - 45) / 20, -1.5, 1.5) / 2
-    side = {"female": 0.5, "male": -0.5}.get(gender, 0.0)
-    leans = np.array([category.older * years + category.feminine * side for category in CATEGORIES])
-    taste = rng.standard_normal(len(CATEGORIES)) + 1.2 * leans
-    return np.asarray((taste - taste.mean()) / taste.std())
-
-
-def _draw_devices(rng: np.random.Generator, index: int) -> tuple[Device, ...]:
-    kinds = rng.permutation(["mobile", "desktop", "tablet"])[: int(rng.choice([1, 2, 3], p=[0.55, 0.37, 0.08]))]
-    shares = rng.dirichlet(np.full(len(kinds), 2.0))
-    return tuple(
-        Device(
-            kind=str(kind),
-            anonymous_id=f"a{index + 1:04d}-{rng.bytes(6).hex()}",
-            user_agent=str(rng.choice(_USER_AGENTS[str(kind)])),
-            share=float(share),
+    gender = draws.choice(_GENDER_SHARES, Purpose.PERSON, index, 0)
+    age = np.clip(17 + 4.0 * sum(draws.exponential(Purpose.PERSON, index, 100 + j) for j in range(6)), 18, 88)
+    place = draws.choice([row[-1] for row in _PLACES], Purpose.PERSON, index, 1)
+    offset = np.array([row[4] for row in _PLACES], dtype=np.float64)[place]
+    has_account = uniform(2) < _LOGIN_SHARE
+    consent = draws.choice(list(_CONSENT_SHARES.values()), Purpose.CONSENT, index, 0)
+    allows = np.isin(consent, [CONSENTS.index(Consent.ALL), CONSENTS.index(Consent.OURS)])
+    withdraws = allows & (draws.uniform(Purpose.CONSENT, index, 1) < behaviour.withdraw_share)
+    withdraw_day = (draws.uniform(Purpose.CONSENT, index, 2) * n_days).astype(np.int64)
+    # The protected group lives in London and Dublin three times as often as elsewhere: one feature tells something.
+    places = np.array([3.0 if row[1] in ("GB", "IE") else 1.0 for row in _PLACES])
+    places /= places @ [row[-1] for row in _PLACES]
+    is_in_group = uniform(3) < behaviour.group_share * places[place]
+    strength = np.where(is_in_group, 1.0 - behaviour.group_gap, 1.0)[:, None]
+    tastes = {
+        facet: (strength * draws.normal(Purpose.TASTE, index[:, None], place_of_facet, np.arange(n_values))).astype(
+            np.float32
         )
-        for kind, share in zip(kinds, shares, strict=True)
+        for place_of_facet, (facet, n_values) in enumerate(stock.n_values.items())
+    }
+    first = next(iter(tastes))
+    leans = _leans(stock, age, gender)
+    tastes[first] = (strength * _standardized(draws, index, leans, 1_000)).astype(np.float32)
+    turned = (strength * _standardized(draws, index, np.zeros_like(leans), 2_000)).astype(np.float32)
+    share = np.float32(behaviour.drift_share)
+    later = np.sqrt(1 - share**2) * tastes[first] + share * turned
+    style = draws.normal(Purpose.TASTE, index[:, None], 3_000, np.arange(STYLE_DIMENSIONS))
+    responses = (1 - behaviour.persuadable_share - behaviour.sleeping_dog_share,
+                 behaviour.persuadable_share, behaviour.sleeping_dog_share)  # fmt: skip
+    response = draws.choice(responses, Purpose.MAIL, index, 0)
+    joins_later = draws.uniform(Purpose.JOIN, index, 0) < behaviour.join_share
+    busy = -np.log1p(-uniform(4)) * 0.95 + draws.exponential(Purpose.PERSON, index, 5) * 0.28
+    first_try, second_try = uniform(6), uniform(7)
+    return People(
+        gender=gender,
+        age=age.astype(np.int64),
+        place=place,
+        utc_offset_hours=offset,
+        has_account=has_account,
+        newsletter=has_account & (uniform(8) < _NEWSLETTER_SHARE),
+        consent=consent,
+        withdraw_day=np.where(withdraws, withdraw_day, NEVER),
+        tastes=tastes,
+        later_tastes={**tastes, first: later.astype(np.float32)},
+        style=style.astype(np.float32),
+        price_sensitivity=0.3
+        * (draws.exponential(Purpose.PERSON, index, 9) + draws.exponential(Purpose.PERSON, index, 10)),
+        visits_per_week=np.minimum(busy + 0.15, 9.0),
+        login_habit=(first_try + second_try) / 2,
+        favourite_hour=_HOURS[pick(np.array(_HOUR_SHARES), uniform(11))],
+        join_day=np.where(joins_later, (draws.uniform(Purpose.JOIN, index, 1) * n_days).astype(np.int64), 0),
+        response=response,
+        mail_effect=np.array([0.0, behaviour.mail_effect, -behaviour.mail_effect])[response],
+        is_in_group=is_in_group,
     )
+
+
+def _leans(stock: Stock, age: NDArray[np.float64], gender: NDArray[np.int64]) -> NDArray[np.float64]:
+    years = np.clip((age - 45) / 20, -1.5, 1.5) / 2
+    side = np.array([0.5, -0.5, 0.0])[gender]
+    older = np.array([kind.older for kind in stock.kinds])
+    feminine = np.array([kind.feminine for kind in stock.kinds])
+    return np.asarray(1.2 * (years[:, None] * older + side[:, None] * feminine))
+
+
+def _standardized(
+    draws: Draws, index: NDArray[np.int64], leans: NDArray[np.float64], stream: int
+) -> NDArray[np.float64]:
+    """Normal noise plus leans, standardized within a person, so that everybody has loves and dislikes."""
+    taste = draws.normal(Purpose.TASTE, index[:, None], stream, np.arange(leans.shape[1])) + leans
+    taste -= taste.mean(axis=1, keepdims=True)
+    return np.asarray(taste / taste.std(axis=1, keepdims=True))

@@ -26,6 +26,7 @@ class Category:
         consumable: bought again when used up.
         older: how much more people of 65 like it than people of 25 (in standard deviations of taste).
         feminine: how much more women like it than men (same unit).
+        evening: how much better it does after 18 o'clock (a feature of the choice model).
     """
 
     key: str
@@ -38,6 +39,7 @@ class Category:
     consumable: bool = False
     older: float = 0.0
     feminine: float = 0.0
+    evening: float = 0.0
 
 
 BRANDS: dict[str, float] = {
@@ -73,7 +75,7 @@ CATEGORIES: tuple[Category, ...] = (
         ("Aurelo", "Basswerk", "Tonality"), (29, 390),
         (("a warm, clear sound", "ein warmer, klarer Klang"), ("set up in two minutes", "in zwei Minuten eingerichtet"),
          ("made to be repaired", "gemacht zum Reparieren"), ("simple, solid controls", "einfache, solide Bedienung")),
-        ("wireless", "bluetooth", "music", "travel"), older=-0.4, feminine=-0.3,
+        ("wireless", "bluetooth", "music", "travel"), older=-0.4, feminine=-0.3, evening=0.5,
     ),
     Category(
         "cameras", ("Cameras", "Kameras"),
@@ -93,7 +95,7 @@ CATEGORIES: tuple[Category, ...] = (
         (("notes of cocoa and hazelnut", "Noten von Kakao und Haselnuss"),
          ("roasted in small batches", "in kleinen Mengen geröstet"),
          ("fairly traded", "fair gehandelt"), ("mild and round", "mild und rund")),
-        ("organic", "fairtrade", "morning", "gift"), consumable=True, older=0.2,
+        ("organic", "fairtrade", "morning", "gift"), consumable=True, older=0.2, evening=-0.8,
     ),
     Category(
         "kitchen", ("Kitchen", "Küche"),
@@ -102,7 +104,7 @@ CATEGORIES: tuple[Category, ...] = (
         ("Kupferhof", "Casa Lina", "Pantry & Co"), (15, 320),
         (("lasts for decades", "hält Jahrzehnte"), ("easy to clean", "leicht zu reinigen"),
          ("made in small series", "in kleiner Serie gefertigt"), ("a pleasure to use", "eine Freude im Alltag")),
-        ("cooking", "baking", "gift", "everyday"), older=0.4, feminine=0.4,
+        ("cooking", "baking", "gift", "everyday"), older=0.4, feminine=0.4, evening=0.3,
     ),
     Category(
         "outdoor", ("Outdoor", "Outdoor"),
@@ -111,7 +113,7 @@ CATEGORIES: tuple[Category, ...] = (
         ("Norvik", "Taiga Trail", "Lightfoot"), (19, 420),
         (("stands a long downpour", "hält Dauerregen aus"), ("packs very small", "sehr kleines Packmaß"),
          ("light on long tours", "leicht auf langen Touren"), ("made to be repaired", "gemacht zum Reparieren")),
-        ("hiking", "camping", "waterproof", "travel"), older=0.1, feminine=-0.2,
+        ("hiking", "camping", "waterproof", "travel"), older=0.1, feminine=-0.2, evening=-0.4,
     ),
     Category(
         "running", ("Running", "Laufen"),
@@ -121,7 +123,7 @@ CATEGORIES: tuple[Category, ...] = (
         (("for 5 km and marathons", "für 5 km und Marathon"), ("reflective at night", "reflektiert bei Nacht"),
          ("hardly felt on the run", "beim Laufen kaum zu spüren"),
          ("tested on rainy mornings", "an Regentagen erprobt")),
-        ("sport", "training", "lightweight", "marathon"), older=-0.6, feminine=0.1,
+        ("sport", "training", "lightweight", "marathon"), older=-0.6, feminine=0.1, evening=-0.6,
     ),
     Category(
         "cycling", ("Cycling", "Radfahren"),
@@ -130,7 +132,7 @@ CATEGORIES: tuple[Category, ...] = (
         ("Velante", "Ringo Cycles", "Taiga Trail"), (18, 690),
         (("for daily commutes", "für den täglichen Weg"), ("tested for safety", "auf Sicherheit geprüft"),
          ("for any weather", "für jedes Wetter"), ("ready in a minute", "in einer Minute startklar")),
-        ("commuting", "sport", "city", "safety"), older=-0.1, feminine=-0.3,
+        ("commuting", "sport", "city", "safety"), older=-0.1, feminine=-0.3, evening=-0.5,
     ),
     Category(
         "books", ("Books", "Bücher"),
@@ -140,7 +142,7 @@ CATEGORIES: tuple[Category, ...] = (
         (("hard to put down", "kaum aus der Hand zu legen"),
          ("printed on recycled paper", "auf Recyclingpapier gedruckt"),
          ("in a fine linen binding", "in feinem Leinen gebunden"), ("a lovely gift", "ein schönes Geschenk")),
-        ("reading", "gift", "evening", "learning"), older=0.5, feminine=0.3,
+        ("reading", "gift", "evening", "learning"), older=0.5, feminine=0.3, evening=1.0,
     ),
     Category(
         "games", ("Games", "Spiele"),
@@ -150,7 +152,7 @@ CATEGORIES: tuple[Category, ...] = (
         (("explained in five minutes", "in fünf Minuten erklärt"),
          ("fun for the whole table", "Spaß für den ganzen Tisch"),
          ("different every time", "jedes Mal anders"), ("beautifully made", "schön gemacht")),
-        ("family", "strategy", "evening", "gift"), older=-0.5, feminine=-0.1,
+        ("family", "strategy", "evening", "gift"), older=-0.5, feminine=-0.1, evening=0.9,
     ),
     Category(
         "home", ("Home", "Wohnen"),
@@ -159,7 +161,7 @@ CATEGORIES: tuple[Category, ...] = (
         ("Hygge Hus", "Linden", "Casa Lina"), (14, 280),
         (("brings calm to a room", "bringt Ruhe in den Raum"), ("made by hand", "von Hand gemacht"),
          ("in natural tones", "in natürlichen Tönen"), ("made to be kept", "gemacht, um zu bleiben")),
-        ("cosy", "design", "natural", "gift"), older=0.1, feminine=0.6,
+        ("cosy", "design", "natural", "gift"), older=0.1, feminine=0.6, evening=0.4,
     ),
     Category(
         "garden", ("Garden", "Garten"),
@@ -168,7 +170,7 @@ CATEGORIES: tuple[Category, ...] = (
         ("Gartenfee", "Rootwise", "Botania"), (8, 190),
         (("kind to nature", "gut zur Natur"), ("lasts many summers", "hält viele Sommer"),
          ("for balcony and bed", "für Balkon und Beet"), ("made without plastic", "ohne Plastik gemacht")),
-        ("balcony", "plants", "organic", "spring"), older=0.8, feminine=0.2,
+        ("balcony", "plants", "organic", "spring"), older=0.8, feminine=0.2, evening=-0.8,
     ),
     Category(
         "beauty", ("Beauty", "Pflege"),
@@ -177,7 +179,7 @@ CATEGORIES: tuple[Category, ...] = (
         ("Petal Lab", "Botania", "Morgenrot"), (7, 68),
         (("without perfume", "ohne Duftstoffe"), ("for sensitive skin", "für empfindliche Haut"),
          ("free of animal products", "frei von Tierischem"), ("in a pack you refill", "zum Nachfüllen")),
-        ("organic", "vegan", "everyday", "gift"), consumable=True, older=-0.1, feminine=0.8,
+        ("organic", "vegan", "everyday", "gift"), consumable=True, older=-0.1, feminine=0.8, evening=0.2,
     ),
 )  # fmt: skip
 """The departments, in the shop's order."""
