@@ -14,6 +14,7 @@ from bespeak.decide.placements import placements_from
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.world import World
 from bespeak.models.base import Interactions
+from bespeak.models.ease import Ease
 from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.signals.decisions import Reason
 
@@ -75,14 +76,41 @@ def test_people_are_mentioned_only_where_five_of_them_stand_behind_a_pair(
 ) -> None:
     many = reasons(everything, person(("horror0", "view", WEEKS_AGO)), now_ms)
     assert "people who viewed Horror film 0 also viewed this" in said(many, "just_viewed")
-    catalogue = everything.catalogue
-    rare = Interactions.from_events(
-        [f"u{i}" for i in range(4) for _ in range(2)], ["horror0", "war9"] * 4, item_ids=catalogue.item_ids
-    )
-    few = ModelSet.build([LoadedModel.of(ItemNeighbours(shrinkage=0.0).fit(rare), 1)], catalogue)
+
+
+@pytest.mark.parametrize(("n_people", "is_named"), [(4, False), (5, True)])
+def test_a_sentence_names_two_items_together_only_from_five_people_on(
+    everything: World, person: People, now_ms: int, n_people: int, is_named: bool
+) -> None:
+    """The links of EASE join war and horror films, which have no content in common; the first of them comes often."""
+    users = [f"u{i}" for i in range(n_people) for _ in range(2)] + ["u0"] * 100
+    items = ["horror0", "war9"] * n_people + ["horror0", "war9"] * 50
+    log = Interactions.from_events(users, items, item_ids=everything.catalogue.item_ids)
+    models = [Ease(l2=1.0).fit(log), ItemNeighbours(shrinkage=0.0).fit(log)]
+    few = ModelSet.build([LoadedModel.of(model, 1) for model in models], everything.catalogue)
     found = reasons(dataclasses.replace(everything, models=few), person(("horror0", "view", WEEKS_AGO)), now_ms)
-    assert not [text for terms in found.values() for text in terms if "people who" in text.text]
-    assert said(found, "model.item_neighbours") == {"because you viewed Horror film 0"}
+    told = {reason.signal: reason.text for reason in found["war9"]}
+    assert ("people who viewed Horror film 0 also viewed this" in told.values()) is is_named
+    assert told["model.ease"] == ("because you viewed Horror film 0" if is_named else "goes with what you chose before")
+    assert any("Horror film 0" in text for text in told.values()) is is_named
+
+
+def test_content_speaks_for_a_pair_behind_which_too_few_people_stand(
+    everything: World, person: People, now_ms: int
+) -> None:
+    log = Interactions.from_events(
+        [f"u{i}" for i in range(4) for _ in range(2)],
+        ["horror0", "horror1"] * 4,
+        item_ids=everything.catalogue.item_ids,
+    )
+    alike = [model.loaded for model in everything.models.models if model.name == "content"]
+    loaded = [LoadedModel.of(model.fit(log), 1) for model in (Ease(l2=1.0), ItemNeighbours(shrinkage=0.0))]
+    models = ModelSet.build([*loaded, *alike], everything.catalogue)
+    found = reasons(dataclasses.replace(everything, models=models), person(("horror0", "view", WEEKS_AGO)), now_ms)
+    told = {reason.signal: reason.text for reason in found["horror1"]}
+    assert told["model.ease"] == "like Horror film 0, which you viewed"
+    assert told["just_viewed"] == "because you viewed Horror film 0", "pulled in by content"
+    assert not any("people who" in text for text in told.values())
 
 
 def test_new_items_say_how_new_they_are(everything: World, now_ms: int) -> None:

@@ -86,7 +86,9 @@ def test_pairs_with_fewer_than_five_people_are_no_neighbours() -> None:
     table = Neighbours.of(ItemNeighbours().fit(DATA))  # four people have d, none of them is alone
     assert (table.index[DATA.positions["d"]] == -1).all()
     assert LoadedModel.of(ItemNeighbours().fit(DATA)).shows_people
-    assert not LoadedModel.of(ItemNeighbours(min_people=1).fit(DATA)).shows_people
+    unguarded = LoadedModel.of(ItemNeighbours(min_people=1).fit(DATA))
+    assert not unguarded.shows_people
+    assert unguarded.neighbours is None, "pairs of fewer people are never listed, whatever a model's settings"
     assert not LoadedModel.of(Ease().fit(DATA)).shows_people
 
 

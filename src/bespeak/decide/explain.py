@@ -19,6 +19,7 @@ from bespeak.decide.evidence import Evidence
 from bespeak.decide.features import FeatureMatrix
 from bespeak.decide.model_set import MappedModel
 from bespeak.decide.score import Scored
+from bespeak.decide.similarity import bond
 from bespeak.decide.situation import Situation
 from bespeak.signals.decisions import Reason
 
@@ -150,18 +151,33 @@ class Explainer:
     def _model(self, name: str, index: int, value: float) -> tuple[str, str]:
         signal = f"model.{name}"
         model = self._situation.world.models.named(name)
-        if name in _MODEL_TEXTS or model is None:
-            return signal, _MODEL_TEXTS.get(name, name)
+        new = self._new(model, index) if model is not None and value > 0 else ""
+        if new or name in _MODEL_TEXTS or model is None:
+            return signal, new or _MODEL_TEXTS.get(name, name)
         if value < 0:
             return signal, "unlike what you usually choose"
         cause = self._cause(model, index)
-        if cause < 0:
+        behind = "content" if name == "content" else bond(self._situation.world.models, cause, index)
+        if cause < 0 or not (behind or cause == index):
             return signal, "goes with what you chose before"
         title = self._title(cause)
-        if model.loaded.shows_people and _is_neighbour(model, cause, index):
+        if behind == "people" and model.loaded.shows_people:
             return signal, f"people who viewed {title} also viewed this"
         did = self._evidence.verb_for(cause)
-        return signal, f"like {title}, which you {did}" if name == "content" else f"because you {did} {title}"
+        return signal, f"like {title}, which you {did}" if behind == "content" else f"because you {did} {title}"
+
+    def _new(self, model: MappedModel, index: int) -> str:
+        """What is said of an item that borrows its score; "" of one that does not."""
+        known, scores = self._situation.known, self._situation.model_scores[model.name]
+        lender = model.lender(index, scores, known.touched[known.weights > 0])
+        if lender < 0:
+            return ""
+        like = f"new, like {self._title(lender)}"
+        if not model.is_personal or not len(known.touched):
+            return f"{like}: {_MODEL_TEXTS.get(model.name, 'liked by many')}"
+        if (known.touched[known.weights > 0] == lender).any():
+            return f"{like}, which you {self._evidence.verb_for(lender)}"
+        return f"{like}, which goes with what you chose before"
 
     def _cause(self, model: MappedModel, index: int) -> int:
         """The item of the history that adds most to the model's score; asked once for all items that it is told of."""
@@ -212,8 +228,3 @@ def _largest(contributions: list[float], limit: int | None) -> list[tuple[int, f
     """(place, contribution) of the terms that are not 0, the largest first; of equals the first."""
     terms = [(place, contribution) for place, contribution in enumerate(contributions) if contribution]
     return sorted(terms, key=lambda term: -abs(term[1]))[:limit]
-
-
-def _is_neighbour(model: MappedModel, seed: int, index: int) -> bool:
-    table = model.neighbours
-    return table is not None and bool((table.index[seed] == index).any())

@@ -7,7 +7,7 @@ of the mapping are arrays, made once per catalogue, so that a decision only gath
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -15,9 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
+from bespeak.decide.new_items import Lending, NewHere
 from bespeak.decide.question import ItemMap, Past, Serving
 from bespeak.decide.serving import serving_of, share
 from bespeak.models.base import History, Model
+from bespeak.models.item_neighbours import ItemNeighbours
+from bespeak.models.new_items import NewItems
 
 Float32s: TypeAlias = npt.NDArray[np.float32]
 Int32s: TypeAlias = npt.NDArray[np.int32]
@@ -75,9 +78,13 @@ class LoadedModel:
 
     @classmethod
     def of(cls, model: Model, version: int = 0, *, is_best: bool = False) -> LoadedModel:
-        """Loads a model; `item_neighbours` and `content` bring their tables of neighbours."""
-        has_table = model.name in {"item_neighbours", "content"}
-        return cls(model, version, is_best, Neighbours.of(model) if has_table else None)
+        """Loads a model; `item_neighbours` and `content` bring their tables of neighbours.
+
+        A table is what may be shown as a pair. Neighbours with fewer than `MIN_PEOPLE` people behind a pair bring none.
+        """
+        loaded = cls(model, version, is_best)
+        has_table = loaded.shows_people or model.name == "content"
+        return replace(loaded, neighbours=Neighbours.of(model)) if has_table else loaded
 
     @property
     def name(self) -> str:
@@ -91,8 +98,8 @@ class LoadedModel:
 
     @property
     def shows_people(self) -> bool:
-        """Whether "people who viewed X" may be said: at least `MIN_PEOPLE` distinct people stand behind every pair."""
-        return self.name == "item_neighbours" and getattr(self.model, "min_people", 0) >= MIN_PEOPLE
+        """Whether its table says "people who viewed X": `MIN_PEOPLE` distinct people stand behind every pair of it."""
+        return isinstance(self.model, ItemNeighbours) and self.model.min_people >= MIN_PEOPLE
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,15 +122,17 @@ class MappedModel:
     Attributes:
         loaded: the model.
         items: its items in the catalogue; models of the same items share it.
+        new_items: those that borrow their scores.
     """
 
     loaded: LoadedModel
     items: ItemMap
+    new_items: NewItems = field(default_factory=NewItems.none)
     _common: dict[int, Common] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, loaded: LoadedModel, catalogue: CatalogueSnapshot) -> MappedModel:
-        """Maps one model."""
+        """Maps one model; new items stay without a score."""
         return cls(loaded, ItemMap.of(loaded.model.item_ids, catalogue))
 
     @property
@@ -137,7 +146,7 @@ class MappedModel:
         return self.loaded.model.personal
 
     def scores(self, past: Past) -> Float32s:
-        """float32[n]: scores of all catalogue items for a past; 0 for what the model lacks.
+        """float32[n]: scores of all catalogue items for a past; new items borrow theirs, 0 for what else it lacks.
 
         The scores are divided by the largest absolute value, so they lie in -1..1, their order stays, and 0 stays
         neutral. A personal model's are also multiplied by h / (h + 5), h being how many distinct items of the history
@@ -169,7 +178,23 @@ class MappedModel:
         padded[:-1] = scores
         result = padded.take(self.items.from_catalogue)
         largest = float(np.abs(result).max()) if len(result) else 0.0
-        return result * np.float32(factor / largest) if largest > 0 else result
+        return self.new_items.lend(result * np.float32(factor / largest)) if largest > 0 else result
+
+    def lender(self, index: int, scores: Float32s, touched: Int32s) -> int:
+        """The item that a new one borrows most from, -1 where it borrows nothing or is not new.
+
+        Args:
+            index: the new item.
+            scores: as `scores` gives them.
+            touched: items that the person liked; of these the one that lends most comes first.
+        """
+        place = np.flatnonzero(self.new_items.rows == index)
+        if not len(place):
+            return -1
+        lenders = self.new_items.lenders[place[0]]
+        lent = scores[lenders] * self.new_items.weights[place[0]]
+        best = max(range(len(lenders)), key=lambda k: (lent[k] > 0 and lenders[k] in touched, lent[k]))
+        return int(lenders[best]) if lent[best] > 0 else -1
 
     def causes(self, past: Past, rows: Int32s) -> dict[int, int]:
         """For each of some distinct items the item of the past that adds most to its score; none where nothing adds.
@@ -198,6 +223,11 @@ class MappedModel:
         rows = table.index[self.items.from_catalogue[known]]
         index[known] = np.where(rows >= 0, np.r_[self.items.to_catalogue, -1][rows], -1)
         scores[known] = np.where(index[known] >= 0, table.scores[self.items.from_catalogue[known]], 0)
+        if self.loaded.model.reads_content:
+            rows, lenders, weights = self.new_items.rows, self.new_items.lenders, self.new_items.weights
+            best = weights.max(axis=1, keepdims=True)
+            index[rows, : lenders.shape[1]] = np.where(weights > 0, lenders, -1)
+            scores[rows, : lenders.shape[1]] = weights / np.where(best > 0, best, 1)
         return Neighbours(index, scores)
 
 
@@ -212,13 +242,27 @@ class ModelSet:
     models: tuple[MappedModel, ...] = ()
 
     @classmethod
-    def build(cls, loaded: Sequence[LoadedModel], catalogue: CatalogueSnapshot) -> ModelSet:
-        """Maps every loaded model to a catalogue; done again whenever either changes."""
+    def build(
+        cls, loaded: Sequence[LoadedModel], catalogue: CatalogueSnapshot, lending: Lending | None = None
+    ) -> ModelSet:
+        """Maps every loaded model to a catalogue; done again whenever either changes.
+
+        Args:
+            loaded: the models.
+            catalogue: what their items are seen in.
+            lending: what lets new items borrow scores; without it they have none.
+        """
         ordered = sorted(loaded, key=lambda entry: (not entry.is_best, entry.name))
         maps = {
             item_ids: ItemMap.of(item_ids, catalogue) for item_ids in {tuple(entry.model.item_ids) for entry in ordered}
         }
-        mapped = tuple(MappedModel(entry, maps[tuple(entry.model.item_ids)]) for entry in ordered)
+        new = NewHere() if lending is None else lending.here(catalogue)
+        mapped = tuple(
+            MappedModel(
+                entry, maps[tuple(entry.model.item_ids)], new.unscored if entry.model.reads_content else new.unused
+            )
+            for entry in ordered
+        )
         for model in mapped:
             _ = model.neighbours  # made now, as the serving forms, so that no decision pays for it
         share({entry.model: entry.serving for entry in ordered})

@@ -1,15 +1,22 @@
-"""What a few items pull in: the neighbours of seeds, by people's behaviour where it is known, else by content."""
+"""What a few items pull in, and which two items may be shown as a pair.
+
+A pair, one item beside another in a list or in a sentence, is shown where at least `MIN_PEOPLE` distinct people stand
+behind it, else where the two are alike by content. Behaviour that fewer people share could give one of them away, so it
+only ranks. Both ways of showing pairs go by here: lists pull from tables that hold no other pair (`Neighbours`), and a
+sentence that names an item asks `bond`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from bespeak.decide.model_set import ModelSet
+from bespeak.decide.model_set import MIN_PEOPLE, MappedModel, ModelSet
+from bespeak.models.item_neighbours import ItemNeighbours
 
 Int32s: TypeAlias = npt.NDArray[np.int32]
 Float32s: TypeAlias = npt.NDArray[np.float32]
@@ -17,6 +24,9 @@ Float32s: TypeAlias = npt.NDArray[np.float32]
 TABLES = ("item_neighbours", "content")
 CONTENT_FACTOR = 0.7
 SEED_DECAY = 0.85
+
+
+Bond: TypeAlias = Literal["people", "content", ""]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,3 +69,28 @@ def pull(models: ModelSet, seeds: Sequence[int], n_items: int, tables: Sequence[
             values[chosen], via[chosen] = scores[better], seed
             by_people[chosen] = model.loaded.shows_people
     return Pull(values, via, by_people)
+
+
+def bond(models: ModelSet, item: int, other: int) -> Bond:
+    """What lets two items be named together: enough people, else content; "" where nothing does.
+
+    Args:
+        models: what is known of pairs.
+        item: its catalogue index; -1 has no bond.
+        other: the same of the other item.
+    """
+    if item < 0 or other < 0:
+        return ""
+    neighbours, content = models.named("item_neighbours"), models.named("content")
+    if neighbours is not None and isinstance(neighbours.loaded.model, ItemNeighbours):
+        one, two = neighbours.items.from_catalogue[[item, other]].tolist()
+        if one >= 0 and two >= 0 and neighbours.loaded.model.people_behind(one, two) >= MIN_PEOPLE:
+            return "people"
+    if content is not None and (_holds(content, item, other) or _holds(content, other, item)):
+        return "content"
+    return ""
+
+
+def _holds(model: MappedModel, item: int, other: int) -> bool:
+    table = model.neighbours
+    return table is not None and bool((table.index[item] == other).any())

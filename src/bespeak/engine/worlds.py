@@ -17,9 +17,10 @@ from bespeak.catalogue.counters import DAY_MS, ItemCounters
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.catalogue.text_index import TextIndex
 from bespeak.decide.model_set import LoadedModel, ModelSet
+from bespeak.decide.new_items import Lending
 from bespeak.decide.world import World
 from bespeak.engine.config import Configuration
-from bespeak.engine.training.neighbour_tables import load_model
+from bespeak.engine.training.neighbour_tables import load_lending, load_model
 from bespeak.errors import BespeakError
 from bespeak.storage import items as item_rows
 from bespeak.storage import records
@@ -94,6 +95,7 @@ class WorldKeeper:
         self._seen: dict[str, int] = {}
         self._counters_at_ms = -COUNTERS_EVERY_MS
         self._loaded: tuple[LoadedModel, ...] = ()
+        self._lending = Lending()
         self._models_version = 0
         self._weights = {name: c.prior_weight for name, c in config.signals.classes.items()}
         profiles = config.settings.profiles
@@ -155,7 +157,7 @@ class WorldKeeper:
                     counters = ItemCounters.build(counts, catalogue.index, self._weights, now_ms)
                     self._counters_at_ms = now_ms
             if is_new_models or is_new_catalogue:
-                models = ModelSet.build(self._loaded, catalogue)
+                models = ModelSet.build(self._loaded, catalogue, self._lending)
             # All at once: a world checks that its parts were made for one catalogue.
             world = replace(world, catalogue=catalogue, text_index=text_index, counters=counters, models=models)
             self._world = world
@@ -171,13 +173,14 @@ class WorldKeeper:
     def _load_models(self, session: Session) -> None:
         current = records.models(session, name=MODEL_SET, state="current")
         if not current:
-            self._loaded, self._models_version = (), 0
+            self._loaded, self._lending, self._models_version = (), Lending(), 0
             return
         header = msgspec.json.decode(current[0].header, type=SetHeader)
         try:
-            self._loaded = tuple(
+            loaded = tuple(
                 load_model(self._blobs, m.blob_key, current[0].version, is_best=m.is_best) for m in header.models
             )
+            self._loaded, self._lending = loaded, load_lending(self._blobs, current[0].blob_key, loaded)
         except (BespeakError, OSError):
             return
         self._models_version = current[0].version

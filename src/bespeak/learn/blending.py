@@ -142,7 +142,7 @@ def _pooled(models: Sequence[Model], split: Split, k: int) -> _Pool:
     pieces = blocks(len(split), step)
     for part in pieces:
         histories, seen = split.histories(part), split.seen(part)
-        scores = [model.scores(histories, split.now_ms) / scale for model, scale in zip(models, scales, strict=True)]
+        scores = [split.scores(model, histories) / scale for model, scale in zip(models, scales, strict=True)]
         parts.append(_union(scores, [top_k(rows, depth, seen)[0] for rows in scores]))
     right = [hits(items, split.truth[part]) for (items, _), part in zip(parts, pieces, strict=True)]
     counts = np.diff(split.truth.indptr).astype(np.int64)

@@ -137,7 +137,7 @@ class Contest:
 
     def report(self, choice: Choice, cut: Split, baseline: str) -> Report | None:
         """Fits the best of each family on what a later cut may see and asks it; None when it leaves nobody to ask."""
-        cut = sampled(cut, _REPORTING_PEOPLE, self.seed)
+        cut = sampled(cut, _REPORTING_PEOPLE, self.seed).with_content(self.content)
         if not len(cut):
             return None
         reported = {name: self._measured(model, cut) for name, model in choice.families.items()}
@@ -172,7 +172,8 @@ class Contest:
 
     def _of_some(self, cut: Split) -> Split:
         fewest, most = _CHOOSING_PEOPLE
-        return sampled(cut, min(most, max(fewest, _CHOOSING_CELLS // max(1, cut.fit.n_items))), self.seed)
+        n_people = min(most, max(fewest, _CHOOSING_CELLS // max(1, cut.fit.n_items)))
+        return sampled(cut, n_people, self.seed).with_content(self.content)
 
     def _tried(self, model: Model, cuts: Sequence[Split]) -> Tried:
         self.steps.tell(f"comparing {described(model)} ({cuts[0].name})")

@@ -106,6 +106,7 @@ def evaluate(
         MissingExtra: the model in use needs a package that is not installed; other such models are left out.
     """
     tell = progress or (lambda stage, share: None)
+    split = split.with_content(content)
     fitted: dict[str, Model] = {}
     lists = []
     left_out = []

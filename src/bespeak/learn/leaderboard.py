@@ -145,7 +145,7 @@ def best_items(fitted: Model, split: Split, k: int) -> Int32s:
     """int32[n, k]: the best items of every person of a cut, less what the person touched before it."""
     index = np.full((len(split), k), -1, np.int32)
     for part in blocks(len(split), fitted.block_rows()):
-        scores = fitted.scores(split.histories(part), split.now_ms)
+        scores = split.scores(fitted, split.histories(part))
         index[part], _ = top_k(scores, k, split.seen(part))
     return index
 
@@ -170,8 +170,8 @@ def compare(
 
     The baseline is the model without a personal part that is best on the choosing cut, or the first model.
     """
-    reporting = split(interactions)
-    choosing = split(reporting.fit)
+    reporting = split(interactions).with_content(content)
+    choosing = split(reporting.fit).with_content(content)
     tell = progress or (lambda stage, share: None)
     figures = []
     judgements = []

@@ -15,16 +15,17 @@ history frozen at the cut; live asks as a server is asked, with the history up t
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from bespeak.errors import InvalidInput
-from bespeak.models.base import History, Interactions
-from bespeak.models.interactions import Bools, Csr, Int32s, Int64s
+from bespeak.models.base import History, Interactions, ItemContent, Model
+from bespeak.models.interactions import Bools, Csr, Float32s, Int32s, Int64s
+from bespeak.models.new_items import NewItems
 
 Relevant: TypeAlias = Literal["positive", "every"]
 """Which later rows count as right answers: those of positive weight, or every one (a low rating too)."""
@@ -53,6 +54,7 @@ class Split:
         n_people_later: people with rows after the cut.
         n_people_new: of those, the ones without any row before it.
         allows_seen: whether what a person touched before may be answered again.
+        new_items: items without a row in `fit`, and whose scores they borrow; none unless `with_content` found them.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Split:
     n_people_later: int
     n_people_new: int
     allows_seen: bool = False
+    new_items: NewItems = field(default_factory=NewItems.none)
 
     def __len__(self) -> int:
         return len(self.people)
@@ -72,6 +75,15 @@ class Split:
     def share_new(self) -> float:
         """Share of the later people without a row before the cut."""
         return self.n_people_new / self.n_people_later if self.n_people_later else 0.0
+
+    def with_content(self, content: ItemContent | None) -> Split:
+        """The same cut, in which items without a row borrow scores by what they are, as they do when served."""
+        return replace(self, new_items=NewItems.of(self.fit, content))
+
+    def scores(self, model: Model, histories: Sequence[History]) -> Float32s:
+        """float32[n, n_items]: what a model fitted on `fit` says, with what new items borrow."""
+        scores = model.scores(histories, self.now_ms)
+        return scores if model.reads_content else self.new_items.lend(scores)
 
     def histories(self, part: slice) -> list[History]:
         """What is known of `people[part]` when they are asked."""

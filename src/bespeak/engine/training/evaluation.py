@@ -14,11 +14,12 @@ from typing import Any, Literal, TypeAlias, get_args
 import msgspec
 import numpy as np
 
+from bespeak.decide.new_items import item_content
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import feed
 from bespeak.engine.training.incumbent import Recommendations, Resolved, write_cut
-from bespeak.engine.training.models import Models, Progress, item_content, relevant_rows
+from bespeak.engine.training.models import Models, Progress, relevant_rows
 from bespeak.engine.worlds import SetHeader
 from bespeak.errors import BespeakError, InvalidInput, UnknownName
 from bespeak.learn.evaluation import Entrant, Theirs, chosen_people, evaluate

@@ -14,11 +14,11 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from bespeak.catalogue.columns import texts_of
+from bespeak.decide.new_items import item_content
 from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import feed
 from bespeak.engine.profiles import Profiles
-from bespeak.engine.training.neighbour_tables import store_table
+from bespeak.engine.training.neighbour_tables import store_people, store_table
 from bespeak.engine.training.ratings import PredictedRating, RatingSource
 from bespeak.engine.views.people_view import granted_purposes, profile_view
 from bespeak.engine.worlds import MODEL_SET, SetHeader, StoredModel, StoredRatings
@@ -33,7 +33,6 @@ from bespeak.models.biased_factorization import BiasedFactorization
 from bespeak.models.ratings import Ratings
 from bespeak.profiles.profile import Profile
 from bespeak.signals.events import Context
-from bespeak.signals.items import Item
 from bespeak.storage import people, records
 from bespeak.storage.records import ModelVersion
 
@@ -227,6 +226,7 @@ class Models:
         if rated is not None:
             ratings = StoredRatings(blob_key=f"{folder}/ratings", settings=rated.model.settings())
             save(rated.model, core.blobs.place(ratings.blob_key), created_ms=now_ms, purposes=purposes)
+        store_people(core.blobs, folder, trained.interactions)
         header = SetHeader(
             models=stored,
             ratings=ratings,
@@ -266,16 +266,6 @@ class Models:
             core.blobs.delete(core.blobs.list(f"{version.blob_key}/"))
         core.sweep_blobs()
         return len(dropped)
-
-
-def item_content(items: Sequence[Item], facets: Sequence[str]) -> ItemContent:
-    """Returns what the catalogue knows of items, for models of content: title and description, and facets."""
-    names = [name for name in facets if any(name in item.attributes for item in items)]
-    return ItemContent(
-        item_ids=tuple(item.id for item in items),
-        texts=[f"{item.title} {item.description}".strip() for item in items],
-        attributes={name: [texts_of(item.attributes.get(name)) for item in items] for name in names},
-    )
 
 
 def relevant_rows(interactions: Interactions) -> Relevant:
