@@ -10,6 +10,7 @@ A blend's members often stand beside it as models of their own; they are then on
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 from weakref import WeakSet
@@ -28,6 +29,7 @@ from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.packing import unpack_csr
 from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.strength import Weighting
+from bespeak.models.vector_index import VectorIndex
 
 Float32s: TypeAlias = npt.NDArray[np.float32]
 Float64s: TypeAlias = npt.NDArray[np.float64]
@@ -46,8 +48,21 @@ def share(servings: Mapping[Model, Serving]) -> None:
             serving.adopt(servings)
 
 
-def serving_of(model: Model) -> Serving:
-    """The serving form of a fitted model."""
+def indexed_vectors(model: Model) -> Float32s | None:
+    """float32[n_items, d]: the item vectors whose inner products with a person's are the scores; None for other models.
+
+    An index over them (`models.vector_index`) answers without multiplying them all.
+    """
+    return np.asarray(model.arrays()["vectors"]) if isinstance(model, ImplicitMf) else None
+
+
+def serving_of(model: Model, index: VectorIndex | None = None) -> Serving:
+    """The serving form of a fitted model.
+
+    Args:
+        model: the model.
+        index: over its `indexed_vectors`, where there is one.
+    """
     if isinstance(model, Ease):
         return _Dense(np.asarray(model.arrays()["weights"]), model.weighting)
     if isinstance(model, ItemNeighbours):
@@ -59,7 +74,11 @@ def serving_of(model: Model) -> Serving:
     if isinstance(model, Blend):
         factors = np.asarray(np.asarray(model.weights) / model.arrays()["scales"], np.float32)
         return _Sum(model.fitted_members, factors.tolist())
-    return _Factors(model) if isinstance(model, ImplicitMf) else _Asked(model)
+    return _factors_of(model, index) if isinstance(model, ImplicitMf) else _Asked(model)
+
+
+def _factors_of(model: ImplicitMf, index: VectorIndex | None) -> Serving:
+    return _Factors(model) if index is None else IndexedFactors(model, index)
 
 
 class _Asked(Serving):
@@ -233,15 +252,50 @@ class _Factors(Serving):
     def _pulled(self, items: Int32s, sizes: Float32s) -> Float32s:
         if not len(items):
             return np.zeros(len(self._vectors), np.float32)
+        return times_vector(self._vectors, self._person(items, sizes))
+
+    def _person(self, items: Int32s, sizes: Float32s) -> Float32s:
         known = self._vectors[items].astype(np.float64)
         extra = self._alpha * sizes.astype(np.float64)
         person = np.linalg.solve(self._base + weighted_gram(known, extra), known.T @ (1 + extra))
-        return times_vector(self._vectors, person.astype(np.float32))
+        return np.asarray(person, np.float32)
 
     @cached_property
     def _directions(self) -> Float32s:
         lengths = np.linalg.norm(self._vectors, axis=1, keepdims=True)
         return np.asarray(self._vectors / np.where(lengths > 0, lengths, 1), np.float32)
+
+
+class IndexedFactors(_Factors):
+    """Matrix factorization with an index of its item vectors."""
+
+    def __init__(self, model: ImplicitMf, index: VectorIndex) -> None:
+        super().__init__(model)
+        self._index = index
+
+    def near(self, question: Question) -> NearItems | None:
+        """What the index knows of a history; None where dislikes, which the index knows nothing of, lower scores."""
+        items, strengths = question.strengths(len(self._vectors), self._weighting)
+        if not len(items) or (strengths < 0).any():
+            return None
+        return NearItems(self._index, self._vectors, self._person(items, strengths))
+
+
+@dataclass(frozen=True, eq=False)
+class NearItems:
+    """One person's vector beside the item vectors: the best items, and the scores of single ones."""
+
+    index: VectorIndex
+    vectors: Float32s
+    person: Float32s
+
+    def best(self, k: int) -> tuple[Int32s, Float32s]:
+        """(items int32, scores float32): about the k best, the best first."""
+        return self.index.best(self.person, k)
+
+    def scores(self, items: Int32s) -> Float32s:
+        """float32: the scores of these items."""
+        return times_vector(self.vectors[items], self.person)
 
 
 class _Sum(Serving):
