@@ -202,7 +202,7 @@ class _Batch:
         words: dict[str, Consent] = {}
         for person in (found.person, *found.absorbed):
             if person > 0:
-                for purpose, word in self._book.open(person).consent.items():
+                for purpose, word in self._book.consent(person).items():
                     held = words.get(purpose)
                     words[purpose] = word if held is None else max(held, word, key=stamp_of)
         return words
@@ -360,10 +360,11 @@ class _Batch:
         self._directory.flush()
         if self._entries:
             log.append(tx, self._entries)
-            changed = self._book.write(tx, self._now_ms)
+            segments = self._ingest._config.segments
+            changed = self._book.write(tx, self._now_ms, returns_profiles=bool(segments))
             update_members(
                 tx,
-                self._ingest._config.segments,
+                segments,
                 changed,
                 self._observer,
                 now_ms=self._now_ms,

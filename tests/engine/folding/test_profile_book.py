@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from bespeak.engine.folding import profile_book
-from bespeak.engine.folding.profile_book import MEMORY_PER_STORED_BYTE, ProfileBook
-from bespeak.profiles.codec import decode, encode
+from bespeak.engine.folding.profile_book import ProfileBook
+from bespeak.profiles.codec import encode
 from bespeak.profiles.observation import Observation
 from bespeak.profiles.sums import all_keys
 from bespeak.storage import people
@@ -76,14 +75,21 @@ def test_no_kept_profile_is_folded_onto_after_another_engine_changed_the_person(
     assert first.profiles.get("u1").n_events == expected[other]
 
 
-def test_who_nobody_else_wrote_is_not_decoded_again(make, monkeypatch):
+def asked_for(monkeypatch) -> list[int]:
+    """The persons whose stored profiles are read from now on."""
+    asked: list[int] = []
+    real = people.profiles
+    monkeypatch.setattr(people, "profiles", lambda session, ids: asked.extend(ids) or real(session, ids))
+    return asked
+
+
+def test_who_nobody_else_wrote_is_not_read_again(make, monkeypatch):
     first, second = make(), make()
     first.track([view("p1"), view("p2", "u2")], source="backend")
     second.track([view("p3", "u2")], source="backend")
-    decoded = []
-    monkeypatch.setattr(profile_book, "decode", lambda body: decoded.append(decode(body).identities) or decode(body))
+    asked = asked_for(monkeypatch)
     first.track([view("p4"), view("p5", "u2")], source="backend")
-    assert [list(ids["user_id"]) for ids in decoded] == [["u2"]]
+    assert asked == [first.profiles.find("u2")]
 
 
 N_BATCHES, PER_BATCH = 40, 5
@@ -154,9 +160,7 @@ def test_a_batch_that_fails_leaves_nothing_in_memory(engine, monkeypatch):
 
 
 def test_somebody_new_is_not_looked_for_in_the_store(engine, monkeypatch):
-    asked = []
-    real = people.profiles
-    monkeypatch.setattr(people, "profiles", lambda session, ids: asked.extend(ids) or real(session, ids))
+    asked = asked_for(monkeypatch)
     engine.track([view("p1"), view("p2")], source="backend")
     assert asked == []
     assert engine.profiles.get("u1").n_events == 2
@@ -165,19 +169,29 @@ def test_somebody_new_is_not_looked_for_in_the_store(engine, monkeypatch):
 def test_those_who_were_active_last_are_kept_up_to_the_bound(engine, monkeypatch):
     for n in range(6):
         engine.track([view(f"p{k}", f"u{n}") for k in range(9)], source="backend")
-    people = [engine.profiles.find(f"u{n}") for n in range(6)]
-    n_stored = len(encode(engine.profiles.get("u0")))
-    decoded = []
-    monkeypatch.setattr(profile_book, "decode", lambda body: decoded.append(decode(body).identities) or decode(body))
-    bound = MEMORY_PER_STORED_BYTE * n_stored * 7 // 2
+    persons = [engine.profiles.find(f"u{n}") for n in range(6)]
+    bound = len(encode(engine.profiles.get("u0"))) * 7 // 2
+    asked = asked_for(monkeypatch)
     book = ProfileBook(engine.core.runtime.observer.fold_settings, max_kept_bytes=bound)
     for expected in (range(6), (1, 2, 3)):
-        decoded.clear()
+        asked.clear()
         with engine.core.store.write() as tx:
             book.begin(tx, is_alone=True)
-            book.load(people)
-            book.fold(people[0], Observation(time_ms=1, received_ms=1, message_id="m"))
-            book.write(tx, 1)
+            book.load(persons)
+            book.fold(persons[0], Observation(time_ms=1, received_ms=1, message_id="m"))
+            book.write(tx, 1, returns_profiles=False)
         book.committed()
-        names = [user for ids in decoded for user in ids["user_id"]]
-        assert names == [f"u{n}" for n in expected]
+        assert asked == [persons[n] for n in expected]
+
+
+def test_consent_that_a_batch_brought_holds_for_its_later_events(engine):
+    no = {"consent": {"categoryPreferences": {"personalize": False}}}
+    batch = [
+        view(f"p{n}", messageId=f"m{n}", timestamp=f"2025-12-31T10:00:0{n}Z", context=no if n == 2 else {})
+        for n in range(5)
+    ]
+    engine.track(batch[:4], source="backend")
+    assert all_keys(engine.profiles.get("u1").items) == set()
+    engine.track(batch[4:], source="backend")
+    assert all_keys(engine.profiles.get("u1").items) == set()
+    assert engine.profiles.differing() == []

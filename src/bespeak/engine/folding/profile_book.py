@@ -1,47 +1,49 @@
-"""The live profiles of a batch: loaded once, folded in place, written once.
+"""The live profiles of a batch: each folded once, at the end of the batch, and written once.
 
-Between batches it keeps what it decoded, so that people who are active now cost no read and no decoding. Where somebody
+Between batches it keeps profiles as they are stored, so that people who are active now cost no read. Where somebody
 else may have written since (`Store.change_token`), a kept profile is used only if its row still has the version that it
 was stored as: every write of a row raises the version, and a row that was deleted never comes back, as its person is
 gone.
+
+Profiles are not kept decoded. Decoded ones take ten times the memory and lie scattered in it: folding and encoding what
+fell out of the processor's cache takes longer than decoding anew, folding at once and encoding at once.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from bespeak.profiles.codec import decode, encode
+from bespeak.profiles.codec import decode, decode_consent, encode
 from bespeak.profiles.fold import fold
 from bespeak.profiles.merge import merge
 from bespeak.profiles.observation import Observation
-from bespeak.profiles.profile import Profile
+from bespeak.profiles.profile import Consent, Profile
 from bespeak.profiles.settings import FoldSettings
 from bespeak.storage import people
 from bespeak.storage.base import Transaction
 from bespeak.storage.people import ProfileRow
 
-MAX_KEPT_BYTES = 200_000_000
-"""Of memory, by estimate."""
-
-MEMORY_PER_STORED_BYTE = 8
-"""What a decoded profile takes: 27 kB for one that is stored in 3.4 kB."""
+MAX_KEPT_BYTES = 64_000_000
+"""Of stored profiles."""
 
 
 class _Held:
-    """A decoded profile, the version it was last stored as (0 if never), and how large it was then.
+    """A profile as it is stored, b"" if it never was.
 
     Attributes:
+        version: that it was stored as, 0 if it never was.
+        consent: the profile's own.
         round: the last one in which nobody else can have written the row.
     """
 
-    __slots__ = ("n_bytes", "profile", "round", "version")
+    __slots__ = ("body", "consent", "round", "version")
 
-    def __init__(self, profile: Profile, round_: int, version: int = 0, n_bytes: int = 0) -> None:
-        self.profile = profile
-        self.round = round_
+    def __init__(self, body: bytes, version: int, consent: Mapping[str, Consent], round_: int) -> None:
+        self.body = body
         self.version = version
-        self.n_bytes = n_bytes
+        self.consent = consent
+        self.round = round_
 
 
 class ProfileBook:
@@ -49,22 +51,22 @@ class ProfileBook:
 
     Args:
         settings: what profiles keep.
-        max_kept_bytes: of memory that is kept between batches, by estimate; those who were active last stay.
+        max_kept_bytes: of profiles that are kept between batches; those who were active last stay.
     """
 
     def __init__(self, settings: FoldSettings, *, max_kept_bytes: int = MAX_KEPT_BYTES) -> None:
         self._settings = settings
-        self._max_stored_bytes = max_kept_bytes // MEMORY_PER_STORED_BYTE
+        self._max_kept_bytes = max_kept_bytes
         self._held: OrderedDict[int, _Held] = OrderedDict()
         self._n_bytes = 0
         self._round = 0
-        self._dirty: dict[int, Profile] = {}
+        self._opened: dict[int, Profile] = {}
+        self._waiting: dict[int, list[Observation]] = {}
         self._tx: Transaction | None = None
 
     def begin(self, tx: Transaction, *, is_alone: bool) -> None:
         """Starts a batch; what is kept is trusted as it is if nobody else can have written since the last batch."""
         self._tx = tx
-        self._dirty = {}
         if not is_alone:
             self._round += 1
 
@@ -72,14 +74,16 @@ class ProfileBook:
         """Drops everything: a batch failed, so what was folded was not written."""
         self._held.clear()
         self._n_bytes = 0
-        self._dirty = {}
+        self._opened = {}
+        self._waiting = {}
 
     def committed(self) -> None:
         """Ends a batch whose transaction committed; keeps the latest profiles, up to the bound."""
         self._tx = None
-        self._dirty = {}
-        while self._n_bytes > self._max_stored_bytes:
-            self._n_bytes -= self._held.popitem(last=False)[1].n_bytes
+        self._opened = {}
+        self._waiting = {}
+        while self._n_bytes > self._max_kept_bytes:
+            self._n_bytes -= len(self._held.popitem(last=False)[1].body)
 
     def load(self, persons: Iterable[int]) -> None:
         """Reads the profiles that are not held yet, and those that somebody else has written since."""
@@ -101,51 +105,84 @@ class ProfileBook:
                 self._drop(person)
                 missing.append(person)
         for person, row in people.profiles(self._tx, missing).items():
-            self._held[person] = _Held(decode(row.body), self._round, row.version, len(row.body))
+            self._held[person] = _Held(row.body, row.version, decode_consent(row.body), self._round)
             self._n_bytes += len(row.body)
 
     def begin_profile(self, person: int) -> None:
         """Starts the profile of a person who was just made: there is none to look for in the store."""
-        self._held[person] = _Held(Profile(), self._round)
+        self._held[person] = _Held(b"", 0, {}, self._round)
 
-    def open(self, person: int) -> Profile:
-        """Returns a person's profile, a new one when there is none."""
+    def consent(self, person: int) -> Mapping[str, Consent]:
+        """Returns purpose -> latest word of a person, what this batch folded so far included."""
+        opened = self._opened.get(person)
+        return self._current(person).consent if opened is None else opened.consent
+
+    def fold(self, person: int, observation: Observation) -> None:
+        """Folds one observation: now if it changes the consent, which later events ask for, else when it is written."""
+        profile = self._opened.get(person)
+        if profile is None and observation.consent:
+            profile = self._open(person)
+        if profile is not None:
+            fold(profile, observation, self._settings)
+        elif person in self._waiting:
+            self._waiting[person].append(observation)
+        else:
+            self._waiting[person] = [observation]
+
+    def merge(self, root: int, absorbed: int) -> None:
+        """Joins an absorbed person's profile into the root's."""
+        merge(self._open(root), self._open(absorbed), self._settings)
+        del self._opened[absorbed]
+        self._drop(absorbed)
+
+    def write(self, tx: Transaction, now_ms: int, *, returns_profiles: bool) -> dict[int, Profile]:
+        """Folds what waits and writes what changed.
+
+        Returns:
+            Whom it wrote, if wanted: decoded profiles take much memory.
+        """
+        rows = []
+        written: dict[int, Profile] = {}
+        for person in (*self._opened, *self._waiting):
+            profile = self._opened.get(person)
+            if profile is None:
+                profile = self._folded(person)
+            body = encode(profile)
+            held = self._current(person)
+            self._n_bytes += len(body) - len(held.body)
+            held.body = body
+            held.version += 1
+            held.consent = profile.consent
+            self._held.move_to_end(person)  # who was active last stays longest
+            rows.append(ProfileRow(person, held.version, now_ms, body))
+            if returns_profiles:
+                written[person] = profile
+        people.put_profiles(tx, rows)
+        return written
+
+    def _open(self, person: int) -> Profile:
+        """Returns a person's profile as it is now; it stays decoded until the batch ends."""
+        if person not in self._opened:
+            self._opened[person] = self._folded(person)
+            self._waiting.pop(person, None)
+        return self._opened[person]
+
+    def _folded(self, person: int) -> Profile:
+        held = self._current(person)
+        profile = decode(held.body) if held.body else Profile()
+        for observation in self._waiting.get(person, ()):
+            fold(profile, observation, self._settings)
+        return profile
+
+    def _current(self, person: int) -> _Held:
+        """Returns what is stored of a person, read now unless it is known to be what the row says."""
         held = self._held.get(person)
         if held is None or held.round != self._round:
             self.load([person])
             held = self._held.get(person)
             if held is None:
-                held = self._held[person] = _Held(Profile(), self._round)
-        return held.profile
-
-    def fold(self, person: int, observation: Observation) -> None:
-        """Folds one observation."""
-        profile = self.open(person)
-        fold(profile, observation, self._settings)
-        self._dirty[person] = profile
-
-    def merge(self, root: int, absorbed: int) -> None:
-        """Joins an absorbed person's profile into the root's."""
-        other = self.open(absorbed)
-        into = self.open(root)
-        merge(into, other, self._settings)
-        self._drop(absorbed)
-        self._dirty.pop(absorbed, None)
-        self._dirty[root] = into
-
-    def write(self, tx: Transaction, now_ms: int) -> dict[int, Profile]:
-        """Writes what changed and returns it."""
-        rows = []
-        for person, profile in self._dirty.items():
-            body = encode(profile)
-            held = self._held[person]
-            held.version += 1
-            self._n_bytes += len(body) - held.n_bytes
-            held.n_bytes = len(body)
-            self._held.move_to_end(person)  # who was active last stays longest
-            rows.append(ProfileRow(person, held.version, now_ms, body))
-        people.put_profiles(tx, rows)
-        return self._dirty
+                held = self._held[person] = _Held(b"", 0, {}, self._round)
+        return held
 
     def _drop(self, person: int) -> None:
-        self._n_bytes -= self._held.pop(person).n_bytes
+        self._n_bytes -= len(self._held.pop(person).body)
