@@ -251,7 +251,7 @@ FILES = {
     "a control of one": ("g,x\na,1\nb,1\nb,2\n", "'a' has fewer than two rows with a value of 'x'"),
     "a variant of one": ("g,x\na,1\na,3\nb,2\n", "'b' has fewer than two rows with a value of 'x'"),
     "no values": ("g,x\na,\na,\nb,\nb,\n", "'a' has fewer than two rows with a value of 'x'"),
-    "one value": ("g,x\na,0.1\na,0.1\nb,0.1\nb,0.1\nb,0.1\n", "'x' does not vary within any group."),
+    "one value": ("g,x\na,0.1\na,0.1\nb,0.1\nb,0.1\nb,0.1\n", "The metric does not vary within any group."),
     "an amount beyond all": ("g,x\na,1\na,inf\nb,1\nb,2\n", "'x' is infinite in line 3"),
     "a comma in a number": ("g;x\na;1,5\na;2,5\nb;1\nb;2\n", "'x' holds no number in line 2"),
 }

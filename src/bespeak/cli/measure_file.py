@@ -185,10 +185,10 @@ def _numbers(block: _Block, column: str) -> npt.NDArray[np.float64]:
     elif pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type):
         held = _float64(cells.cast(pa.float64(), safe=False))
     else:
-        raise InvalidInput(f"The column '{column}' holds no numbers ({cells.type}).", code="not_a_number")
+        raise InvalidInput(f"The column '{column}' holds no numbers ({cells.type}).")
     if np.isinf(held).any():
         line = block.lines[int(np.argmax(np.isinf(held)))]
-        raise InvalidInput(f"The column '{column}' is infinite in line {line}.", code="not_a_number")
+        raise InvalidInput(f"The column '{column}' is infinite in line {line}.")
     return held
 
 
@@ -212,7 +212,6 @@ def _number(text: str | None, line: int, column: str) -> float:
         raise InvalidInput(
             f"The column '{column}' holds no number in line {line}.",
             hint="Numbers are written like 1234.5, truth as true and false; an empty cell is a missing value.",
-            code="not_a_number",
         ) from None
 
 
