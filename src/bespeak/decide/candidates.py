@@ -116,7 +116,8 @@ def _best_of_model(situation: Situation, name: str, limit: int) -> Int32s:
     model = situation.world.models.named(name)
     if model is not None and not model.is_personal:
         return first_eligible(model.common(situation.now_ms).order, situation.eligible, limit)
-    return best_of(situation.model_scores[name], situation.eligible, limit)
+    best = situation.model_scores.best(name, situation.eligible, limit)
+    return best_of(situation.model_scores[name], situation.eligible, limit) if best is None else best
 
 
 def _popular(situation: Situation, limit: int) -> Int32s:

@@ -79,8 +79,8 @@ def _pulls(situation: Situation) -> dict[str, Pull]:
 
 
 def _of_models(situation: Situation, rows: Int32s) -> Iterator[Column]:
-    for name, scores in situation.model_scores.items():
-        yield f"model.{name}", scores[rows]
+    for name in situation.model_scores:
+        yield f"model.{name}", situation.model_scores.at(name, rows)
 
 
 def _of_facets(situation: Situation, rows: Int32s) -> Iterator[Column]:

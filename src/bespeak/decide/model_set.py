@@ -21,6 +21,7 @@ from bespeak.decide.serving import serving_of, share
 from bespeak.models.base import History, Model
 from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.new_items import NewItems
+from bespeak.models.vector_index import VectorIndex
 
 Float32s: TypeAlias = npt.NDArray[np.float32]
 Int32s: TypeAlias = npt.NDArray[np.int32]
@@ -69,12 +70,14 @@ class LoadedModel:
         version: of the artefact.
         is_best: it won the last comparison, so it weighs most.
         neighbours: its similar items, or None when it knows no similarity of items.
+        index: over its item vectors, for a large catalogue.
     """
 
     model: Model
     version: int = 0
     is_best: bool = False
     neighbours: Neighbours | None = None
+    index: VectorIndex | None = None
 
     @classmethod
     def of(cls, model: Model, version: int = 0, *, is_best: bool = False) -> LoadedModel:
@@ -94,7 +97,7 @@ class LoadedModel:
     @cached_property
     def serving(self) -> Serving:
         """The model in the form that one decision needs."""
-        return serving_of(self.model)
+        return serving_of(self.model, self.index)
 
     @property
     def shows_people(self) -> bool:
@@ -155,10 +158,15 @@ class MappedModel:
         if not self.is_personal:
             return self.common(past.now_ms).scores
         question = past.question(self.items)
-        n_known = question.n_distinct
-        if n_known == 0:
+        trust = self.trust(past)
+        if trust == 0:
             return np.zeros(len(self.items.from_catalogue), np.float32)
-        return self._scaled(question.scores(self.loaded.serving), n_known / (n_known + 5.0))
+        return self._scaled(question.scores(self.loaded.serving), trust)
+
+    def trust(self, past: Past) -> float:
+        """How much the scores of a personal model count, 0 to 1: see `scores`."""
+        n_known = past.question(self.items).n_distinct
+        return n_known / (n_known + 5.0)
 
     def common(self, now_ms: int) -> Common:
         """The scores of a model that is not personal; those of one hour are kept."""

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.catalogue.counters import DAY_MS
+from bespeak.decide.model_scores import ModelScores
 from bespeak.decide.person import PersonView
 from bespeak.decide.placements import Placement
 from bespeak.decide.question import Past
@@ -250,13 +251,12 @@ class Situation:
         return Past(self.known.touched, self.known.weights, self.known.times_ms, self.now_ms)
 
     @cached_property
-    def model_scores(self) -> dict[str, Float32s]:
+    def model_scores(self) -> ModelScores:
         """Model -> float32[n], as `MappedModel.scores` scales them; a personal model without a history is left out."""
-        return {
-            model.name: model.scores(self.past)
-            for model in self.world.models.models
-            if len(self.known.touched) or not model.is_personal
-        }
+        return ModelScores(
+            [model for model in self.world.models.models if len(self.known.touched) or not model.is_personal],
+            self.past,
+        )
 
     @cached_property
     def facet_names(self) -> tuple[str, ...]:
