@@ -46,13 +46,15 @@ def test_a_family_far_behind_is_not_tuned() -> None:
     assert tried == ["ease 50.0", "item_neighbours 10.0", "popularity None", "ease 150.0"]
 
 
-def test_every_family_starts_on_its_axes_and_none_holds_people() -> None:
+def test_every_family_starts_on_its_axes_and_none_that_is_served_holds_people() -> None:
     data = Interactions.from_events(["a", "b"] * 30_000, ["x", "y"] * 30_000, times_ms=range(60_000))
     content = ItemContent(["x", "y"], texts=["one", "two"])
     for asked in ("served", "returning", "everybody", "strangers"):
         for allows_seen in (False, True):
             spaces = default_spaces(data, content, asked=asked, allows_seen=allows_seen)  # checks the axes
-            assert not any(space.start.holds_people for space in spaces)
+            held = {space.start.name for space in spaces if space.start.holds_people}
+            assert held == ({"tifu_knn"} if allows_seen else set())
+            assert not any(space.start.holds_people and space.is_source for space in spaces)
     names = {space.start.name for space in default_spaces(data, content)}
     assert {"sequence_rules", "slist", "session_links", "recent_popularity", "content"} <= names
 

@@ -1,8 +1,8 @@
 """Finding a blend on the choosing cut: start with the best model, add another where it helps beyond noise.
 
 Greedy forward selection (Caruana et al., "Ensemble selection from libraries of models", ICML 2004), at most four
-members. An addition is kept only if it wins by more than `_BEYOND_NOISE` standard errors of the paired difference. To
-bound memory, weights are tried on a pool per person: the union of the first `_POOL_DEPTH` items of every model.
+members. An addition is kept only if it wins by more than `_BEYOND_NOISE` standard errors of the paired difference.
+Weights are tried on a pool per person: the union of the first `_POOL_DEPTH` items of every model's list.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bespeak.learn.leaderboard import blocks
 from bespeak.learn.metrics import hits
+from bespeak.learn.ranked import Ranked, union
 from bespeak.learn.splits import Split
-from bespeak.models.base import Model
-from bespeak.models.blend import usual_best_score
-from bespeak.models.interactions import Bools, Float32s, Float64s, Int32s
+from bespeak.models.interactions import Bools, Float32s, Float64s
 from bespeak.models.topk import top_k
 
 _POOL_DEPTH = 100
@@ -59,7 +57,7 @@ class _Pool:
     """Per person the items worth ranking, ascending, padded at the end.
 
     Attributes:
-        scores: float32[members, n, width], scaled; minus infinity in the padding.
+        scores: float32[members, n, width]; minus infinity in the padding.
         right: bool[n, width], whether an item is a right answer.
         n_right: int[n], right answers of each person, in the pool or not.
     """
@@ -79,15 +77,15 @@ class _Pool:
         return np.asarray(found @ gains / ideal, np.float64)
 
 
-def find_blend(models: Sequence[Sequence[Model]], cuts: Sequence[Split], k: int) -> FoundBlend:
-    """The best blend of fitted models, over the people of all cuts together.
+def find_blend(models: Sequence[Sequence[Ranked]], cuts: Sequence[Split], k: int) -> FoundBlend:
+    """The best blend of models, over the people of all cuts together.
 
     Args:
-        models: per cut the same models, fitted on it; the best alone first; of equals the earlier one is taken.
+        models: per cut the lists of the same models; the best alone first; of equals the earlier one is taken.
         cuts: the choosing cuts, each with at least one person.
-        k: length of the lists.
+        k: items that count.
     """
-    pool = _joined([_pooled(fitted, cut, k) for fitted, cut in zip(models, cuts, strict=True)])
+    pool = _joined([_pooled(lists, cut, max(k, _POOL_DEPTH)) for lists, cut in zip(models, cuts, strict=True)])
     weights = np.zeros(len(models[0]), np.float32)
     weights[0] = 1
     current = pool.ndcg(weights, k)
@@ -134,20 +132,10 @@ def _refined(pool: _Pool, weights: Float32s, current: Float64s, k: int) -> tuple
     return weights, current
 
 
-def _pooled(models: Sequence[Model], split: Split, k: int) -> _Pool:
-    scales = [np.float32(usual_best_score(model, split.fit)) for model in models]
-    depth = max(k, _POOL_DEPTH)
-    parts: list[tuple[Int32s, Float32s]] = []
-    step = max(1, min(model.block_rows() for model in models) // len(models))
-    pieces = blocks(len(split), step)
-    for part in pieces:
-        histories, seen = split.histories(part), split.seen(part)
-        scores = [split.scores(model, histories) / scale for model, scale in zip(models, scales, strict=True)]
-        parts.append(_union(scores, [top_k(rows, depth, seen)[0] for rows in scores]))
-    right = [hits(items, split.truth[part]) for (items, _), part in zip(parts, pieces, strict=True)]
-    counts = np.diff(split.truth.indptr).astype(np.int64)
-    pools = [_Pool(rows, found, counts[part]) for (_, rows), found, part in zip(parts, right, pieces, strict=True)]
-    return _joined(pools)
+def _pooled(models: Sequence[Ranked], split: Split, depth: int) -> _Pool:
+    items = union([lists.index[:, :depth] for lists in models], split.fit.n_items)
+    scores = np.stack([lists.scores_of(items, split.fit.n_items) for lists in models])
+    return _Pool(scores, hits(items, split.truth), np.diff(split.truth.indptr).astype(np.int64))
 
 
 def _joined(pools: Sequence[_Pool]) -> _Pool:
@@ -161,21 +149,3 @@ def _joined(pools: Sequence[_Pool]) -> _Pool:
     right = [np.pad(pool.right, ((0, 0), pad)) for pool, pad in zip(pools, room, strict=True)]
     counts = np.concatenate([pool.n_right for pool in pools])
     return _Pool(np.concatenate(scores, axis=1), np.concatenate(right), counts)
-
-
-def _union(scores: Sequence[Float32s], tops: Sequence[Int32s]) -> tuple[Int32s, Float32s]:
-    """Item ids int32[n, width], ascending, -1 in the padding, and their scores float32[members, n, width]."""
-    n, n_items = scores[0].shape
-    member = np.zeros((n, n_items + 1), bool)  # the last column swallows the -1 of short lists
-    for top in tops:
-        np.put_along_axis(member, top.astype(np.int64), True, axis=1)
-    member[:, -1] = False
-    rows, columns = np.nonzero(member)
-    counts = member.sum(axis=1)
-    place = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    items = np.full((n, int(counts.max(initial=0))), -1, np.int32)
-    items[rows, place] = columns
-    pooled = np.full((len(scores), *items.shape), -np.inf, np.float32)
-    for position, all_scores in enumerate(scores):
-        pooled[position, rows, place] = all_scores[rows, columns]
-    return items, pooled

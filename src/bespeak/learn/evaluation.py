@@ -24,8 +24,7 @@ from bespeak.learn.metrics import ranking_figures
 from bespeak.learn.report import described
 from bespeak.learn.splits import Split
 from bespeak.models.base import History, Interactions, ItemContent, Model
-from bespeak.models.blend import Blend
-from bespeak.models.families import model_class
+from bespeak.models.blend import made_of
 from bespeak.models.interactions import Bools, Float64s, Int32s
 from bespeak.models.topk import top_k
 
@@ -150,13 +149,14 @@ def _asked(
 
 def _fitted(model: Model, fit: Interactions, content: ItemContent | None, known: dict[str, Model]) -> Model:
     """The model on the rows of a cut, each settings of a family fitted once: a blend is made of what is there."""
-    if isinstance(model, Blend):
-        parts = [model_class(member["name"])(**member.get("settings", {})) for member in model.members]
-        return Blend.of([_fitted(part, fit, content, known) for part in parts], model.weights, fit)
-    key = json.dumps([model.name, model.settings()], sort_keys=True, default=str)
-    if key not in known:
-        known[key] = model.fit(fit, content)
-    return known[key]
+
+    def once(part: Model) -> Model:
+        key = json.dumps([part.name, part.settings()], sort_keys=True, default=str)
+        if key not in known:
+            known[key] = part.fit(fit, content)
+        return known[key]
+
+    return made_of(model, once, fit)
 
 
 def cold_lists(model: Model, cold: Split, k: int) -> Int32s:

@@ -30,10 +30,10 @@ Stopwatch: TypeAlias = Callable[[], float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """What one fitted model does on one cut.
+    """What one model does on one cut.
 
     Attributes:
-        model: the fitted model.
+        model: whose lists these are.
         figures: one figure per asked person.
         coverage: share of the items that stand in at least one list.
         novelty: mean self-information of the recommended items, in bits.
@@ -92,7 +92,8 @@ class Leaderboard:
         k: length of the lists.
         rows: one per model.
         winner: position of the chosen row.
-        in_use: position of the model that is used in the end, which another protocol may have chosen.
+        in_use: position of the model that is used in the end, which another protocol may have chosen; None where it
+            was not measured, as fitting it takes long.
         baseline: position of the row that differences are taken against.
         n_people: people asked on the reporting cut.
         share_new: share of the later people without any earlier row; they are not asked.
@@ -102,7 +103,7 @@ class Leaderboard:
     k: int
     rows: tuple[Row, ...]
     winner: int
-    in_use: int
+    in_use: int | None
     baseline: int
     n_people: int
     share_new: float
@@ -127,17 +128,28 @@ def judge(
     """Asks a fitted model for the k best new items of every person of a cut."""
     started = stopwatch()
     index = best_items(fitted, split, k)
-    seconds = stopwatch() - started
+    return judged(fitted, index, split, seconds=(seconds_fit, stopwatch() - started))
+
+
+def judged(model: Model, index: Int32s, split: Split, *, seconds: tuple[float, float]) -> Judgement:
+    """The figures of lists that a model gave.
+
+    Args:
+        model: whose they are.
+        index: int32[n, k], the best items of every person of the cut.
+        split: the cut.
+        seconds: of the fit, and of the lists.
+    """
     seen = split.fit.net
     people_per_item = np.bincount(seen.indices, minlength=split.fit.n_items).astype(np.float64)
     n_people = int((np.diff(seen.indptr) > 0).sum())
     return Judgement(
-        model=fitted,
+        model=model,
         figures=ranking_figures(index, split.truth),
         coverage=coverage(index, split.fit.n_items),
         novelty=novelty(index, people_per_item, n_people),
-        seconds_fit=seconds_fit,
-        seconds_recommend=seconds,
+        seconds_fit=seconds[0],
+        seconds_recommend=seconds[1],
     )
 
 
@@ -192,7 +204,7 @@ def leaderboard(
     k: int,
     seed: int,
     winner: int = 0,
-    in_use: int | None = None,
+    in_use: int | None = 0,
     baseline: int | None = None,
 ) -> Leaderboard:
     """Builds the rows from judgements on the reporting cut, given in the order of their choosing figures.
@@ -204,7 +216,7 @@ def leaderboard(
         k: length of the lists.
         seed: of the bootstrap.
         winner: position of the chosen model.
-        in_use: position of the model used in the end; the winner when left out.
+        in_use: position of the model used in the end, None where it was not measured.
         baseline: position of the model to compare with; the first that is not personal when left out.
     """
     if baseline is None:
@@ -237,7 +249,7 @@ def leaderboard(
         k=k,
         rows=tuple(rows),
         winner=winner,
-        in_use=winner if in_use is None else in_use,
+        in_use=in_use,
         baseline=baseline,
         n_people=len(reporting),
         share_new=reporting.share_new,

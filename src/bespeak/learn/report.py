@@ -96,6 +96,8 @@ def _board(board: Leaderboard) -> str:
     if chosen.difference is None:
         return f"{said}; that is the baseline itself, nothing beat it."
     said += f"; against {_words(baseline)} {_signed(chosen.difference)}"
+    if board.in_use is None:
+        return f"{said}. The model in use takes too long to fit to be measured here too."
     used = board.rows[board.in_use]
     if board.in_use != board.winner and used.difference is not None:
         said += f". The model in use has {decimals(used.ndcg.mean)} {ends(used.ndcg)} here, {_signed(used.difference)}"

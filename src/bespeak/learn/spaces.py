@@ -19,6 +19,7 @@ from bespeak.models.sequence_rules import SequenceRules
 from bespeak.models.session_links import SessionLinks
 from bespeak.models.slist import Slist
 from bespeak.models.sparse_inverse import SparseInverse
+from bespeak.models.tifu_knn import TifuKnn
 from bespeak.models.transformer import Transformer
 from bespeak.models.trending import Trending
 
@@ -31,6 +32,8 @@ _TRANSFORMER_FROM_EVENTS = 50_000
 """Below it a transformer learns little that rules do not know."""
 _FACTORS_MAX_ROWS = 150_000
 """People and items above which factors with attributes, a small solve for each in NumPy, take minutes a fit."""
+_FEWER_PASSES = {"max_likes": 4_000_000}
+"""Enough to see what a transformer adds to a blend; a fifth of the passes that the model in use gets on large logs."""
 _WINDOWS_DAYS = (3.0, 7.0, 14.0, 30.0, 90.0)
 
 
@@ -44,7 +47,8 @@ def default_spaces(
 ) -> list[Space]:
     """The families worth trying on data of this size. The same data gives the same list.
 
-    Models that hold people are left out: they are only used where somebody asks for them.
+    Models that hold people are left out where people are served: they are only used where somebody asks for them.
+    Only where items may come again, which is asked of benchmarks alone, people of like habits speak too.
 
     Example:
         >>> [space.start.name for space in default_spaces(Interactions.from_events([], []), None)]
@@ -69,6 +73,7 @@ def default_spaces(
         spaces.append(Space(SparseInverse(person=0.0, l2=100.0), ridges, is_source=False))
     if allows_seen:
         spaces.append(Space(PersonalFrequency(), {"step_decay": (0.5, 1.0)}))
+        spaces.append(Space(TifuKnn(), {"own": (0.5, 0.7, 0.9)}, is_source=False))
     if interactions.traits is not None:
         votes = (False, True) if interactions.has_times else (False,)
         spaces.append(Space(SegmentPopularity(), {"recent": votes}, is_source=False))
@@ -115,7 +120,7 @@ def _by_order(interactions: Interactions, asked: Asked, seed: int) -> list[Space
     links = {"recency": (None, 0.0), "item_rarity": (0.1, 0.3), "second_step": (0.5, 1.5)}
     spaces.append(Space(SessionLinks(), links, is_source=False))
     if _wants_transformer(interactions, asked) and Transformer.can_fit():
-        spaces.append(Space(Transformer(seed=seed), is_source=False))
+        spaces.append(Space(Transformer(seed=seed), is_source=False, while_choosing=_FEWER_PASSES))
     return spaces
 
 

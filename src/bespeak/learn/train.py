@@ -10,26 +10,30 @@ protocols too, wherever it stands there.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from threadpoolctl import threadpool_limits
 
+from bespeak.learn.checkpoints import Checkpoints, NoCheckpoints, fingerprint
 from bespeak.learn.choice import Choice
-from bespeak.learn.cold_people import ColdPeople, judge_traits
-from bespeak.learn.contest import Contest, Report, Steps
+from bespeak.learn.cold_people import ColdPeople
+from bespeak.learn.contest import Contest, Report, units_of, work_of
 from bespeak.learn.leaderboard import Leaderboard, Progress, Stopwatch
+from bespeak.learn.memory import within
 from bespeak.learn.protocols import Asked, Protocol, protocols
 from bespeak.learn.report import sentences
 from bespeak.learn.spaces import default_spaces, missing, n_trials
 from bespeak.learn.splits import Relevant
+from bespeak.learn.steps import Steps
 from bespeak.learn.tuning import Space
 from bespeak.models.base import Interactions, ItemContent, Model
-from bespeak.models.blend import Blend
-from bespeak.models.families import model_class
+from bespeak.models.blend import Blend, made_of
 from bespeak.models.popularity import Popularity
 
 _SMALL_CATALOGUE = 4_000
+_CHOOSING_SHARE = 0.64
+"""Of the rows: what two cuts of four fifths leave to fit on."""
 _ENOUGH_PEOPLE = 30
 """A cut that asks fewer people chooses nothing when another asks more."""
 
@@ -94,6 +98,9 @@ def train(
     now_ms: int | None = None,
     relevant: Relevant = "positive",
     k: int = 10,
+    memory_limit_bytes: float | None = None,
+    checkpoints: Checkpoints | None = None,
+    say: Callable[[str], None] | None = None,
     progress: Progress | None = None,
     stopwatch: Stopwatch = time.perf_counter,
 ) -> Trained:
@@ -111,8 +118,14 @@ def train(
         now_ms: events after it are left out.
         relevant: which later rows count as right answers.
         k: length of the lists.
-        progress: told what is being done.
-        stopwatch: for the seconds in the report.
+        memory_limit_bytes: families that need more are left out; None for no limit.
+        checkpoints: where what was found is kept, so that a training that was killed goes on; nowhere when left out.
+        say: told in sentences, before anything is fitted, what memory is needed and who is left out.
+        progress: told what is being done, and the share that is done by time.
+        stopwatch: for the seconds in the report and the share.
+
+    Raises:
+        InvalidInput: not even the smallest model fits into memory.
     """
     log = interactions if now_ms is None else interactions.select(interactions.times_ms <= now_ms)
     if content is not None:
@@ -121,60 +134,76 @@ def train(
         spaces = default_spaces(log, content, asked=asked, allows_seen=allows_seen, seed=seed)
     else:
         spaces = [Space(model) for model in candidates]
+    memory = within(spaces, log, memory_limit_bytes)
+    if say is not None:
+        for sentence in memory.sentences:
+            say(sentence)
     fitting = protocols(log, asked, relevant=relevant, allows_seen=allows_seen)
     if not reports:
         del fitting[1:]
+    kept = checkpoints or NoCheckpoints()
+    if checkpoints is not None:
+        kept.begin(fingerprint(log, content, [asked, allows_seen, reports, relevant, k, seed]))
     contest = Contest(
         content=content,
-        spaces=spaces,
+        spaces=memory.spaces,
         n_trials=n_trials(log),
         k=k,
         seed=seed,
         stopwatch=stopwatch,
         deadline=None if max_seconds is None else stopwatch() + max_seconds,
-        steps=Steps(progress, n_expected=len(fitting) * 3 * (len(spaces) + 4)),
+        steps=Steps(progress, stopwatch),
+        checkpoints=kept,
     )
     # On small matrices the threads of BLAS mostly wait for one another, and on a busy machine they wait long.
     with threadpool_limits(limits=1 if log.n_items <= _SMALL_CATALOGUE else None, user_api="blas"):
-        judged = None
-        if log.traits is not None and candidates is None and reports:
-            judged = judge_traits(log, content, relevant=relevant, k=k, seed=seed, tell=contest.steps.tell)
         trained = _trained(contest, log, fitting, relevant, reports=reports)
-        if judged is not None and judged.helps:
-            helper = judged.model.fit(log, content)
-            trained = replace(trained, members={**trained.members, helper.name: helper})
-    notes = missing(log, asked) if candidates is None else []
+    notes = memory.sentences[1:] + (missing(log, asked) if candidates is None else [])
     if contest.is_late():
         notes.append("The time cap ended the search for settings early; with more time a better model may be found.")
-    return replace(trained, notes=tuple(notes), traits=judged)
+    return replace(trained, notes=tuple(notes))
 
 
 def _trained(
     contest: Contest, log: Interactions, fitting: Sequence[Protocol], relevant: Relevant, *, reports: bool
 ) -> Trained:
-    held: list[tuple[Choice, Report | None]] = []
-    for protocol in fitting:
-        if not reports:
-            choice = contest.choose([protocol.cut(log)])
-            held += [] if choice is None else [(choice, None)]
-            continue
+    contest.steps.plan(_expected(contest, len(log), len(fitting), reports=reports))
+    held: list[tuple[Choice, Report | None, str]] = []
+    is_decided = False
+    for place, protocol in enumerate(fitting):
         cut = protocol.cut(log)
-        choice = contest.choose(protocol.earlier(cut.fit)) if len(cut) else None
-        report = None if choice is None else contest.report(choice, cut, protocol.baseline)
-        held += [] if choice is None or report is None else [(choice, report)]
-    held.sort(key=lambda pair: pair[0].n_asked < _ENOUGH_PEOPLE)  # stable: the first protocol if it can tell
+        where = f"{place}.choosing"
+        if not reports:
+            choice = contest.choose([cut], where, decides=True)
+            held += [] if choice is None else [(choice, None, where)]
+            continue
+        cuts = protocol.earlier(cut.fit) if len(cut) else []
+        decides = not is_decided and sum(map(len, cuts)) >= _ENOUGH_PEOPLE
+        choice = contest.choose(cuts, where, decides=decides)
+        where = f"{place}.reporting"
+        report = None if choice is None else contest.report(choice, cut, protocol.baseline, where)
+        if choice is not None and report is not None:
+            held.append((choice, report, where))
+            is_decided |= decides
+    held.sort(key=lambda entry: entry[0].n_asked < _ENOUGH_PEOPLE)  # stable: the first protocol if it can tell
     decided = held[0][0] if held else None
     chosen = Popularity() if decided is None else decided.chosen
-    boards = tuple(contest.board(report, chosen) for _, report in held if report is not None)
+    boards = tuple(contest.board(report, chosen, where) for _, report, where in held if report is not None)
     families = _first_of_family([s.start for s in contest.spaces]) if decided is None else decided.families
     sources = {space.start.name for space in contest.spaces if space.is_source}
-    members = {}
-    for name, model in families.items():
-        if name in _used(chosen) or (reports and name in sources):
-            contest.steps.tell(f"fitting {name} on everything")
-            members[name] = model.fit(log, contest.content)
+    final = {name: model for name, model in families.items() if name in _used(chosen) or (reports and name in sources)}
+    contest.steps.phase({name: units_of(model, len(log)) for name, model in final.items()})
+    members: dict[str, Model] = {}
+    for name, model in final.items():
+        with contest.steps.step(f"fitting {name} on everything", name, units_of(model, len(log))):
+            members[name] = contest.fitted(model, log, "final")
+
+    def fitted(part: Model) -> Model:
+        known = members.get(part.name)
+        return known if known is not None and known.settings() == part.settings() else part.fit(log, contest.content)
+
     trained = Trained(
-        model=_fitted_from(chosen, members, log, contest.content),
+        model=made_of(chosen, fitted, log),
         members=members,
         boards=boards,
         choice=decided,
@@ -185,9 +214,23 @@ def _trained(
     return trained
 
 
+def _expected(contest: Contest, n_rows: int, n_protocols: int, *, reports: bool) -> list[dict[str, float]]:
+    """What is to come, before any cut is made: per protocol choosing and reporting, then the final fits."""
+    quick = [space for space in contest.spaces if not space.while_choosing]
+    models = _first_of_family([space.start for space in contest.spaces]).items()
+    phases = []
+    for place in range(n_protocols):
+        spaces = contest.spaces if place == 0 else quick
+        phases.append(work_of(spaces, int(_CHOOSING_SHARE * n_rows), contest.n_trials))
+        if reports:
+            reported = {space.start.name for space in spaces}
+            phases.append({name: units_of(model, n_rows) for name, model in models if name in reported})
+    return [*phases, {name: units_of(model, n_rows) for name, model in models}]
+
+
 def _used(chosen: Model) -> set[str]:
     """The names of the families that a model is made of."""
-    return {member["name"] for member in chosen.members} if isinstance(chosen, Blend) else {chosen.name}
+    return set(chosen.names) if isinstance(chosen, Blend) else {chosen.name}
 
 
 def _first_of_family(models: Sequence[Model]) -> dict[str, Model]:
@@ -196,12 +239,3 @@ def _first_of_family(models: Sequence[Model]) -> dict[str, Model]:
     for model in models:
         best.setdefault(model.name, model)
     return best
-
-
-def _fitted_from(chosen: Model, members: dict[str, Model], log: Interactions, content: ItemContent | None) -> Model:
-    """A chosen model on everything, made from members that are fitted already where their settings are the same."""
-    if isinstance(chosen, Blend):
-        parts = [model_class(member["name"])(**member["settings"]) for member in chosen.members]
-        return Blend.of([_fitted_from(part, members, log, content) for part in parts], chosen.weights, log)
-    known = members.get(chosen.name)
-    return known if known is not None and known.settings() == chosen.settings() else chosen.fit(log, content)

@@ -26,6 +26,8 @@ class Space:
     Attributes:
         start: unfitted, with usual settings.
         axes: setting -> values in order, the most telling setting first; each holds the value of `start`.
+        while_choosing: settings that hold only while candidates are compared. A family with any is slow: it is tried
+            only where the choice is made.
         is_source: whether decisions draw candidates and features from it in any case; others are only fitted on
             everything when the chosen model is made of them, as each model costs every decision some time.
     """
@@ -33,6 +35,7 @@ class Space:
     start: Model
     axes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     is_source: bool = True
+    while_choosing: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, values in self.axes.items():

@@ -14,7 +14,7 @@ Cost: that of its members.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -25,7 +25,7 @@ import numpy.typing as npt
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.models.base import Arrays, Explanation, Model
 from bespeak.models.fits import FitMemory
-from bespeak.models.interactions import Float32s, History, Int32s, Interactions, ItemContent
+from bespeak.models.interactions import Float32s, History, Int32s, Interactions, ItemContent, Traits
 from bespeak.models.members import MEMBERS
 
 _SCALE_PEOPLE = 200
@@ -75,13 +75,13 @@ class Blend(Model):
 
     def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
         """See `Model.fit_memory`: the fitted members, and the fit that takes most."""
-        members = [self._unfitted(member).fit_memory(n_people, n_items, n_events) for member in self.members]
+        members = [member.fit_memory(n_people, n_items, n_events) for member in self.unfitted_members]
         kept = sum(member.kept_bytes for member in members)
         return FitMemory(kept + max(member.peak_bytes for member in members), kept)
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`: fits every member."""
-        fitted = [self._unfitted(member).fit(interactions, items) for member in self.members]
+        fitted = [member.fit(interactions, items) for member in self.unfitted_members]
         return self.of(fitted, self.weights, interactions)
 
     def scores(self, histories: Sequence[History], now_ms: int) -> Float32s:
@@ -110,6 +110,10 @@ class Blend(Model):
         known = np.array(sorted(items), np.int32)
         return Explanation(known, contributions[known].astype(np.float32))
 
+    def leading_trait(self, traits: Traits, item: int) -> tuple[str, str] | None:
+        """See `Model.leading_trait`: the answer of the first member that has one."""
+        return next((found for member in self.fitted_members if (found := member.leading_trait(traits, item))), None)
+
     def forget(self, user_ids: Iterable[str]) -> Self:
         """See `Model.forget`: no member holds these people any more."""
         gone = frozenset(user_ids)
@@ -134,8 +138,28 @@ class Blend(Model):
     def _factors(self) -> Float32s:
         return np.asarray(np.asarray(self.weights) / self._array("scales"), np.float32)
 
-    def _unfitted(self, member: Mapping[str, Any]) -> Model:
-        return MEMBERS[member["name"]](**member.get("settings", {}))
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the families that the blend is made of."""
+        return tuple(member["name"] for member in self.members)
+
+    @property
+    def unfitted_members(self) -> list[Model]:
+        """The members with their settings alone."""
+        return [MEMBERS[member["name"]](**member.get("settings", {})) for member in self.members]
+
+
+def made_of(model: Model, fit: Callable[[Model], Model], interactions: Interactions) -> Model:
+    """A model fitted by `fit`, which for a blend is given one member after the other.
+
+    Args:
+        model: unfitted.
+        fit: gives the fitted model.
+        interactions: what `fit` fits on.
+    """
+    if isinstance(model, Blend):
+        return Blend.of([fit(part) for part in model.unfitted_members], model.weights, interactions)
+    return fit(model)
 
 
 def _arrays_of(members: Sequence[Model]) -> dict[str, npt.NDArray[Any]]:
