@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from from_code.interfaces import command_line, doctor, error_codes, http_api, metric_names
-from from_code.models import model_index, model_page
+from from_code.models import RATING_MODELS, model_index, model_page
 from from_code.project import configuration, files, placements, rules, signals
 
 from bespeak.models.families import FAMILIES
@@ -33,7 +33,7 @@ def pages() -> dict[str, str]:
         "reference/doctor.md": doctor(),
         "reference/files.md": files(),
         "explanation/models/README.md": model_index(),
-        **{f"explanation/models/{name}.md": model_page(kind) for name, kind in FAMILIES.items()},
+        **{f"explanation/models/{name}.md": model_page(kind) for name, kind in {**FAMILIES, **RATING_MODELS}.items()},
     }
     return {path: NOTE + text.rstrip() + "\n" for path, text in found.items()}
 

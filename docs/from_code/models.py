@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import MISSING
 from dataclasses import fields as dataclass_fields
 from typing import Any, get_type_hints
 
 from bespeak.models.base import Model
+from bespeak.models.biased_factorization import BiasedFactorization
 from bespeak.models.families import FAMILIES
+from bespeak.models.fitted import Fitted
+from bespeak.models.item_mean import ItemMean
+from bespeak.models.ratings import RatingModel
 from from_code.describing import (
     attribute_texts,
     code,
@@ -17,8 +22,11 @@ from from_code.describing import (
     type_text,
 )
 
+RATING_MODELS: dict[str, type[RatingModel]] = {kind.name: kind for kind in (BiasedFactorization, ItemMean)}
+"""What foretells ratings, by name."""
 
-def model_page(kind: type[Model]) -> str:
+
+def model_page(kind: type[Fitted]) -> str:
     """One algorithm: the idea, the formula, the cost, the settings."""
     module = inspect.getmodule(kind)
     title, _, body = (inspect.getdoc(module) or "").partition("\n")
@@ -38,11 +46,13 @@ def model_page(kind: type[Model]) -> str:
     parts.append(f"`bespeak.models.{kind.__name__}`, named `{kind.name}`.")
     if rows:
         parts.append("## Settings\n\n" + table(("name", "type", "default", "meaning"), rows))
-    facts = [
-        ("scores depend on the person's history", kind.personal),
-        ("explains a score by items of the history", kind.explains),
-        ("the fitted model holds single people (erasure rewrites it)", kind.holds_people),
-    ]
+    facts = [("the fitted model holds single people (erasure rewrites it)", kind.holds_people)]
+    if issubclass(kind, Model):
+        facts = [
+            ("scores depend on the person's history", kind.personal),
+            ("explains a score by items of the history", kind.explains),
+            *facts,
+        ]
     parts.append("## Facts\n\n" + table(("", ""), [(text, "yes" if is_so else "no") for text, is_so in facts]))
     return "\n\n".join(parts)
 
@@ -61,13 +71,21 @@ def _body(text: str) -> str:
 
 def model_index() -> str:
     """The list of algorithms."""
-    rows = []
-    for name, kind in FAMILIES.items():
-        idea = (inspect.getdoc(inspect.getmodule(kind)) or "").split("\n")[0].partition(":")[2].strip()
-        rows.append((f"[{name}]({name}.md)", idea[:1].upper() + idea[1:]))
     return (
         "# Models\n\n`bespeak train` fits these on a first part of the log, compares them on a later part, and keeps "
         "the best single model and a blend of a few. Which settings it tries depends on the size of the data. All "
         "models are arrays in, arrays out: `Model(settings).fit(interactions).recommend(users, k)`.\n\n"
-        + table(("model", "idea"), rows)
+        + table(("model", "idea"), _ideas(FAMILIES))
+        + "\n\nWhere people give ratings, `bespeak train` also fits what foretells how highly somebody would rate an "
+        "item: `engine.models.predict_ratings(user_id, item_ids)`, or alone "
+        "`Model(settings).fit(ratings).predict(known, users, items)`.\n\n"
+        + table(("model", "idea"), _ideas(RATING_MODELS))
     )
+
+
+def _ideas(kinds: Mapping[str, type[Fitted]]) -> list[tuple[str, str]]:
+    rows = []
+    for name, kind in kinds.items():
+        idea = (inspect.getdoc(inspect.getmodule(kind)) or "").split("\n")[0].partition(":")[2].strip()
+        rows.append((f"[{name}]({name}.md)", idea[:1].upper() + idea[1:]))
+    return rows

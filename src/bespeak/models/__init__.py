@@ -16,19 +16,25 @@ slist              what comes next, closed form        transformer         what 
 attention          its layers in NumPy                 blend               a weighted sum of a few
 attribute_terms    attributes as columns               attribute_factors   vectors that attributes foretell
                                                        segment_popularity  ... among people of one country, age
+fitted             settings and arrays of any model    ratings             who rated what, and its contract
+bilinear           one side of a rating given the      item_mean           what everybody gives an item
+                   other                               biased_factorization  what one person would give it
 """
 
 from bespeak.models.attribute_factors import AttributeFactors
 from bespeak.models.base import Explanation, Model, Ranking
+from bespeak.models.biased_factorization import BiasedFactorization
 from bespeak.models.blend import Blend
 from bespeak.models.content import Content
 from bespeak.models.ease import Ease
 from bespeak.models.graph_filter import GraphFilter
 from bespeak.models.implicit_mf import ImplicitMf
 from bespeak.models.interactions import History, Interactions, ItemContent, PersonTraits
+from bespeak.models.item_mean import ItemMean
 from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.personal_frequency import PersonalFrequency
 from bespeak.models.popularity import Popularity
+from bespeak.models.ratings import Predictions, RatingModel, Ratings, RatingScale
 from bespeak.models.recent_popularity import RecentPopularity
 from bespeak.models.segment_popularity import SegmentPopularity
 from bespeak.models.sequence_rules import SequenceRules
@@ -42,6 +48,7 @@ from bespeak.models.user_neighbours import UserNeighbours
 
 __all__ = [
     "AttributeFactors",
+    "BiasedFactorization",
     "Blend",
     "Content",
     "Ease",
@@ -51,12 +58,17 @@ __all__ = [
     "ImplicitMf",
     "Interactions",
     "ItemContent",
+    "ItemMean",
     "ItemNeighbours",
     "Model",
     "PersonTraits",
     "PersonalFrequency",
     "Popularity",
+    "Predictions",
     "Ranking",
+    "RatingModel",
+    "RatingScale",
+    "Ratings",
     "RecentPopularity",
     "SegmentPopularity",
     "SequenceRules",

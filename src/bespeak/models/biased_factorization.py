@@ -2,13 +2,13 @@
 
 Koren, Bell and Volinsky, "Matrix factorization techniques for recommender systems" (2009), with the prior of items from
 their attributes and every regularisation learned: variational Bayes (Lim and Teh, "Variational Bayesian approach to
-movie rating prediction", KDD Cup 2007). With x = (b_u, p_u) of a person, y = (b_i, q_i) of an item and a_i its
-attributes, an entry of ones first:
+movie rating prediction", KDD Cup 2007). A person is x, an item y, and a_i are the item's attributes behind a one:
 
-    r_ui = mean + b_u + b_i + p_u . q_i + noise,     x ~ N(m, diag s),     y ~ N(W' a_i, diag t)
+    r_ui = mean + b_u + b_i + p_u . q_i + noise
+    x = (b_u, p_u) ~ N(m, diag s),     y = (b_i, q_i) ~ N(W' a_i, diag t)
 
 Each round gives every person, then every item, its posterior: one regularised least-squares solve in which the other
-side stands with its uncertainty, E[z z'] = z z' + C, so few ratings never pass for many:
+side stands with its uncertainty (E[z z'] is more than E[z] E[z]'), so few ratings never pass for many:
 
     precision_x = diag(1/s) + sum over rated i of E[z_i z_i'] / noise,     z_i = (1, q_i)
     mean_x = precision_x^-1 (m / s + sum of E[z_i (r_ui - mean - b_i)] / noise)
