@@ -34,6 +34,7 @@ Int32s: TypeAlias = npt.NDArray[np.int32]
 
 MAX_KEPT_CANDIDATES = 200
 UNKNOWN_PERSON = "Nothing is known about this person yet: what is popular, rising and new is shown."
+TRAITS_ALONE = "Of this person only what they told of themselves is known, nothing that they did."
 NOT_PROFILED = "Personalization is not allowed for this person: nothing about them was read."
 IN_CONTROL = "Part of an experiment: nothing about this person was read, to learn what personalization is worth."
 SHORT_SLATE = "Fewer items than asked for may be shown."
@@ -263,6 +264,8 @@ def _notes(situation: Situation, n_shown: int) -> tuple[str, ...]:
         notes.append(NOT_PROFILED)
     elif situation.mode != "fallback" and (person is None or person.is_unknown):
         notes.append(UNKNOWN_PERSON)
+    elif person is not None and situation.mode != "fallback" and not person.has_acted:
+        notes.append(TRAITS_ALONE)
     if n_shown < situation.count:
         notes.append(SHORT_SLATE)
     return tuple(notes)

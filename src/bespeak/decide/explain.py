@@ -51,8 +51,20 @@ _MODEL_TEXTS: Mapping[str, str] = MappingProxyType(
         "recent_popularity": "liked by many lately",
         "trending": "rising right now",
         "user_neighbours": "chosen by people with a similar taste",
+        "segment_popularity": "liked by many",
     }
 )
+_PEOPLE: Mapping[str, str] = MappingProxyType(
+    {
+        "age_band": "of {}",
+        "gender": "of gender {}",
+        "country": "from {}",
+        "region": "from {}",
+        "city": "from {}",
+        "language": "who speak {}",
+    }
+)
+"""Trait -> how the people who have it are called."""
 _PLAIN: Mapping[str, str] = MappingProxyType(
     {
         "trending": "rising right now",
@@ -151,6 +163,10 @@ class Explainer:
     def _model(self, name: str, index: int, value: float) -> tuple[str, str]:
         signal = f"model.{name}"
         model = self._situation.world.models.named(name)
+        has_acted = len(self._situation.known.touched) > 0
+        trait = model.leading_trait(self._situation.past, index) if model is not None and value > 0 else None
+        if trait is not None and (name == "segment_popularity" or not has_acted):
+            return f"{signal}.{trait[0]}={trait[1]}", _among(*trait)
         new = self._new(model, index) if model is not None and value > 0 else ""
         if new or name in _MODEL_TEXTS or model is None:
             return signal, new or _MODEL_TEXTS.get(name, name)
@@ -159,7 +175,7 @@ class Explainer:
         cause = self._cause(model, index)
         behind = "content" if name == "content" else bond(self._situation.world.models, cause, index)
         if cause < 0 or not (behind or cause == index):
-            return signal, "goes with what you chose before"
+            return signal, "goes with what you chose before" if has_acted else "liked by many"
         title = self._title(cause)
         if behind == "people" and model.loaded.shows_people:
             return signal, f"people who viewed {title} also viewed this"
@@ -222,6 +238,17 @@ class Explainer:
 
     def _title(self, index: int) -> str:
         return self._situation.world.catalogue.title(index, self._locale)
+
+
+def _among(trait: str, value: str) -> str:
+    """Whom an item is popular with.
+
+    Example:
+        >>> _among("age_band", "25-34"), _among("profession", "nurse")
+        ('popular with people of 25-34', 'popular with people whose profession is nurse')
+    """
+    words = _PEOPLE.get(trait, f"whose {trait.replace('_', ' ')} is {{}}")
+    return f"popular with people {words.format(value)}"
 
 
 def _largest(contributions: list[float], limit: int | None) -> list[tuple[int, float]]:

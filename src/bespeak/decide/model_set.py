@@ -19,6 +19,7 @@ from bespeak.decide.new_items import Lending, NewHere
 from bespeak.decide.question import ItemMap, Past, Serving
 from bespeak.decide.serving import serving_of, share
 from bespeak.models.base import History, Model
+from bespeak.models.interactions import Traits
 from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.new_items import NewItems
 from bespeak.models.vector_index import VectorIndex
@@ -30,6 +31,8 @@ N_NEIGHBOURS = 50
 MIN_PEOPLE = 5
 _BLOCK_CELLS = 8_000_000
 HOUR_MS = 3_600_000
+FEW_ITEMS = 5.0
+"""So many items of a history count half."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,15 +148,21 @@ class MappedModel:
 
     @property
     def is_personal(self) -> bool:
-        """Whether the scores hang on the history; otherwise `common` has them."""
-        return self.loaded.model.personal
+        """Whether the scores hang on the person; otherwise `common` has them."""
+        return self.loaded.model.personal or self.loaded.model.reads_traits
+
+    def reads(self, traits: Traits) -> bool:
+        """Whether there are traits and the scores depend on them."""
+        return self.loaded.model.reads_traits and bool(traits)
 
     def scores(self, past: Past) -> Float32s:
         """float32[n]: scores of all catalogue items for a past; new items borrow theirs, 0 for what else it lacks.
 
         The scores are divided by the largest absolute value, so they lie in -1..1, their order stays, and 0 stays
         neutral. A personal model's are also multiplied by h / (h + 5), h being how many distinct items of the history
-        the model knows: with little evidence a model says little.
+        the model knows: with little evidence a model says little. Traits make up for the missing part, so those of a
+        model that reads nothing else are multiplied by 5 / (h + 5): with much evidence of their own, what a person has
+        in common with others says little.
         """
         if not self.is_personal:
             return self.common(past.now_ms).scores
@@ -166,7 +175,8 @@ class MappedModel:
     def trust(self, past: Past) -> float:
         """How much the scores of a personal model count, 0 to 1: see `scores`."""
         n_known = past.question(self.items).n_distinct
-        return n_known / (n_known + 5.0)
+        evidence = n_known * self.loaded.model.personal + FEW_ITEMS * self.reads(past.traits)
+        return evidence / (n_known + FEW_ITEMS)
 
     def common(self, now_ms: int) -> Common:
         """The scores of a model that is not personal; those of one hour are kept."""
@@ -203,6 +213,11 @@ class MappedModel:
         lent = scores[lenders] * self.new_items.weights[place[0]]
         best = max(range(len(lenders)), key=lambda k: (lent[k] > 0 and lenders[k] in touched, lent[k]))
         return int(lenders[best]) if lent[best] > 0 else -1
+
+    def leading_trait(self, past: Past, index: int) -> tuple[str, str] | None:
+        """The trait of the person (name, value) that lifts the score of an item most; None where none is known to."""
+        target = int(self.items.from_catalogue[index])
+        return self.loaded.model.leading_trait(past.traits, target) if target >= 0 and past.traits else None
 
     def causes(self, past: Past, rows: Int32s) -> dict[int, int]:
         """For each of some distinct items the item of the past that adds most to its score; none where nothing adds.

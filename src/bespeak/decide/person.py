@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from bespeak.profiles.decay import Decayed
 from bespeak.profiles.profile import Step
@@ -34,6 +35,7 @@ class PersonView:
         recent: the latest steps, ascending in time.
         cart: item ids in the cart.
         history: (item ids, weights, times in ms) for the models, oldest first; negative weights are dislikes.
+        traits: trait name -> values, what the person told of themselves, for the models.
     """
 
     person: int | None
@@ -47,9 +49,17 @@ class PersonView:
     recent: Sequence[Step] = ()
     cart: Sequence[str] = ()
     history: tuple[Sequence[str], Sequence[float], Sequence[int]] = ((), (), ())
+    traits: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, view: ProfileView, person: int, granted: int, purposes: Purposes) -> PersonView:
+    def of(
+        cls,
+        view: ProfileView,
+        person: int,
+        granted: int,
+        purposes: Purposes,
+        traits: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> PersonView:
         """Reads a profile's view. Without the purpose `personalize` nothing of the profile is touched.
 
         Args:
@@ -57,6 +67,7 @@ class PersonView:
             person: surrogate id.
             granted: bit mask of the granted purposes; the same that `view` was made with.
             purposes: the project's purposes.
+            traits: those that models may read.
         """
         if not granted & purposes.personalize:
             return cls.refused(granted, person)
@@ -73,6 +84,7 @@ class PersonView:
             recent=view.recent(),
             cart=tuple(view.cart()),
             history=view.history(),
+            traits=traits,
         )
 
     @classmethod
@@ -83,4 +95,9 @@ class PersonView:
     @property
     def is_unknown(self) -> bool:
         """True when nothing that a decision could use is known."""
-        return not (self.items or self.affinities or self.recent or self.cart)
+        return not (self.has_acted or self.traits)
+
+    @property
+    def has_acted(self) -> bool:
+        """True when something that they did is known."""
+        return bool(self.items or self.affinities or self.recent or self.cart)

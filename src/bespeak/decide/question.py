@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.models.base import History
+from bespeak.models.interactions import Traits
 from bespeak.models.strength import Weighting, strength
 
 Float32s: TypeAlias = npt.NDArray[np.float32]
@@ -119,12 +120,14 @@ class Past:
         weights: float32[h], negative for a dislike.
         times_ms: int64[h].
         now_ms: the moment.
+        traits: what is known of the person besides.
     """
 
     touched: Int32s
     weights: Float32s
     times_ms: Int64s
     now_ms: int
+    traits: Traits = field(default_factory=dict)
     _questions: dict[ItemMap, Question] = field(default_factory=dict, init=False, repr=False)
 
     def question(self, items: ItemMap) -> Question:
@@ -133,7 +136,7 @@ class Past:
         if found is None:
             rows = items.from_catalogue[self.touched]
             known = rows >= 0
-            history = History(rows[known], self.weights[known], self.times_ms[known])
+            history = History(rows[known], self.weights[known], self.times_ms[known], self.traits)
             found = self._questions[items] = Question(history, self.now_ms)
         return found
 

@@ -24,6 +24,8 @@ PRIOR_WEIGHTS: Mapping[str, float] = MappingProxyType(
         "model.popularity": 0.2,
         "model.recent_popularity": 0.3,
         "model.trending": 0.1,
+        "model.segment_popularity": 2.0,
+        "model.attribute_factors": 1.0,
         "affinity.*": 0.5,
         "session.*": 3.5,
         "fit.*": 0.2,

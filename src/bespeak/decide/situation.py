@@ -248,13 +248,18 @@ class Situation:
     @cached_property
     def past(self) -> Past:
         """The history as the models are asked about it; they share what they work out of it."""
-        return Past(self.known.touched, self.known.weights, self.known.times_ms, self.now_ms)
+        traits = self.person.traits if self.person is not None else {}
+        return Past(self.known.touched, self.known.weights, self.known.times_ms, self.now_ms, traits)
 
     @cached_property
     def model_scores(self) -> ModelScores:
-        """Model -> float32[n], as `MappedModel.scores` scales them; a personal model without a history is left out."""
+        """Model -> float32[n] as `MappedModel.scores` scales them; one that reads nothing that is known is left out."""
         return ModelScores(
-            [model for model in self.world.models.models if len(self.known.touched) or not model.is_personal],
+            [
+                model
+                for model in self.world.models.models
+                if len(self.known.touched) or not model.is_personal or model.reads(self.past.traits)
+            ],
             self.past,
         )
 

@@ -35,7 +35,8 @@ from scipy.sparse import csr_array, hstack
 
 from bespeak.models.attribute_terms import AttributeTerms
 from bespeak.models.base import Model
-from bespeak.models.interactions import Csr, Float32s, Float64s, History, Int32s, Interactions, ItemContent
+from bespeak.models.fits import FitMemory
+from bespeak.models.interactions import Csr, Float32s, Float64s, History, Int32s, Interactions, ItemContent, Traits
 from bespeak.models.strength import Weighting, dislikes, stacked, strengthened
 from bespeak.models.topk import top_k
 
@@ -70,6 +71,11 @@ class AttributeFactors(Model):
     min_people: int = 5
     weighting: Weighting = "log"
     seed: int = 0
+
+    def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
+        """See `Model.fit_memory`: vectors of people and items, thrice in float64."""
+        vectors = 8.0 * self.factors
+        return FitMemory(3 * vectors * (n_people + n_items) + 64.0 * n_events, vectors * n_items)
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`; without traits and attributes it is iALS around one mean."""
@@ -130,6 +136,15 @@ class AttributeFactors(Model):
         itself = np.zeros((len(chosen), len(self.item_ids)), bool)
         itself[np.arange(len(chosen)), chosen] = True
         return top_k(self._directions[chosen] @ self._directions.T, k, itself)
+
+    def leading_trait(self, traits: Traits, item: int) -> tuple[str, str] | None:
+        """See `Model.leading_trait`: the trait whose vector points most towards the item."""
+        held = self._terms.positions(traits)
+        if not held:
+            return None
+        parts = self._array("trait_vectors")[1:][held] @ self._vectors[item]
+        best = int(parts.argmax())
+        return self._terms.pairs[held[best]] if parts[best] > 0 else None
 
     @cached_property
     def _terms(self) -> AttributeTerms:

@@ -32,6 +32,8 @@ from bespeak.signals.traits import TYPES
 
 SECTIONS = ("classes", "events", "traits", "paths", "facets", "words")
 TRAIT_CLASS = "demographic"
+TRAIT_SIGNAL = "trait_"
+"""Begins the name of the signal that a typed trait gives."""
 MAX_ORDER_ID = 100
 """Characters of an order id that count."""
 
@@ -118,7 +120,7 @@ class SignalCatalogue:
         if event.traits and event.type == "identify":
             for name, value in self._typed_traits(event).items():
                 if value is not None:
-                    found.append(Signal(f"trait_{name}", TRAIT_CLASS, 1.0))
+                    found.append(Signal(f"{TRAIT_SIGNAL}{name}", TRAIT_CLASS, 1.0))
         return found
 
     def event_facets(self, event: Event) -> dict[str, dict[str, FacetValue]]:

@@ -1,7 +1,7 @@
 """Training on the log: lake -> interactions -> the learn package -> a stored set, swapped in atomically.
 
 A row is used where its purpose `improve` held when it came in and is not refused now. Bots are left out. A person's
-rows stand under the root they were merged into.
+rows stand under the root they were merged into. What people told of themselves goes along (see `traits`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from bespeak.decide.new_items import item_content
 from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import feed
 from bespeak.engine.profiles import Profiles
+from bespeak.engine.training import traits
 from bespeak.engine.training.neighbour_tables import store_people, store_table
 from bespeak.engine.training.ratings import PredictedRating, RatingSource
 from bespeak.engine.views.people_view import granted_purposes, profile_view
@@ -122,7 +123,7 @@ class Models:
         together = table.column("log_id").to_numpy()[chosen] * max(1, len(items.dictionary)) + item_index
         _, first, place = np.unique(together, return_index=True, return_inverse=True)
         users, user_index = np.unique(person[chosen][first], return_inverse=True)
-        return Interactions.from_arrays(
+        log = Interactions.from_arrays(
             tuple(str(user) for user in users.tolist()),
             tuple(items.dictionary.to_pylist()),
             user_index,
@@ -132,6 +133,9 @@ class Models:
             class_index=classes.indices.to_numpy()[chosen][first],
             class_names=tuple(classes.dictionary.to_pylist()),
         )
+        told = core.lake.read("signals", traits.COLUMNS, traits.WHERE)
+        told_by = traits.told_traits(core, told, *self._allowed(told, as_of_ms), log.user_ids)
+        return log if told_by is None else log.with_traits(told_by)
 
     def ratings(self, as_of_ms: int | None, content: ItemContent) -> Ratings | None:
         """Returns who rated which item how highly; None where the signals know no ratings."""
@@ -186,16 +190,11 @@ class Models:
 
     def _usable(self, table: pa.Table, as_of_ms: int | None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Returns the root person of each row, and which rows about an item may be used."""
-        person, keep = self._allowed(table)
-        keep &= ~np.asarray(table.column("item_id").combine_chunks().is_null())
-        keep &= (table.column("purposes").to_numpy() & self._core.config.purposes.improve) != 0
-        keep &= ~table.column("is_bot").to_numpy().astype(bool)
-        if as_of_ms is not None:
-            keep &= table.column("time_ms").to_numpy() <= as_of_ms
-        return person, keep
+        person, keep = self._allowed(table, as_of_ms)
+        return person, keep & ~np.asarray(table.column("item_id").combine_chunks().is_null())
 
-    def _allowed(self, table: pa.Table) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Returns the root person of each row, and which rows are not refused now."""
+    def _allowed(self, table: pa.Table, as_of_ms: int | None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Returns the root person of each row, and which rows training may use: neither bots nor withheld ones."""
         with self._core.store.read() as session:
             roots = people.roots(session)
             refused = people.refusing(session, "improve")
@@ -205,7 +204,12 @@ class Models:
             target = np.array([roots[p] for p in absorbed.tolist()], np.int64)
             place = np.minimum(np.searchsorted(absorbed, person), len(absorbed) - 1)
             person = np.where(absorbed[place] == person, target[place], person)
-        return person, ~np.isin(person, np.array(sorted(refused), np.int64))
+        keep = ~np.isin(person, np.array(sorted(refused), np.int64))
+        keep &= (table.column("purposes").to_numpy() & self._core.config.purposes.improve) != 0
+        keep &= ~table.column("is_bot").to_numpy().astype(bool)
+        if as_of_ms is not None:
+            keep &= table.column("time_ms").to_numpy() <= as_of_ms
+        return person, keep
 
     def _store(self, trained: Trained, rated: TrainedRatings | None, position: int, seconds: float) -> TrainingReport:
         core = self._core

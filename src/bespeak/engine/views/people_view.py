@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bespeak.decide.person import PersonView
 from bespeak.engine.runtime import Runtime
-from bespeak.profiles.profile import Profile
+from bespeak.profiles.profile import Profile, Trait
 from bespeak.profiles.view import ProfileView
+from bespeak.signals.catalogue import TRAIT_CLASS, SignalCatalogue
 from bespeak.signals.events import Context
 
 
@@ -35,4 +38,23 @@ def person_view(
     """Returns what a decision may read of a person."""
     granted = granted_purposes(runtime, profile, context, source)
     view = profile_view(runtime, profile, granted, now_ms)
-    return PersonView.of(view, person, granted, runtime.config.purposes)
+    return PersonView.of(view, person, granted, runtime.config.purposes, _readable_traits(runtime, view, granted))
+
+
+def trait_words(signals: SignalCatalogue, traits: Mapping[str, Trait]) -> dict[str, str]:
+    """Returns the traits that models may read: those that the signal catalogue declares and that are words.
+
+    Bands of age or income are words too; free texts and numbers speak of single people.
+    """
+    return {
+        name: held.value
+        for name, held in traits.items()
+        if name in signals.trait_specs and isinstance(held.value, str) and held.value
+    }
+
+
+def _readable_traits(runtime: Runtime, view: ProfileView, granted: int) -> dict[str, tuple[str]]:
+    signals = runtime.config.signals
+    if not granted & runtime.config.purposes.bit(signals.classes[TRAIT_CLASS].purpose):
+        return {}
+    return {name: (word,) for name, word in trait_words(signals, view.traits()).items()}
