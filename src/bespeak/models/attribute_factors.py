@@ -60,7 +60,6 @@ class AttributeFactors(Model):
     """
 
     name: ClassVar[str] = "attribute_factors"
-    reads_content: ClassVar[bool] = True
     reads_traits: ClassVar[bool] = True
 
     factors: int = 32
