@@ -32,6 +32,7 @@ CHECKS: tuple[Check, ...] = (
     catalogue.filters,
     catalogue.placements,
     project.model_age,
+    project.item_index,
     project.lake_lag,
     profiles.refolded_profiles,
     profiles.rebuilt_profiles,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from bespeak.engine.checks.finding import FAIL, WARN, Finding, passed
 from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import CURSOR
+from bespeak.engine.training.neighbour_tables import gains_by_index
 from bespeak.engine.worlds import MODEL_SET
+from bespeak.models.vector_index import INDEX_FROM
 from bespeak.storage import log, records
 from bespeak.storage.log import DAY_MS
 from bespeak.storage.sqlite import OLDEST_SQLITE
@@ -63,6 +65,24 @@ def model_age(core: Core) -> Finding:
         message=f"set {current[0].version} is {days:.0f} days old",
         n=round(days),
         advice='Run `bespeak train`, or let the job do it: every = "1d" under [train].',
+    )
+
+
+def item_index(core: Core) -> Finding:
+    """Large catalogues have an index of item vectors, so that a decision need not multiply all of them."""
+    name = "item index"
+    large = [model.loaded for model in core.world.models.models if gains_by_index(model.loaded.model)]
+    without = [loaded.name for loaded in large if loaded.index is None]
+    if not without:
+        indexed = ", ".join(loaded.name for loaded in large)
+        return passed(name, f"held by {indexed}" if indexed else f"no model gains by one below {INDEX_FROM:,} items")
+    return Finding(
+        name=name,
+        status=WARN,
+        message=f"none for {', '.join(without)}: each decision multiplies the vectors of all items",
+        n=len(without),
+        advice=f"Install the extra 'ann' (pip install 'bespeak[ann]'), then train again: it pays from {INDEX_FROM:,} "
+        "items on.",
     )
 
 

@@ -19,7 +19,7 @@ from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import feed
 from bespeak.engine.profiles import Profiles
 from bespeak.engine.training import traits
-from bespeak.engine.training.neighbour_tables import store_people, store_table
+from bespeak.engine.training.neighbour_tables import missing_index, store_beside, store_people
 from bespeak.engine.training.ratings import PredictedRating, RatingSource
 from bespeak.engine.views.people_view import granted_purposes, profile_view
 from bespeak.engine.worlds import MODEL_SET, SetHeader, StoredModel, StoredRatings
@@ -224,7 +224,7 @@ class Models:
             path = core.blobs.place(key)
             path.parent.mkdir(parents=True, exist_ok=True)
             save(model, path, trained_ms=window, created_ms=now_ms, metrics=trained.metrics(), purposes=purposes)
-            store_table(core.blobs, key, model)
+            store_beside(core.blobs, key, model)
             stored.append(StoredModel(name=name, blob_key=key, is_best=name == trained.model.name))
         ratings = None
         if rated is not None:
@@ -234,7 +234,11 @@ class Models:
         header = SetHeader(
             models=stored,
             ratings=ratings,
-            sentences=[*trained.sentences(), *(rated.evaluation.sentences() if rated else ())],
+            sentences=[
+                *trained.sentences(),
+                *(rated.evaluation.sentences() if rated else ()),
+                *missing_index(members.values()),
+            ],
             boards=[_board(board) for board in trained.boards],
             metrics=trained.metrics() | (rated.evaluation.metrics() if rated else {}),
             trained_from_ms=window[0],
