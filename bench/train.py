@@ -122,8 +122,16 @@ def measure(data: Interactions, right: np.ndarray, repeats: int) -> list[dict[st
                 model = fit(data)
                 taken[name].append(time.perf_counter() - started)
                 ndcg[name] = foretells(model, data, right)
-        rows += rows_of(group, taken, ndcg)
-    return rows + asked_neighbours(data, repeats)
+        rows += told(rows_of(group, taken, ndcg))
+    return rows + told(asked_neighbours(data, repeats))
+
+
+def told(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Says rows as soon as they are there."""
+    for row in rows:
+        ndcg = "" if row["ndcg@10"] is None else f"{row['ndcg@10']:8.4f}"
+        tell(f"{row['model']:<16} {row['by']:<18} {row['seconds']:>8.2f} {row['ratio']:>6.2f} {ndcg}")
+    return rows
 
 
 def rows_of(group: str, taken: dict[str, list[float]], ndcg: dict[str, float]) -> list[dict[str, object]]:
@@ -175,12 +183,9 @@ def main() -> None:
     right = np.full(whole.n_users, -1)
     right[whole.user_index[is_last]] = whole.item_index[is_last]
     data = whole.select(~is_last)
-    rows = measure(data, right, given.repeats)
     tell(f"{data.n_users:,} people, {data.n_items:,} items, {data.matrix.nnz:,} pairs; median of {given.repeats}")
     tell(f"{'model':<16} {'by':<18} {'seconds':>8} {'ratio':>6} {'NDCG@10':>8}")
-    for row in rows:
-        ndcg = "" if row["ndcg@10"] is None else f"{row['ndcg@10']:8.4f}"
-        tell(f"{row['model']:<16} {row['by']:<18} {row['seconds']:>8.2f} {row['ratio']:>6.2f} {ndcg}")
+    rows = measure(data, right, given.repeats)
     emit(
         {
             "people": data.n_users,

@@ -30,13 +30,14 @@ HOME_OF = {
     "sqlglot": ("bespeak.rules",),
     "implicit": ("bespeak.models",),
     "torch": ("bespeak.models.transformer_training",),
+    "faiss": ("bespeak.models.vector_index",),
     "starlette": ("bespeak.web", "bespeak.serve", "bespeak.console", "bespeak.cli"),
     "uvicorn": ("bespeak.serve", "bespeak.cli"),
     "typer": ("bespeak.cli",),
 }
 """Package from outside -> the only parts of ours that may know it, so that replacing it is a local change."""
 
-LATE = {"psycopg", "bespeak.storage.postgres", "bespeak.models.transformer_training"}
+LATE = {"faiss", "psycopg", "bespeak.storage.postgres", "bespeak.models.transformer_training"}
 """Imported inside a function on purpose: they need an extra that an installation may lack."""
 
 
@@ -95,7 +96,7 @@ def test_every_import_from_outside_is_a_declared_dependency(imports, root):
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = [line for lines in project["optional-dependencies"].values() for line in lines]
     declared = {canonicalize_name(Requirement(line).name) for line in project["dependencies"] + extras}
-    distributions = packages_distributions()
+    distributions = {"faiss": ["faiss-cpu"]} | packages_distributions()  # an extra may be missing, name and all
     wrong = []
     for found in imports:
         top = found.target.split(".")[0]
