@@ -273,6 +273,16 @@ def test_a_file_that_is_not_there_or_holds_times_is_refused(run, tmp_path):
     assert "'spent' holds no numbers (timestamp[ms])" in compare(run, tmp_path / "t.parquet", expect=1).err
 
 
+def test_damaged_files_and_columns_of_lists_are_refused(run, tmp_path, cookie_cats):
+    whole = cookie_cats.read_bytes()
+    damaged = tmp_path / "damaged.parquet"
+    damaged.write_bytes(whole[:300] + bytes(200) + whole[500:])
+    ran = compare(run, damaged, variant="version", control="gate_30", metric="retention_7", expect=1)
+    assert "damaged.parquet is " in ran.err
+    pq.write_table(pa.table({"group": [["A"], ["B"]], "spent": [1, 2]}), tmp_path / "lists.parquet")
+    assert "'group' holds no names (list<" in compare(run, tmp_path / "lists.parquet", expect=1).err
+
+
 def test_a_denominator_that_is_zero_throughout_is_refused(run, tmp_path):
     (tmp_path / "x.csv").write_text("g,x,d\na,1,0\na,2,0\nb,1,0\nb,2,1\n")
     ran = compare(run, tmp_path / "x.csv", "--kind", "ratio:d", variant="g", control="a", metric="x", expect=1)

@@ -188,6 +188,13 @@ def test_sequential_intervals_are_those_of_growthbook():
     assert found.p_value == pytest.approx(0, abs=DIGITS)
 
 
+def test_the_other_way_round_the_difference_is_the_same_with_the_other_sign():
+    one, other = compare(REVENUE_A, REVENUE_B), compare(REVENUE_B, REVENUE_A)
+    assert other.difference == pytest.approx(-one.difference)
+    assert other.p_value == pytest.approx(one.p_value)
+    assert other.difference_interval == pytest.approx((-one.difference_interval.high, -one.difference_interval.low))
+
+
 def test_groups_that_do_not_vary_have_a_difference_but_no_interval():
     found = compare(Sums.of([0.1] * 7), Sums.of([0.1] * 3) + Sums.of([0.1] * 11))
     assert (found.difference_interval, found.lift_interval, found.p_value) == (None, None, None)

@@ -63,6 +63,11 @@ def test_a_spread_that_is_tiny_beside_the_mean_is_kept():
     assert parts.products[0, 0] == pytest.approx(5.0, rel=1e-12)
 
 
+@pytest.mark.parametrize(("n", "value"), [(3, 0.1), (3, 0.3), (6, 0.7), (1_000_003, 1.1)])
+def test_totals_of_a_constant_leave_no_trace_of_a_spread(n, value):
+    assert not Sums.from_totals(n, [n * value], [[n * value * value]]).products.any()
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [

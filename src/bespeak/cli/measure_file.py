@@ -143,7 +143,7 @@ def _texts(rows: Sequence[Sequence[Any]], place: int) -> pa.Array:
 
 
 def _add(found: Units, block: _Block, columns: Columns) -> None:
-    names, codes = _variants(block.cells[columns.variant])
+    names, codes = _variants(block.cells[columns.variant], columns.variant)
     numbers = {part: _numbers(block, column) for part, column in columns.numbers.items()}
     is_whole = np.all([~np.isnan(held) for held in numbers.values()], axis=0)
     values = numbers["value"][is_whole & (codes >= 0)]
@@ -161,14 +161,17 @@ def _add(found: Units, block: _Block, columns: Columns) -> None:
         )
 
 
-def _variants(cells: pa.Array) -> tuple[list[str], npt.NDArray[np.int64]]:
+def _variants(cells: pa.Array, column: str) -> tuple[list[str], npt.NDArray[np.int64]]:
     """The names in a block, and for each row the place of its name, -1 for none."""
     cells = _decoded(cells)
     if pa.types.is_floating(cells.type):  # whole numbers beside missing ones are written as 1.0
         whole = pc.all(pc.or_kleene(pc.equal(cells, pc.floor(cells)), pc.is_nan(cells))).as_py()
         cells = pc.if_else(pc.is_nan(cells), None, cells)
         cells = cells.cast(pa.int64()) if whole is not False else cells
-    texts = pc.utf8_trim_whitespace(cells.cast(pa.string()))
+    try:
+        texts = pc.utf8_trim_whitespace(cells.cast(pa.string()))
+    except pa.ArrowException:
+        raise InvalidInput(f"The column '{column}' holds no names ({cells.type}).") from None
     is_absent = pc.is_in(pc.utf8_lower(texts), value_set=pa.array(_ABSENT))
     held = pc.dictionary_encode(pc.if_else(is_absent, None, texts))
     codes = held.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)

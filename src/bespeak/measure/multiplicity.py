@@ -13,15 +13,14 @@ The one metric that was named before the experiment needs none of this for itsel
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+import numpy.typing as npt
 
 from bespeak.errors import InvalidInput
 from bespeak.measure.sums import Float64s
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: npt.ArrayLike) -> list[float]:
     """p-values raised by Holm's step-down method (1979), in the order given; compare each with alpha.
 
     Raises:
@@ -37,7 +36,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return _in_place(raised, order)
 
 
-def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+def benjamini_hochberg(p_values: npt.ArrayLike) -> list[float]:
     """p-values raised by the step-up method of Benjamini and Hochberg (1995), in the order given.
 
     Raises:
@@ -53,7 +52,7 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     return _in_place(np.minimum.accumulate(raised[::-1])[::-1], order)
 
 
-def _checked(p_values: Sequence[float]) -> Float64s:
+def _checked(p_values: npt.ArrayLike) -> Float64s:
     p = np.asarray(p_values, np.float64).reshape(-1)
     if not ((p >= 0) & (p <= 1)).all():
         raise InvalidInput("A p-value lies outside 0 to 1.", hint="Leave out comparisons that have none.")

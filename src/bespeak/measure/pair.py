@@ -99,8 +99,8 @@ def pair(control: Sums, variant: Sums, *, is_proportion: bool = False) -> Pair:
     return Pair(
         control=values[0] + theta * shares[1] * apart,
         variant=values[1] - theta * shares[0] * apart,
-        control_variance=float(spread[0, 0]),
-        variant_variance=float(spread[1, 1]),
+        control_variance=max(float(spread[0, 0]), 0.0),
+        variant_variance=max(float(spread[1, 1]), 0.0),
         covariance=float(spread[0, 1]),
         from_control=_form(by_control[1] - by_control[0], control, is_proportion),
         from_variant=_form(by_variant[1] - by_variant[0], variant, is_proportion),

@@ -20,6 +20,9 @@ _COLUMNS = ("value", "denominator", "covariate", "covariate denominator")
 _CONSTANTS = (0.0, 1.0, 0.0, 1.0)
 """What a column that is not given holds for every unit."""
 
+_ROUNDING, _WRONG = 1e-14, 1e-9
+"""Share of a sum of squares that rounding may leave where nothing varies, and that it never takes away."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sums:
@@ -81,7 +84,7 @@ class Sums:
 
     @classmethod
     def from_totals(cls, n: int, totals: Sequence[float], products: Sequence[Sequence[float]]) -> Sums:
-        """The same from plain sums, as a database returns them.
+        """The same from plain sums, as a database returns them; a spread below a ten-millionth of the mean is lost.
 
         Args:
             n: units.
@@ -92,8 +95,8 @@ class Sums:
             InvalidInput: shapes that do not fit, or sums that no numbers have.
 
         Example:
-            >>> values, sums = [1.0, 2.0, 6.0], Sums.from_totals(3, [9.0], [[41.0]])
-            >>> float(sums.means[0]), float(sums.products[0, 0])
+            >>> found = Sums.from_totals(3, [1 + 2 + 6], [[1 + 4 + 36]])
+            >>> float(found.means[0]), float(found.products[0, 0])
             (3.0, 14.0)
         """
         k = len(totals)
@@ -102,10 +105,13 @@ class Sums:
             raise InvalidInput(f"{k} totals of {n} units need {k} times {k} products, of at least one unit.")
         means = np.array(_CONSTANTS)
         means[:k] = np.asarray(totals, np.float64) / n
-        centred = np.zeros((4, 4))
-        centred[:k, :k] = raw - n * np.outer(means[:k], means[:k])
-        if not np.isfinite(centred).all() or (np.diag(centred) < -1e-9 * np.diag(n * np.outer(means, means))).any():
+        apart = raw - n * np.outer(means[:k], means[:k])
+        squares = np.diag(raw)
+        if not np.isfinite(apart).all() or (np.diag(apart) < -_WRONG * squares).any():
             raise InvalidInput("A sum of squares is smaller than its sum allows.", hint="Check the query that summed.")
+        centred = np.zeros((4, 4))
+        centred[:k, :k] = np.where(np.abs(apart) > _ROUNDING * np.sqrt(np.outer(squares, squares)), apart, 0)
+        np.fill_diagonal(centred, np.maximum(np.diag(centred), 0))
         return cls(n, means, centred)
 
     def __add__(self, other: Sums) -> Sums:
