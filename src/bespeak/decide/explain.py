@@ -184,15 +184,19 @@ class Explainer:
 
     def _new(self, model: MappedModel, index: int) -> str:
         """What is said of an item that borrows its score; "" of one that does not."""
-        known, scores = self._situation.known, self._situation.model_scores[model.name]
-        lender = model.lender(index, scores, known.touched[known.weights > 0])
-        if lender < 0:
+        lenders, weights = model.new_items.lent_to(index)
+        lent = self._situation.model_scores.at(model.name, lenders) * weights if len(lenders) else weights
+        if not (lent > 0).any():
             return ""
-        like = f"new, like {self._title(lender)}"
+        known = self._situation.known
+        is_liked = np.isin(lenders, known.touched[known.weights > 0]) & (lent > 0)
+        # What the person likes themselves says more than what goes with it.
+        most = max(range(len(lent)), key=lambda place: (is_liked[place], lent[place]))
+        like = f"new, like {self._title(int(lenders[most]))}"
         if not model.is_personal or not len(known.touched):
             return f"{like}: {_MODEL_TEXTS.get(model.name, 'liked by many')}"
-        if (known.touched[known.weights > 0] == lender).any():
-            return f"{like}, which you {self._evidence.verb_for(lender)}"
+        if is_liked[most]:
+            return f"{like}, which you {self._evidence.verb_for(int(lenders[most]))}"
         return f"{like}, which goes with what you chose before"
 
     def _cause(self, model: MappedModel, index: int) -> int:

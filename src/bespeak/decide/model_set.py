@@ -198,22 +198,6 @@ class MappedModel:
         largest = float(np.abs(result).max()) if len(result) else 0.0
         return self.new_items.lend(result * np.float32(factor / largest)) if largest > 0 else result
 
-    def lender(self, index: int, scores: Float32s, touched: Int32s) -> int:
-        """The item that a new one borrows most from, -1 where it borrows nothing or is not new.
-
-        Args:
-            index: the new item.
-            scores: as `scores` gives them.
-            touched: items that the person liked; of these the one that lends most comes first.
-        """
-        place = np.flatnonzero(self.new_items.rows == index)
-        if not len(place):
-            return -1
-        lenders = self.new_items.lenders[place[0]]
-        lent = scores[lenders] * self.new_items.weights[place[0]]
-        best = max(range(len(lenders)), key=lambda k: (lent[k] > 0 and lenders[k] in touched, lent[k]))
-        return int(lenders[best]) if lent[best] > 0 else -1
-
     def leading_trait(self, past: Past, index: int) -> tuple[str, str] | None:
         """The trait of the person (name, value) that lifts the score of an item most; None where none is known to."""
         target = int(self.items.from_catalogue[index])

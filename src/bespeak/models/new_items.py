@@ -92,6 +92,12 @@ class NewItems:
         )
         return lent
 
+    def lent_to(self, item: int) -> tuple[Int32s, Float32s]:
+        """(lenders, weights) of one item, without those that lend nothing; none for an item that is not new."""
+        place = np.flatnonzero(self.rows == item)[:1]
+        lends = self.weights[place] > 0
+        return self.lenders[place][lends], self.weights[place][lends]
+
 
 def people_of(interactions: Interactions) -> npt.NDArray[np.int64]:
     """int64[n_items]: how many people turned to each item."""
