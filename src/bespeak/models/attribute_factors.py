@@ -32,16 +32,28 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array, hstack
+from threadpoolctl import threadpool_limits
 
 from bespeak.models.attribute_terms import AttributeTerms
 from bespeak.models.base import Model
 from bespeak.models.fits import FitMemory
-from bespeak.models.interactions import Csr, Float32s, Float64s, History, Int32s, Interactions, ItemContent, Traits
+from bespeak.models.interactions import (
+    Csr,
+    Float32s,
+    Float64s,
+    History,
+    Int32s,
+    Int64s,
+    Interactions,
+    ItemContent,
+    Traits,
+)
 from bespeak.models.strength import Weighting, dislikes, stacked, strengthened
 from bespeak.models.topk import top_k
 
 _DISLIKE_PUSH = np.float32(0.5)
 _MIN_ITEMS = 2
+_BLOCK_NUMBERS = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +106,12 @@ class AttributeFactors(Model):
         vectors[np.diff(by_item.indptr) == 0] = 0
         of_traits = np.zeros((people.shape[1], self.factors))
         of_attributes = np.zeros((things.shape[1], self.factors))
-        for _ in range(self.rounds if signed.nnz else 0):
-            own = self._solved(signed, vectors, people @ of_traits)
-            of_traits = self._foretold(people, own)
-            vectors = self._solved(by_item, own, things @ of_attributes)
-            of_attributes = self._foretold(things, vectors)
+        with threadpool_limits(limits=1, user_api="blas"):  # the matrices are small: threads mostly wait for each other
+            for _ in range(self.rounds if signed.nnz else 0):
+                own = self._solved(signed, vectors, people @ of_traits)
+                of_traits = self._foretold(people, own)
+                vectors = self._solved(by_item, own, things @ of_attributes)
+                of_attributes = self._foretold(things, vectors)
         kept = vectors.astype(np.float32)
         arrays = terms.arrays("terms") | {
             "vectors": kept,
@@ -125,7 +138,8 @@ class AttributeFactors(Model):
         likes = signed.maximum(0).tocsr() if signed.nnz else signed
         likes.eliminate_zeros()
         is_known = (np.diff(held.indptr) > 0) | (np.diff(likes.indptr) > 0)
-        foretold = np.asarray(_with_one(held) @ self._array("trait_vectors"), np.float64) * is_known[:, None]
+        of_traits = np.asarray(self._array("trait_vectors"), np.float64)
+        foretold = (of_traits[0] + held @ of_traits[1:]) * is_known[:, None]
         base = np.asarray(self._array("gram"), np.float64)
         return self._solved(likes, self._vectors.astype(np.float64), foretold, base).astype(np.float32)
 
@@ -167,19 +181,36 @@ class AttributeFactors(Model):
         """
         solved = foretold.copy()
         base = (others.T @ others if gram is None else gram) + self.l2 * np.eye(self.factors)
-        for row in np.flatnonzero(np.diff(signed.indptr)):
-            entries = slice(signed.indptr[row], signed.indptr[row + 1])
-            known, strengths = others[signed.indices[entries]], signed.data[entries].astype(np.float64)
-            extra = self.alpha * np.abs(strengths)
+        sizes = np.diff(signed.indptr)
+        for rows in _alike_in_size(sizes, self.factors):
+            place = signed.indptr[rows][:, None] + np.arange(sizes[rows].max())
+            is_entry = place < signed.indptr[rows + 1][:, None]
+            place = np.where(is_entry, place, 0)
+            known, strengths = others[signed.indices[place]], np.where(is_entry, signed.data[place], 0)
+            extra = self.alpha * np.abs(strengths).astype(np.float64)
             wanted = np.where(strengths > 0, 1 + extra, 0)
-            right = wanted @ known + self.l2 * foretold[row]
-            solved[row] = np.linalg.solve(base + known.T @ (extra[:, None] * known), right)
+            turned = known.transpose(0, 2, 1)
+            right = turned @ wanted[:, :, None] + self.l2 * foretold[rows][:, :, None]
+            solved[rows] = np.linalg.solve(base + turned @ (extra[:, :, None] * known), right)[:, :, 0]
         return solved
 
     def _foretold(self, terms: Csr, vectors: Float64s) -> Float64s:
         """float64[terms, factors]: the ridge regression of vectors on attributes."""
         square = (terms.T @ terms).toarray() + self.ridge * np.eye(terms.shape[1])
         return np.asarray(np.linalg.solve(square, terms.T @ vectors), np.float64)
+
+
+def _alike_in_size(sizes: Int64s, factors: int) -> list[Int64s]:
+    """The rows with entries in blocks of about equal sizes, so that each block is solved as one padded array."""
+    order = np.argsort(sizes, kind="stable")
+    order = order[sizes[order] > 0]
+    blocks = []
+    while len(order):
+        most = int(1.3 * sizes[order[0]]) + 4  # so much padding costs less than another block
+        n_rows = min(np.searchsorted(sizes[order], most, side="right"), max(1, _BLOCK_NUMBERS // (most * factors)))
+        blocks.append(order[:n_rows])
+        order = order[n_rows:]
+    return blocks
 
 
 def _with_one(terms: Csr) -> Csr:

@@ -92,12 +92,10 @@ class SegmentPopularity(Model):
 
     def leading_trait(self, traits: Traits, item: int) -> tuple[str, str] | None:
         """See `Model.leading_trait`: the trait of the largest lift; at least `min_people` people stand behind it."""
-        held = self._terms.positions(traits)
-        if not held:
-            return None
-        lifts = self._log_lifts[held][:, [item]].toarray().reshape(-1)
-        best = int(lifts.argmax())
-        return self._terms.pairs[held[best]] if lifts[best] > 0 else None
+        lift, best = max(
+            ((self._log_lift(place, item), place) for place in self._terms.positions(traits)), default=(0, 0)
+        )
+        return self._terms.pairs[best] if lift > 0 else None
 
     @cached_property
     def _terms(self) -> AttributeTerms:
@@ -107,6 +105,12 @@ class SegmentPopularity(Model):
     @cached_property
     def _log_lifts(self) -> Csr:
         return unpack_csr("lifts", self._arrays)
+
+    def _log_lift(self, term: int, item: int) -> float:
+        lifts = self._log_lifts
+        start, stop = lifts.indptr[term], lifts.indptr[term + 1]
+        place = start + np.searchsorted(lifts.indices[start:stop], item)
+        return float(lifts.data[place]) if place < stop and lifts.indices[place] == item else 0.0
 
     def _lifts(self, terms: AttributeTerms, together: Csr, likes_of: Float64s) -> Csr:
         """CSR float32[terms, n_items]: ln lift_sj of the cells with enough people.
