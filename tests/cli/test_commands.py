@@ -28,7 +28,7 @@ def test_the_commands_are_those_of_the_design():
     wanted = {
         "apply", "backup", "config pull", "decide", "demo", "doctor", "evaluate", "export", "import", "init",
         "privacy erase", "privacy export", "profile", "rejects list", "rejects replay", "report", "restore",
-        "segment list", "segment members", "serve", "train", "work",
+        "segment list", "segment members", "serve", "simulate", "train", "work",
     }  # fmt: skip
     assert wanted <= {" ".join(path) for path in ALL}
 

@@ -9,6 +9,7 @@ people      profile, segment, privacy
 running     serve, work, doctor
 archive     backup, restore
 demo        demo; storefront serves it
+simulate    simulate
 measure     measure compare; measure_file reads, measure_report says what was found
 project     which project a command acts on
 output      data on stdout, everything else on stderr

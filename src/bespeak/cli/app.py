@@ -14,7 +14,20 @@ from typing import Annotated
 
 import typer
 
-from bespeak.cli import archive, benchmark, data, decisions, demo, evaluation, measure, people, running, start, training
+from bespeak.cli import (
+    archive,
+    benchmark,
+    data,
+    decisions,
+    demo,
+    evaluation,
+    measure,
+    people,
+    running,
+    simulate,
+    start,
+    training,
+)
 from bespeak.cli.output import fail, note, say
 from bespeak.errors import BespeakError
 
@@ -46,6 +59,7 @@ app.command()(running.doctor)
 app.command()(running.work)
 app.command()(archive.backup)
 app.command()(archive.restore)
+app.command()(simulate.simulate)
 app.add_typer(benchmark.benchmark, name="benchmark")
 app.add_typer(measure.measure, name="measure")
 app.add_typer(data.rejects, name="rejects")

@@ -1,0 +1,259 @@
+"""`simulate`: a world with known truth as files that `import` reads, or as visitors of a project, and its truth."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import typer
+
+from bespeak.cli.output import bar, emit, note, say, table
+from bespeak.cli.project import JsonOption, find
+from bespeak.engine.clock import SystemClock, VirtualClock, iso
+from bespeak.engine.engine import Engine
+from bespeak.errors import InvalidInput
+from bespeak.intake.times import parse_time_ms
+from bespeak.simulate import WORLDS, Behaviour, Consent, Event, Experiment, Faults, Policy, play
+from bespeak.simulate.events import EventWriter
+from bespeak.simulate.faults import with_faults
+from bespeak.simulate.loop import InProcess, run_loop
+from bespeak.simulate.truth import METRICS, Outcomes, Tally, Truth, people_rows, planted, truth_of
+from bespeak.simulate.world import World
+
+DAY_MS = 86_400_000
+CONTROL = "popular"
+SHOWN_METRICS = ("visits", "clicks", "orders", "revenue", "minutes", "retained")
+
+
+class Kind(StrEnum):
+    """Worlds."""
+
+    SHOP = "shop"
+    STREAMING = "streaming"
+
+
+class Shown(StrEnum):
+    """Policies that need no engine."""
+
+    RANDOM = "random"
+    POPULAR = "popular"
+    ORACLE = "oracle"
+
+
+def simulate(
+    kind: Annotated[Kind, typer.Argument(help="Which world.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write its files here: events, items, users, truth.")
+    ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            "--into", metavar="PROJECT", help="Let its people visit this project; the engine decides for half."
+        ),
+    ] = None,
+    n_people: Annotated[int, typer.Option("--people", min=1, max=1_000_000, help="How many people.")] = 1_000,
+    n_items: Annotated[int, typer.Option("--items", min=1, max=100_000, help="How many items.")] = 240,
+    days: Annotated[int, typer.Option("--days", min=1, max=3_650, help="How long.")] = 60,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all draws.")] = 7,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="TIME", help="End of the time; the last midnight (UTC) unless given."),
+    ] = None,
+    policy: Annotated[Shown, typer.Option("--policy", help="What people see.")] = Shown.POPULAR,
+    against: Annotated[
+        Shown | None, typer.Option("--against", help="An experiment: half of the people see this policy instead.")
+    ] = None,
+    from_day: Annotated[
+        int | None,
+        typer.Option("--from-day", min=0, help="Day on which the experiment begins; half of the days with --into."),
+    ] = None,
+    drift_day: Annotated[int | None, typer.Option("--drift-day", min=0, help="Day on which tastes turn.")] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault",
+            metavar="NAME[=SHARE]",
+            help="broken_assignment, bots, duplicates, late or wrong_propensities; may be repeated.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Makes a shop or a streaming service whose truth is known; the same seed and end give the same world."""
+    if (out is None) == (into is None):
+        raise InvalidInput("Where should the world go?", hint="Give either --out DIR or --into PROJECT.")
+    faults = read_faults(fault or [])
+    end_ms = SystemClock().now_ms() // DAY_MS * DAY_MS if until is None else parse_time_ms(until)
+    behaviour = Behaviour(drift_day=drift_day)
+    world = WORLDS[kind.value](seed, n_people, n_items, days, end_ms=end_ms, behaviour=behaviour)
+    if out is not None:
+        summary = _write(world, out, policy, against, from_day or 0, faults)
+    else:
+        assert into is not None
+        summary = _visit(world, into, days // 2 if from_day is None else from_day, faults)
+    if as_json:
+        emit(summary)
+    else:
+        _tell(summary)
+
+
+def read_faults(texts: Iterable[str]) -> Faults:
+    """Returns the faults of `--fault NAME` and `--fault NAME=SHARE`.
+
+    Raises:
+        InvalidInput: there is no such fault, or the share is none.
+    """
+    usual = Faults.usual()
+    shares = {}
+    for text in texts:
+        name, _, share = text.partition("=")
+        if name not in usual:
+            raise InvalidInput(f"There is no fault {name!r}.", hint=f"There are: {', '.join(usual)}.")
+        try:
+            shares[name] = float(share) if share else usual[name]
+        except ValueError:
+            raise InvalidInput(f"--fault {name} has a share that is no number.", hint="Write 0.05.") from None
+    return Faults(**shares)
+
+
+def _write(
+    world: World, out: Path, shown: Shown, against: Shown | None, from_day: int, faults: Faults
+) -> dict[str, Any]:
+    out.mkdir(parents=True, exist_ok=True)
+    control: Policy = getattr(world, shown.value)
+    experiment = None
+    if against is not None:
+        experiment = world.experiment(
+            getattr(world, against.value), control, from_day=from_day, broken_assignment=faults.broken_assignment
+        )
+    elif faults.broken_assignment:
+        raise InvalidInput("broken_assignment needs an experiment.", hint="Add --against oracle.")
+    _write_lines(out / "items.jsonl", (_flat(record) for record in world.items()))
+    _write_lines(out / "users.jsonl", _users(world))
+    _write_lines(out / "people.jsonl", people_rows(world, experiment))
+    tally = Tally(world, from_day)
+    with bar("people live") as told:
+        events = with_faults(world, _played(world, experiment or control, tally, faults, told), faults)
+        n_events = _write_lines(out / "events.jsonl", events)
+    outcomes = tally.outcomes()
+    if experiment is not None:
+        _write_units(out / "units.csv", world, experiment, outcomes)
+    with bar("the truth") as told:
+        policies = {name.value: getattr(world, name.value) for name in Shown}
+        truth = truth_of(world, policies, shown.value, from_day=from_day)
+    summary = _summary(world, faults, truth, experiment, from_day) | {"n_events": n_events, "folder": str(out)}
+    (out / "truth.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+    return summary
+
+
+def _visit(world: World, into: Path, from_day: int, faults: Faults) -> dict[str, Any]:
+    """The closed loop: people visit a project in this process, in the world's own time."""
+    clock = VirtualClock(world.start_ms)
+    with Engine.open(find(into), clock=clock) as engine, bar("people visit") as told:
+        engine.items.put(world.items())
+        source = next(
+            (name for name, one in engine.core.config.settings.sources.items() if one.kind == "server"), "import"
+        )
+        site = InProcess(engine, clock, source)
+        report = run_loop(world, site, from_day=from_day, faults=faults, told=told)
+    truth = truth_of(world, {"popular": world.popular, "oracle": world.oracle}, CONTROL, from_day=from_day)
+    summary = _summary(world, faults, truth, report.experiment, from_day)
+    arm = report.experiment.arm(np.arange(len(world.people_truth)))
+    summary["experiment"] |= {
+        "treated": "engine",
+        "means": {
+            name: {metric: float(report.outcomes.values[metric][arm == number].mean()) for metric in METRICS}
+            for number, name in enumerate(Experiment.ARMS)
+            if (arm == number).any()
+        },
+    }
+    return summary | {"n_events": report.n_events, "n_decisions": report.n_decisions, "folder": str(into)}
+
+
+def _summary(
+    world: World, faults: Faults, truth: Truth, experiment: Experiment | None, from_day: int
+) -> dict[str, Any]:
+    found: dict[str, Any] = {**planted(world, faults), "truth": truth.to_json(), "experiment": None}
+    if experiment is not None:
+        n_treated = int(experiment.arm(np.arange(len(world.people_truth))).sum())
+        found["experiment"] = {
+            "from_day": from_day,
+            "from_ms": world.calendar.midnight_ms(from_day),
+            "n_people": {"control": len(world.people_truth) - n_treated, "treated": n_treated},
+        }
+    return found
+
+
+def _played(world: World, policy: Policy, tally: Tally, faults: Faults, told: Any) -> Iterator[Event]:
+    writer = EventWriter(world, wrong_propensities=faults.wrong_propensities)
+    for day in play(world, policy):
+        tally.add(day)
+        told(f"day {day.number + 1} of {world.n_days}", (day.number + 1) / world.n_days)
+        yield from writer.events(day)
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """A catalogue record as the columns that `import items` reads; attributes become columns of their own."""
+    columns = {"id": "id", "kind": "kind", "group": "group", "title": "title", "description": "description"}
+    columns |= {"url": "url", "imageUrl": "image_url", "publishedAt": "published_at"}
+    market = record.get("markets", {}).get("default")
+    price = {} if market is None else {**market, "price": market["price"] / 100}
+    named = {ours: record[name] for name, ours in columns.items() if name in record}
+    return {**named, **price, **record["attributes"]}
+
+
+def _users(world: World) -> Iterator[dict[str, Any]]:
+    """What a site may know of its users: those who have an account, allowed a profile and never took it back."""
+    for person in world.people():
+        if person.user_id is not None and person.consent in (Consent.ALL, Consent.OURS):
+            traits = person.traits()
+            address = traits.pop("address")
+            yield {"user": person.user_id, **traits, **(address if isinstance(address, dict) else {})}
+
+
+def _write_lines(path: Path, rows: Iterable[Any]) -> int:
+    encoder = msgspec.json.Encoder()
+    n = 0
+    with path.open("wb") as file:
+        for row in rows:
+            file.write(encoder.encode(row) + b"\n")
+            n += 1
+    return n
+
+
+def _write_units(path: Path, world: World, experiment: Experiment, outcomes: Outcomes) -> None:
+    """One row per person who came: their arm, what they did, and what they had done before."""
+    arm = experiment.arm(np.arange(len(world.people_truth)))
+    came = np.flatnonzero(outcomes.values["visits"] > 0)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["person", "variant", *METRICS, *(f"{metric}_before" for metric in METRICS)])
+        columns = [*(outcomes.values[m][came] for m in METRICS), *(outcomes.before[m][came] for m in METRICS)]
+        for row, values in zip(came.tolist(), np.stack(columns, axis=1).tolist(), strict=True):
+            writer.writerow([row, Experiment.ARMS[int(arm[row])], *(f"{value:.12g}" for value in values)])
+
+
+def _tell(summary: dict[str, Any]) -> None:
+    truth, experiment = summary["truth"], summary["experiment"]
+    note(f"{summary['n_events']:,} events of {summary['n_people']:,} people, until {iso(summary['end_ms'])}.")
+    names = list(truth["means"])
+    rows = [
+        [metric, *(truth["means"][name][metric] for name in names)]
+        for metric in SHOWN_METRICS
+        if any(truth["means"][name][metric] for name in names)
+    ]
+    table(["per person", *names], rows, title="What each policy would bring, exactly", right=range(1, len(names) + 1))
+    if experiment is not None:
+        n = experiment["n_people"]
+        say(f"\nExperiment: {n['treated']:,} people treated, {n['control']:,} in the control.")
+    for name, means in (experiment or {}).get("means", {}).items():
+        shown = ", ".join(f"{means[metric]:.2f} {metric}" for metric in SHOWN_METRICS if means[metric])
+        say(f"{name}: {shown} per person")
+    say(
+        f"\nIn {summary['folder']}"
+        + (": events, items, users, people, truth.json" if "n_decisions" not in summary else "")
+    )
