@@ -190,6 +190,12 @@ def test_variants_may_be_numbers_or_truth(run, tmp_path, kind, variants, control
     assert (found["control"]["name"], found["variants"][0]["name"]) == (control, {"0": "1", "false": "true"}[control])
 
 
+def test_a_variant_may_be_called_none(run, tmp_path):
+    (tmp_path / "x.csv").write_text("mail,y\n" + "none,1\nnone,2\nmen,2\nmen,4\n,9\n" * 10)
+    found = compare(run, tmp_path / "x.csv", "--json", variant="mail", control="none", metric="y").json
+    assert (found["control"]["n"], found["variants"][0]["n"]) == (20, 20)
+
+
 def test_words_for_truth_are_a_proportion_and_bad_lines_cost_only_themselves(run, tmp_path):
     path = tmp_path / "words.csv"
     path.write_text("g,won\n" + "a,true\na,FALSE\nb,True\nb,true\nb,false\na,false\n" * 20 + "a,true,oops\n")

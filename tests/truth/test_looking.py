@@ -9,7 +9,7 @@ from bespeak.measure.comparison import compare
 from bespeak.measure.planner import Plan
 from bespeak.measure.sums import Sums
 
-RUNS, LOOKS, A_LOOK = 1_500, 40, 500
+RUNS, LOOKS, A_LOOK = 1_000, 40, 500
 
 
 def looks(seed: int, rate: float) -> np.ndarray:
@@ -44,6 +44,24 @@ def test_forty_looks_at_nothing_find_something_in_three_of_ten_fixed_tests():
 def test_one_look_at_nothing_finds_something_in_5_percent():
     last = looks(203, 0.25)[:, -1]
     assert 0.035 <= np.mean([is_rejected(run, A_LOOK * LOOKS, is_sequential=False) for run in last]) <= 0.065
+
+
+def test_always_valid_intervals_cover_a_true_lift_at_all_of_forty_looks():
+    draw = np.random.default_rng(208)
+    runs = draw.binomial(A_LOOK, (0.20, 0.24), (400, LOOKS, 2)).cumsum(axis=1)
+    covered = {"difference_interval": 0, "lift_interval": 0}
+    for run in runs:
+        found = [
+            compare(
+                *(Sums.from_totals(A_LOOK * (look + 1), [int(c)], [[int(c)]]) for c in counts),
+                is_proportion=True,
+                is_sequential=True,
+            )
+            for look, counts in enumerate(run)
+        ]
+        for ends, truth in (("difference_interval", 0.04), ("lift_interval", 0.2)):
+            covered[ends] += all(getattr(one, ends).low <= truth <= getattr(one, ends).high for one in found)
+    assert min(covered.values()) >= 0.95 * len(runs)
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,13 @@ import pyarrow.parquet as pq
 
 from bespeak.cli.output import Told
 from bespeak.errors import InvalidInput, UnknownName
+from bespeak.intake.cells import ABSENT
 from bespeak.intake.rows import ParquetRows, RowSource, open_rows
 from bespeak.measure.sums import Sums
 
 MOST_VARIANTS = 100
 BLOCK_ROWS = 50_000
-_ABSENT = ("", "na", "n/a", "nan", "null", "none", "\\n")
+_NO_NUMBER = ("", "na", "n/a", "nan", "null", "none", "\\n")
 _WORDS = {"true": "1", "false": "0"}
 _DAMAGE = (OSError, EOFError, zlib.error, pa.ArrowException)
 
@@ -90,8 +91,8 @@ class _Block:
 def read_units(path: Path, columns: Columns, told: Told) -> Units:
     """Reads one row a unit from CSV, JSONL (plain or gzip) or Parquet.
 
-    A row without a variant belongs to nobody. A row whose metric, denominator or covariate is missing (empty, NaN,
-    NULL, NA, None) counts as assigned and is left out of the sums.
+    A row without a variant (empty, NULL, NaN) belongs to nobody. A row whose metric, denominator or covariate is
+    missing (those, NA and None) counts as assigned and is left out of the sums.
 
     Args:
         path: the file.
@@ -144,6 +145,11 @@ def _texts(rows: Sequence[Sequence[Any]], place: int) -> pa.Array:
 
 def _add(found: Units, block: _Block, columns: Columns) -> None:
     names, codes = _variants(block.cells[columns.variant], columns.variant)
+    if len(found.sums.keys() | set(names)) > MOST_VARIANTS:
+        raise InvalidInput(
+            f"The column '{columns.variant}' holds more than {MOST_VARIANTS} values.",
+            hint="Name the column that says which variant a unit was given with --variant.",
+        )
     numbers = {part: _numbers(block, column) for part, column in columns.numbers.items()}
     is_whole = np.all([~np.isnan(held) for held in numbers.values()], axis=0)
     values = numbers["value"][is_whole & (codes >= 0)]
@@ -154,11 +160,6 @@ def _add(found: Units, block: _Block, columns: Columns) -> None:
         found.assigned[name] = found.assigned.get(name, 0) + int(rows.sum())
         part = Sums.of(**{key: held[rows & is_whole] for key, held in numbers.items()})
         found.sums[name] = found.sums.get(name, Sums.none()) + part
-    if len(found.sums) > MOST_VARIANTS:
-        raise InvalidInput(
-            f"The column '{columns.variant}' holds more than {MOST_VARIANTS} values.",
-            hint="Name the column that says which variant a unit was given with --variant.",
-        )
 
 
 def _variants(cells: pa.Array, column: str) -> tuple[list[str], npt.NDArray[np.int64]]:
@@ -172,8 +173,7 @@ def _variants(cells: pa.Array, column: str) -> tuple[list[str], npt.NDArray[np.i
         texts = pc.utf8_trim_whitespace(cells.cast(pa.string()))
     except pa.ArrowException:
         raise InvalidInput(f"The column '{column}' holds no names ({cells.type}).") from None
-    is_absent = pc.is_in(pc.utf8_lower(texts), value_set=pa.array(_ABSENT))
-    held = pc.dictionary_encode(pc.if_else(is_absent, None, texts))
+    held = pc.dictionary_encode(_without(texts, sorted(ABSENT)))
     codes = held.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     return held.dictionary.to_pylist(), codes
 
@@ -196,8 +196,7 @@ def _numbers(block: _Block, column: str) -> npt.NDArray[np.float64]:
 
 
 def _parsed(cells: pa.Array, block: _Block, column: str) -> npt.NDArray[np.float64]:
-    texts = pc.utf8_lower(pc.utf8_trim_whitespace(cells))
-    texts = pc.if_else(pc.is_in(texts, value_set=pa.array(_ABSENT)), None, texts)
+    texts = _without(pc.utf8_lower(pc.utf8_trim_whitespace(cells)), _NO_NUMBER)
     for word, number in _WORDS.items():
         texts = pc.if_else(pc.equal(texts, word), number, texts)
     try:
@@ -216,6 +215,11 @@ def _number(text: str | None, line: int, column: str) -> float:
             f"The column '{column}' holds no number in line {line}.",
             hint="Numbers are written like 1234.5, truth as true and false; an empty cell is a missing value.",
         ) from None
+
+
+def _without(texts: pa.Array, absent: Sequence[str]) -> pa.Array:
+    """The texts, null for those that mean nothing."""
+    return pc.if_else(pc.is_in(texts, value_set=pa.array(absent)), None, texts)
 
 
 def _float64(cells: pa.Array) -> npt.NDArray[np.float64]:
