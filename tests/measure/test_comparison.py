@@ -149,6 +149,8 @@ def test_a_covariate_that_says_nothing_changes_nothing():
     plain = compare(Sums.of([1.0, 2.0, 4.0]), Sums.of([2.0, 5.0, 6.0]))
     same = compare(Sums.of([1.0, 2.0, 4.0], covariate=[7.0] * 3), Sums.of([2.0, 5.0, 6.0], covariate=[7.0] * 3))
     assert same == plain
+    near = [Sums.of(y, covariate=[0.1] * 3) for y in ([1.0, 2.0, 4.0], [2.0, 5.0, 6.0])]
+    assert compare(near[0] + near[0], near[1] + near[1]).difference == plain.difference
 
 
 @pytest.mark.parametrize("factor", [1e-9, 1e9])

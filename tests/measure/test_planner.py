@@ -62,6 +62,8 @@ def test_days_come_in_whole_weeks():
 @pytest.mark.parametrize(
     ("make", "says"),
     [
+        (lambda: Plan.of_sums(Sums.of([1.0, 2.0], [1.0, -1.0])), "sum to zero"),
+        (lambda: Plan.of_sums(Sums.of([1.0])), "fewer than two units"),
         (lambda: Plan.of_rate(0.0), "leaves nothing to compare"),
         (lambda: Plan(1.0, 0.0), "variance must be above zero"),
         (lambda: Plan(1.0, 1.0, share=1.0), "must lie between 0 and 1"),

@@ -23,6 +23,7 @@ from bespeak.errors import InvalidInput
 from bespeak.measure.sums import Float64s, Sums
 
 _ROUNDING = 1e-12
+"""Share of what a variance is summed from that rounding may leave; of a mean, that it may leave as a spread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +64,17 @@ def metric(sums: Sums) -> float:
     Raises:
         InvalidInput: the denominators sum to zero.
     """
-    if sums.means[1] == 0:
-        raise InvalidInput("The denominators of a group sum to zero.", hint="A ratio needs something to divide by.")
+    _check_denominator(sums)
     return float(sums.means[0] / sums.means[1])
 
 
 def unit_variance(sums: Sums, *, is_proportion: bool = False) -> float:
-    """The variance of one unit's contribution to the metric; over n, the variance of the metric. For planning."""
+    """The variance of one unit's contribution to the metric; over n, the variance of the metric. For planning.
+
+    Raises:
+        InvalidInput: see `pair`.
+    """
+    _check(sums)
     outcome, _ = _gradients(sums)
     return _form(outcome, sums, is_proportion) * sums.n
 
@@ -84,8 +89,8 @@ def pair(control: Sums, variant: Sums, *, is_proportion: bool = False) -> Pair:
     Raises:
         InvalidInput: fewer than two units in a group, or denominators that sum to zero.
     """
-    if min(control.n, variant.n) < 2:
-        raise InvalidInput("A group has fewer than two units.", hint="A spread cannot be told from one.")
+    _check(control)
+    _check(variant)
     values = metric(control), metric(variant)
     (y_c, x_c), (y_v, x_v) = _gradients(control), _gradients(variant)
     both = control + variant
@@ -109,6 +114,17 @@ def pair(control: Sums, variant: Sums, *, is_proportion: bool = False) -> Pair:
     )
 
 
+def _check(sums: Sums) -> None:
+    if sums.n < 2:
+        raise InvalidInput("A group has fewer than two units.", hint="A spread cannot be told from one.")
+    _check_denominator(sums)
+
+
+def _check_denominator(sums: Sums) -> None:
+    if sums.means[1] == 0 or sums.means[3] == 0:
+        raise InvalidInput("The denominators of a group sum to zero.", hint="A ratio needs something to divide by.")
+
+
 def _gradients(sums: Sums) -> tuple[Float64s, Float64s]:
     """How the metric, and the covariate, move with the four means."""
     y, d, c, w = sums.means
@@ -121,11 +137,11 @@ def _covariate(sums: Sums) -> float:
 
 def _theta(both: Sums) -> float:
     """How much of the covariate to take off; 0 where it is constant."""
-    if both.means[1] == 0 or both.means[3] == 0:
-        raise InvalidInput("The denominators of both groups sum to zero.")
+    _check_denominator(both)
     outcome, covariate = _gradients(both)
     spread = float(covariate @ both.products @ covariate)
-    return float(outcome @ both.products @ covariate) / spread if spread > 0 else 0.0
+    is_constant = spread <= both.n * (_ROUNDING * _covariate(both)) ** 2
+    return 0.0 if is_constant else float(outcome @ both.products @ covariate) / spread
 
 
 def _spread(rows: Float64s, sums: Sums, is_proportion: bool) -> Float64s:
