@@ -7,7 +7,7 @@ changed is told by the version counters of the store: one cheap read.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,10 +16,12 @@ import msgspec
 from bespeak.catalogue.counters import DAY_MS, ItemCounters
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.catalogue.text_index import TextIndex
+from bespeak.decide.launch import launch_of
 from bespeak.decide.model_set import LoadedModel, ModelSet
 from bespeak.decide.new_items import Lending
 from bespeak.decide.world import World
 from bespeak.engine.config import Configuration
+from bespeak.engine.experiments import LAUNCHES, decided_launches
 from bespeak.engine.training.neighbour_tables import load_lending, load_model
 from bespeak.errors import BespeakError
 from bespeak.storage import items as item_rows
@@ -111,6 +113,8 @@ class WorldKeeper:
             config_version=config_version,
             locale=config.settings.project.locale,
         )
+        self._seed = config.settings.project.seed
+        self._launch(())
 
     @property
     def world(self) -> World:
@@ -136,9 +140,13 @@ class WorldKeeper:
                 versions = records.versions(session)
                 is_new_catalogue = versions.get("catalogue", 0) != self._seen.get("catalogue", 0)
                 is_new_models = versions.get("models", 0) != self._seen.get("models", 0)
+                is_decided = versions.get(LAUNCHES, 0) != self._seen.get(LAUNCHES, 0)
                 is_time = now_ms - self._counters_at_ms >= COUNTERS_EVERY_MS or now_ms < self._counters_at_ms
+                if is_decided:
+                    self._launch(decided_launches(session))
                 if not (is_new_catalogue or is_new_models or is_time):
-                    return False
+                    self._seen = versions
+                    return is_decided
                 world = self._world
                 catalogue, text_index, counters, models = (
                     world.catalogue,
@@ -163,6 +171,15 @@ class WorldKeeper:
             self._world = world
             self._seen = versions
             return True
+
+    def _launch(self, decided: Collection[str]) -> None:
+        """Sets the experiments that run now, given the placements whose launch has its answer."""
+        running = {
+            name: experiment
+            for name, placement in self._world.placements.items()
+            if (experiment := launch_of(placement, self._seed, is_decided=name in decided)) is not None
+        }
+        self._world = replace(self._world, launches=running)
 
     def _catalogue(self, session: Session, held: CatalogueSnapshot) -> CatalogueSnapshot:
         if not self._seen.get("catalogue", 0):
