@@ -16,6 +16,7 @@ import typer
 
 from bespeak.cli.output import bar, note, warn
 from bespeak.cli.project import pairs
+from bespeak.engine.training.machine import memory_limit_bytes
 from bespeak.errors import InvalidInput
 from bespeak.learn.benchmark import AUTO, Answers
 from bespeak.learn.benchmark import benchmark as answer
@@ -50,6 +51,9 @@ def recommend(
     minutes: Annotated[
         float | None, typer.Option("--max-minutes", min=0, help="After which auto tries no more settings.")
     ] = None,
+    memory_gb: Annotated[
+        float, typer.Option("--memory-gb", min=0, help="What may be taken; 0: four fifths of what is free.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option("--seed", help="Of samples and first vectors.")] = 0,
 ) -> None:
     """Fits on one file, answers the queries of another, and writes user (or query), item, rank, score."""
@@ -80,6 +84,8 @@ def recommend(
             asked=who,
             allow_seen=allow_seen,
             max_seconds=None if minutes is None else 60 * minutes,
+            memory_limit_bytes=memory_limit_bytes(memory_gb),
+            say=note,
             relevant="every" if has_ratings else "positive",
             seed=seed,
             progress=told,

@@ -16,10 +16,21 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 from bespeak.errors import BespeakError
+from bespeak.learn.steps import said_left, seconds_left
 
 WIDTH_OF_PIPES = 200
 
@@ -103,6 +114,13 @@ def cell(value: Any) -> str:
     return escape(str(value))
 
 
+class _TimeLeft(ProgressColumn):
+    """How long it goes on: the share that is told is one of time."""
+
+    def render(self, task: Task) -> Text:
+        return Text(said_left(seconds_left(task.elapsed or 0.0, task.completed)))
+
+
 @contextmanager
 def bar(title: str, *, is_quiet: bool = False) -> Iterator[Told]:
     """A progress bar on stderr; the block is given a function to tell stage and share with.
@@ -119,6 +137,7 @@ def bar(title: str, *, is_quiet: bool = False) -> Iterator[Told]:
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
+        _TimeLeft(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(escape(title), total=1.0)

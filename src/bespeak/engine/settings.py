@@ -124,6 +124,13 @@ class TrainSettings(Section, frozen=True, kw_only=True):
         ),
     ] = ""
     keep_versions: Annotated[int, Meta(description="model versions kept on disk", ge=1, le=50)] = 3
+    memory_limit_gb: Annotated[
+        float,
+        Meta(
+            description="what training may take, in GB; models beyond are left out. 0: four fifths of what is free",
+            ge=0,
+        ),
+    ] = 0.0
 
 
 class ContextSettings(Section, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ Each query is answered alone: from the fitted model and the query's own history,
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.learn.leaderboard import Progress, Stopwatch
+from bespeak.learn.memory import require
 from bespeak.learn.protocols import Asked
 from bespeak.learn.splits import Relevant
 from bespeak.learn.train import train
@@ -59,7 +60,9 @@ def benchmark(
     allow_seen: bool = False,
     relevant: Relevant = "positive",
     max_seconds: float | None = None,
+    memory_limit_bytes: float | None = None,
     seed: int = 0,
+    say: Callable[[str], None] | None = None,
     progress: Progress | None = None,
     stopwatch: Stopwatch = time.perf_counter,
 ) -> Answers:
@@ -76,13 +79,15 @@ def benchmark(
         allow_seen: whether items of the history may be answered.
         relevant: which rows of the validation cut count as right answers.
         max_seconds: after which `auto` tries no more settings.
+        memory_limit_bytes: `auto` leaves out families that need more, a named model is refused; None for no limit.
         seed: of samples and first vectors.
+        say: told in sentences, before anything is fitted, what memory is needed.
         progress: told the stage and the share that is done.
         stopwatch: for the seconds.
 
     Raises:
         UnknownName: there is no such model.
-        InvalidInput: a setting that the model does not have.
+        InvalidInput: a setting that the model does not have, or memory is too small.
 
     Example:
         >>> log = Interactions.from_events(["a", "a", "b", "b", "c"], ["x", "y", "x", "y", "x"])
@@ -99,6 +104,8 @@ def benchmark(
             allows_seen=allow_seen,
             reports=False,
             max_seconds=max_seconds,
+            memory_limit_bytes=memory_limit_bytes,
+            say=say,
             seed=seed,
             relevant=relevant,
             k=k,
@@ -108,6 +115,9 @@ def benchmark(
         fitted, sentences = trained.model, trained.sentences()
     else:
         unfitted = model_class(model).from_arrays(settings or {}, (), {})
+        needed = require(unfitted, log, memory_limit_bytes)
+        if say is not None:
+            say(needed)
         fitted = unfitted.fit(log)
     popular = Popularity().fit(log)
     fitted_at = stopwatch()

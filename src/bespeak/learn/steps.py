@@ -13,8 +13,30 @@ from contextlib import contextmanager
 
 from bespeak.learn.leaderboard import Progress, Stopwatch
 
+_FIRST_SHARE = 0.02
+"""Before so much is done nobody knows how long the rest takes."""
+
 Work = Mapping[str, float]
 """Kind of step -> units."""
+
+
+def seconds_left(seconds: float, share: float) -> float | None:
+    """How long a training goes on that took so many seconds for this share; None where nobody knows yet."""
+    return seconds * (1 - share) / share if share >= _FIRST_SHARE else None
+
+
+def said_left(seconds: float | None) -> str:
+    """In words; nothing where nobody knows.
+
+    Example:
+        >>> [said_left(seconds) for seconds in (None, 20, 170, 7_000)]
+        ['', 'less than a minute left', 'about 3 min left', 'about 1.9 h left']
+    """
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return "less than a minute left"
+    return f"about {seconds / 60:.0f} min left" if seconds < 90 * 60 else f"about {seconds / 3600:.1f} h left"
 
 
 class Steps:

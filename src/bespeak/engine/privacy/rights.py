@@ -11,6 +11,7 @@ from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import LakeHolder
 from bespeak.engine.privacy.holders import table_holders
+from bespeak.engine.training.checkpoints import drop_checkpoints
 from bespeak.engine.training.stored_sets import ModelHolder
 from bespeak.errors import InvalidInput
 from bespeak.privacy.pseudonyms import pseudonym
@@ -77,6 +78,7 @@ class Privacy:
             core.ledger.add({*subject.ids, *keys}, asked_ms)
             lines = [holder.erase(subject) for holder in self._holders(tx, subject)]
             self._audit(tx, "erase", asked_for)
+        drop_checkpoints(core.blobs)
         core.sweep_blobs()
         core.store.scrub()
         return Receipt(pseudonym=self._pseudonym(asked_for), time=iso(core.clock.now_ms()), lines=lines)

@@ -19,6 +19,8 @@ from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import feed
 from bespeak.engine.profiles import Profiles
 from bespeak.engine.training import traits
+from bespeak.engine.training.checkpoints import BlobCheckpoints
+from bespeak.engine.training.machine import memory_limit_bytes
 from bespeak.engine.training.neighbour_tables import missing_index, store_beside, store_people
 from bespeak.engine.training.ratings import PredictedRating, RatingSource
 from bespeak.engine.views.people_view import granted_purposes, profile_view
@@ -62,18 +64,23 @@ class Models:
         as_of_ms: int | None = None,
         seed: int | None = None,
         candidates: Sequence[Model] | None = None,
+        say: Callable[[str], None] | None = None,
         progress: Progress | None = None,
     ) -> TrainingReport:
         """Trains on everything allowed, keeps the best, and swaps it into running servers.
+
+        A training that was killed goes on where it was, when the next one meets the same log, settings and seed.
 
         Args:
             as_of_ms: leave out what happened later.
             seed: of samples and first vectors; the project's when left out.
             candidates: models to try, unfitted; those that suit the size of the data when left out.
-            progress: told the stage and the share that is done.
+            say: told in sentences, before anything is fitted, what memory is needed and who is left out.
+            progress: told the stage and the share of the time that is over.
 
         Raises:
-            InvalidInput: the log holds nothing that may be trained on; the message says why.
+            InvalidInput: the log holds nothing that may be trained on, or memory is too small for it; the message says
+                why.
         """
         core = self._core
         started = time.perf_counter()
@@ -89,9 +96,13 @@ class Models:
         core.refresh()
         seed = core.config.settings.project.seed if seed is None else seed
         content = item_content(core.world.catalogue.items, core.config.settings.profiles.facets)
+        checkpoints = BlobCheckpoints(core.blobs)
         trained = train(
             interactions,
             content,
+            memory_limit_bytes=memory_limit_bytes(core.config.settings.train.memory_limit_gb),
+            checkpoints=checkpoints,
+            say=say,
             candidates=candidates,
             seed=seed,
             now_ms=as_of_ms,
@@ -101,7 +112,9 @@ class Models:
         ratings = self.ratings(as_of_ms, content)
         rated = None if ratings is None else train_ratings(ratings, content, seed=seed, progress=progress)
         told("storing", 1.0)
-        return self._store(trained, rated, position, time.perf_counter() - started)
+        report = self._store(trained, rated, position, time.perf_counter() - started)
+        checkpoints.clear()
+        return report
 
     def interactions(self, as_of_ms: int | None = None) -> Interactions:
         """Returns who did what with which item: the training data, signed and weighted by class."""

@@ -10,6 +10,7 @@ import msgspec
 from bespeak.engine.core import Core
 from bespeak.engine.training.models import Models
 from bespeak.errors import BespeakError, StoreUnavailable
+from bespeak.learn.steps import said_left, seconds_left
 from bespeak.storage import records
 
 JOB = "train.by_hand"
@@ -24,13 +25,15 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         stage: what is being done, or why it failed.
-        share: of the stage that is done, 0 to 1.
+        share: of the time that is over, 0 to 1.
+        left: how long it goes on, in words; empty where nobody knows.
         version: of the set that a finished run made.
     """
 
     state: RunState = "idle"
     stage: str = ""
     share: float = 0.0
+    left: str = ""
     started_ms: int = 0
     finished_ms: int = 0
     version: int = 0
@@ -38,6 +41,7 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Progress(msgspec.Struct, frozen=True):
     share: float = 0.0
+    said_ms: int = 0
     version: int = 0
 
 
@@ -60,10 +64,16 @@ class TrainingRun:
             state=state,  # type: ignore[arg-type]
             stage=job.note,
             share=progress.share,
+            left=self._left(job.started_ms, progress) if state == "running" else "",
             started_ms=job.started_ms,
             finished_ms=job.finished_ms,
             version=progress.version,
         )
+
+    def _left(self, started_ms: int, progress: _Progress) -> str:
+        left = seconds_left((progress.said_ms - started_ms) / 1000, progress.share)
+        since = (self._core.clock.now_ms() - progress.said_ms) / 1000
+        return said_left(None if left is None else max(0.0, left - since))
 
     def start(self, owner: str) -> bool:
         """Starts a training in a thread; False when one runs already."""
@@ -98,7 +108,7 @@ class TrainingRun:
             before, share_before = told[0]
             if stage != before or share - share_before >= 0.1:
                 told[0] = (stage, share)
-                self._say(fence, "running", stage, _Progress(share=share))
+                self._say(fence, "running", stage, _Progress(share=share, said_ms=self._core.clock.now_ms()))
 
         try:
             report = self._models.train(progress=progress)
