@@ -19,7 +19,7 @@ def train(
 ) -> None:
     """Trains models on the log, compares them, keeps the best, and says in words what it found."""
     with opened(project) as engine, bar("training") as told:
-        report = engine.models.train(as_of_ms=time_option(as_of), seed=seed, progress=told)
+        report = engine.models.train(as_of_ms=time_option(as_of), seed=seed, say=note, progress=told)
     if as_json:
         emit({"version": report.version, **_header(report.header)})
         return
