@@ -17,6 +17,7 @@ most `MAX_LENDERS`, those that most people turned to.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -33,7 +34,7 @@ MAX_LENDERS = 10_000
 _BLOCK_CELLS = 8_000_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class NewItems:
     """Items without a score of their own, and whose scores they borrow.
 
@@ -86,11 +87,21 @@ class NewItems:
         """
         if not len(self.rows):
             return scores
-        lent = scores.copy()
-        lent[..., self.rows] = np.minimum(scores[..., self.rows], 0) + np.einsum(
-            "...mk,mk->...m", scores[..., self.lenders], self.weights
+        rows, lenders, weights = self._by_place
+        lent = scores.take(lenders, axis=-1)
+        lent *= weights
+        filled = scores.copy()
+        filled[..., rows] = np.minimum(scores.take(rows, axis=-1), 0) + lent.sum(axis=-2)
+        return filled
+
+    @cached_property
+    def _by_place(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Float32s]:
+        """(rows, lenders [LENDERS, m], weights [LENDERS, m]) in the layout and type that gathering is fastest with."""
+        return (
+            self.rows.astype(np.int64),
+            np.ascontiguousarray(self.lenders.T, np.int64),
+            np.ascontiguousarray(self.weights.T, np.float32),
         )
-        return lent
 
     def lent_to(self, item: int) -> tuple[Int32s, Float32s]:
         """(lenders, weights) of one item, without those that lend nothing; none for an item that is not new."""
