@@ -45,7 +45,7 @@ class Ingest:
         config: the active configuration.
         observer: reads events under that configuration.
         message_secret: key of the hashes that catch duplicates.
-        facets_of: item id -> facets as the catalogue knows them now; empty for an unknown item.
+        facets_of: item id -> what the catalogue knows now of the facets that profiles keep; empty for an unknown item.
         now_ms: the clock.
     """
 
@@ -107,7 +107,7 @@ class _Batch:
         self._consents: list[ConsentChange] = []
         self._exposures: list[Exposure] = []
         self._gated: Counter[tuple[int, str, str, str]] = Counter()
-        self._counts: Counter[tuple[str, str, int]] = Counter()
+        self._counts: dict[tuple[str, str, int], int] = {}
         self._stubs: dict[str, tuple[int, ItemFacets]] = {}
         self._decisions: list[Decision] = []
         self._book = ingest._book
@@ -284,17 +284,21 @@ class _Batch:
             if item_id in facets:
                 continue
             known = self._ingest._facets_of(item_id) if item_id else {}
-            if not known:
-                if carried is None:
-                    carried = self._observer.signals.event_facets(event)
-                known = carried.get(item_id, {})
-                if item_id and item_id not in self._stubs:
-                    self._stubs[item_id] = (event.time_ms, known)
+            if known:
+                facets[item_id] = known
+                continue
+            if carried is None:
+                carried = self._observer.signals.event_facets(event)
+            known = carried.get(item_id, {})
+            if item_id and item_id not in self._stubs:
+                self._stubs[item_id] = (event.time_ms, known)
             keeps = self._observer.fold_settings
-            facets[item_id] = {
+            known = {
                 name: value for name, value in known.items() if name in keeps.facet_set or name in keeps.numeric_set
             }
-        return {item_id: known for item_id, known in facets.items() if known}
+            if known:
+                facets[item_id] = known
+        return facets
 
     def _record(self, entry: Entry, event: Event, signals: Sequence[Signal], changes: dict[str, bool]) -> None:
         for purpose, is_granted in changes.items():
@@ -315,7 +319,8 @@ class _Batch:
         day = event.time_ms // DAY_MS
         for signal in signals:
             if signal.item_id:
-                self._counts[(signal.item_id, signal.signal_class, day)] += 1
+                key = (signal.item_id, signal.signal_class, day)
+                self._counts[key] = self._counts.get(key, 0) + 1
         if entry.purposes & self._purposes.measure:
             for shown in self._observer.signals.exposures_of(event):
                 self._exposures.append(

@@ -240,9 +240,9 @@ def _fold_item(profile: Profile, step: Step, rate: float, settings: FoldSettings
 
 def _fold_facets(profile: Profile, known: ItemFacets, step: Step, rate: float, settings: FoldSettings) -> None:
     time_ms, name, strength = step.time_ms, step.signal_class, step.strength
-    affinities = profile.affinities
+    affinities, texts = profile.affinities, settings.facet_set
     for facet, values in known.items():
-        if facet in settings.facet_set:
+        if facet in texts:
             sums = affinities.get(facet)
             if sums is None:
                 sums = affinities[facet] = {}

@@ -29,10 +29,8 @@ def keep_strongest(
         limit, now_ms, settings: as `drop_weakest` takes them.
         begun: the keys that a class has just got, to count no more than need be; None when any may be new.
     """
-    n = 0
-    for held in sums.values():
-        n += len(held)  # a key of two classes counts twice: most profiles are far from their limit even so
-    if not is_over(n, limit):
+    # A key of two classes counts twice: most profiles are far from their limit even so.
+    if not is_over(sum(map(len, sums.values())), limit):
         return
     if begun is not None and all(sum(key in held for held in sums.values()) > 1 for key in begun):
         return
