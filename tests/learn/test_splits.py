@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from bespeak.errors import InvalidInput
+from bespeak.learn.leaderboard import best_items
 from bespeak.learn.splits import calendar, held_out, leave_one_out, live, per_person, rolling, strangers
-from bespeak.models import Interactions
+from bespeak.models import Content, Interactions, ItemContent, ItemNeighbours
 
 
 def log(rows: list[tuple[str, str, int]], weights: list[float] | None = None) -> Interactions:
@@ -125,3 +126,20 @@ def test_rows_without_an_order_are_held_out_at_random_a_tenth_of_each_person() -
     assert len(np.unique(places)) > 5  # not always the last ones
     assert (held_out(data).truth != split.truth).nnz == 0
     assert (held_out(data, seed=1).truth != split.truth).nnz > 0
+
+
+def test_items_without_a_row_in_the_cut_are_ranked_by_what_they_are_like() -> None:
+    ids = ["war1", "war2", "love1", "love2", "new_war", "new_love"]
+    pairs = [("a", "war1"), ("a", "new_war"), ("b", "war1"), ("b", "war2"), ("c", "love1"), ("c", "love2")]
+    rows = Interactions.from_events(
+        [u for u, _ in pairs], [i for _, i in pairs], times_ms=[1, 9, 1, 2, 1, 2], item_ids=ids
+    )
+    films = ItemContent(ids, attributes={"genre": [["war"], ["war"], ["love"], ["love"], ["war"], ["love"]]})
+    cut = calendar(rows, share=0.9)
+    model, content = ItemNeighbours(shrinkage=0.0).fit(cut.fit), Content().fit(cut.fit, films)
+    histories = cut.histories(slice(0, 1))
+    assert not cut.scores(model, histories)[0, 4:].any()
+    told = cut.with_content(films)
+    assert told.scores(model, histories)[0, 4] > told.scores(model, histories)[0, 5] == 0
+    assert (told.scores(content, histories) == content.scores(histories, 0)).all(), "content speaks for itself"
+    assert best_items(model, told, 2).tolist() == [[1, 4]]
