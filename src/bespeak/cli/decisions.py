@@ -67,7 +67,7 @@ def recommend(
     as_json: JsonOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Writes what everybody would see at a placement: user, item, rank, score, mode, placement, policy, models."""
+    """Writes what everybody would see at a placement to a Parquet file: user, item, rank, score and where from."""
     if target.exists() and not yes and not is_agreed(f"{target} is there already. Replace it?"):
         raise InvalidInput(f"{target} is there already.", hint="Replace it with --yes, or choose another name.")
     with opened(project, as_of_ms=time_option(as_of)) as engine, bar("recommending") as told:
@@ -78,6 +78,8 @@ def recommend(
     say(f"{target}: {found.n_rows:,} recommendations for {found.n_people:,} people.")
     for mode, n_people in sorted(found.by_mode.items()):
         say(f"{n_people:,}: {MODES[mode]}")
+    if found.n_control:
+        say(f"{found.n_control:,} of them are in the control of an experiment: nothing about them was read.")
     if found.n_empty:
         say(f"{found.n_empty:,} people are left out: the placement's rules left no item for them.")
     if found.n_unnamed:

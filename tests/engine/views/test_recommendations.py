@@ -61,8 +61,8 @@ def test_ranks_count_from_one_and_the_file_says_where_it_came_from(engine, tmp_p
     found = [row for row in rows(tmp_path / "x.parquet") if row["user"] == "u3"]
     assert [row["rank"] for row in found] == list(range(1, len(found) + 1))
     assert found[0] | {"item": "", "score": 0.0, "generated_at": None} == {
-        "user": "u3", "item": "", "rank": 1, "score": 0.0, "mode": "profiled", "placement": "home", "policy": "home@1",
-        "models": 0, "generated_at": None,
+        "user": "u3", "item": "", "rank": 1, "score": 0.0, "mode": "profiled", "variant": None, "placement": "home",
+        "policy": "home@1", "models": 0, "generated_at": None,
     }  # fmt: skip
     assert len({row["generated_at"] for row in rows(tmp_path / "x.parquet")}) == 1
 
@@ -78,6 +78,23 @@ def test_whoever_refuses_profiling_gets_the_list_of_everybody(engine, tmp_path):
     assert told.by_mode == {"profiled": N_PEOPLE - 2, "non_profiled": 2}
     assert listed(tmp_path / "x.parquet", "u3") == listed(tmp_path / "x.parquet", "u5")
     assert {"p3", "p4", "p5"} <= {item for item, _ in listed(tmp_path / "x.parquet", "u3")}
+
+
+def test_whoever_is_in_the_control_of_an_experiment_gets_what_a_decision_would_show_them(tmp_path):
+    create(tmp_path / "p", token_key=("private", ""), settings={"placements": {"home": {"launch": 0.5}}})
+    with Engine.open(tmp_path / "p") as engine:
+        engine.items.put([{"id": f"p{n}", "title": f"Thing {n}"} for n in range(12)])
+        for user in range(20):
+            engine.track([event(f"u{user}", (user + n) % 9) for n in range(3)], "backend")
+        engine.core.refresh()
+        told = engine.recommend("home", tmp_path / "x.parquet", count=4)
+        variants = {row["user"]: row["variant"] for row in rows(tmp_path / "x.parquet")}
+        assert set(variants.values()) == {"control", "personalized"}
+        for user, variant in variants.items():
+            slate = engine.decide("home", user_id=user, count=4)
+            assert [item for item, _ in listed(tmp_path / "x.parquet", user)] == slate.item_ids
+            assert (slate.decision.mode == "anonymous") == (variant == "control")
+        assert told.n_control == list(variants.values()).count("control")
 
 
 def test_an_erased_person_stands_in_no_later_file(engine, tmp_path):

@@ -2,7 +2,8 @@
 
 Rules, filters, availability, the seen-item rule and consent hold as in any decision. All lists are made at one moment
 with one snapshot of catalogue and models, and people are read in batches, so memory does not grow with their number.
-Whoever refuses profiling gets the list that is the same for everybody, and nothing of their profile is read for it.
+Whoever refuses profiling, and whoever an experiment put in the control, gets a list that is the same for everybody, and
+nothing of their profile is read for it.
 
 Nothing is logged: a list is no exposure. Whoever shows one reports it (`POST /api/decisions`).
 """
@@ -16,10 +17,12 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bespeak.decide.decide import Ranked, rank
+from bespeak.decide.decide import Ranked, mode_of, rank
+from bespeak.decide.launch import CONTROL
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.world import World
 from bespeak.engine.core import Core
+from bespeak.engine.experiments import Experiments
 from bespeak.engine.views.exports import whole_file
 from bespeak.engine.views.people_view import person_view
 from bespeak.errors import InvalidInput
@@ -36,13 +39,14 @@ SCHEMA = pa.schema(
         ("rank", pa.int32()),
         ("score", pa.float64()),
         ("mode", pa.dictionary(pa.int8(), pa.string())),
+        ("variant", pa.dictionary(pa.int8(), pa.string())),
         ("placement", pa.dictionary(pa.int8(), pa.string())),
         ("policy", pa.dictionary(pa.int8(), pa.string())),
         ("models", pa.int64()),
         ("generated_at", pa.timestamp("ms", tz="UTC")),
     ]
 )
-"""Columns of the file; `models` is the version of the model set, 0 for none."""
+"""Columns of the file. `models` is the version of the model set, 0 for none; `variant` is null outside of any trial."""
 
 
 class Recommended(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +57,7 @@ class Recommended(msgspec.Struct, frozen=True, kw_only=True):
         n_people: people with a list.
         n_rows: recommended items.
         by_mode: mode -> people with a list made so.
+        n_control: people of these who are in the control of an experiment.
         n_empty: people for whom no item was left.
         n_unnamed: people left out because no user id or anonymous id leads to them.
     """
@@ -61,6 +66,7 @@ class Recommended(msgspec.Struct, frozen=True, kw_only=True):
     n_people: int
     n_rows: int
     by_mode: dict[str, int]
+    n_control: int
     n_empty: int
     n_unnamed: int
 
@@ -120,8 +126,9 @@ class _Lists:
         self._models = core.runtime.keeper.models_version
         self._now_ms = core.now_ms()
         self._by_mode: dict[str, int] = {}
-        self._same_for_all: Ranked | None = None
-        self._n_rows = self._n_empty = self._n_unnamed = 0
+        self._experiments = Experiments(core.store)
+        self._same_for_all: dict[str, Ranked] = {}
+        self._n_rows = self._n_control = self._n_empty = self._n_unnamed = 0
 
     def tables(self) -> Iterator[tuple[int, pa.Table]]:
         """Yields (people read so far, their rows), in person order."""
@@ -132,8 +139,8 @@ class _Lists:
                 links = people.links_of(session, [row.person_id for row in rows])
             if not rows:
                 return
-            named = [(_name(links.get(row.person_id, ())), row) for row in rows]
-            ranked = [(name, self._rank(row.person_id, row.body)) for name, row in named if name]
+            named = [(_named_by(links.get(row.person_id, ())), row) for row in rows]
+            ranked = [(key.value, *self._rank(key, row.person_id, row.body)) for key, row in named if key is not None]
             after, n_read = rows[-1].person_id, n_read + len(rows)
             self._n_unnamed += len(rows) - len(ranked)
             yield n_read, self._table(ranked)
@@ -145,25 +152,32 @@ class _Lists:
             n_people=sum(self._by_mode.values()),
             n_rows=self._n_rows,
             by_mode=self._by_mode,
+            n_control=self._n_control,
             n_empty=self._n_empty,
             n_unnamed=self._n_unnamed,
         )
 
-    def _rank(self, person: int, body: bytes) -> Ranked:
+    def _rank(self, key: IdKey, person: int, body: bytes) -> tuple[str | None, Ranked]:
+        """Returns the variant of an experiment, None outside of any, and the list."""
         view = person_view(self._runtime, person, decode(body), Context(), self._now_ms)
-        if view.can_personalize:
-            return rank(self._request, view, self._world, self._now_ms)
-        if self._same_for_all is None:
-            self._same_for_all = rank(self._request, view, self._world, self._now_ms)
-        return self._same_for_all
+        assigned = self._experiments.assigned(self._world, self._request, view, [key])
+        variant = None if assigned is None else assigned.variant
+        if view.can_personalize and (assigned is None or not assigned.is_control):
+            return variant, rank(self._request, view, self._world, self._now_ms)
+        unread = None if view.can_personalize else view
+        mode = mode_of(unread)
+        if mode not in self._same_for_all:
+            self._same_for_all[mode] = rank(self._request, unread, self._world, self._now_ms)
+        return variant, self._same_for_all[mode]
 
-    def _table(self, ranked: Sequence[tuple[str, Ranked]]) -> pa.Table:
+    def _table(self, ranked: Sequence[tuple[str, str | None, Ranked]]) -> pa.Table:
         users: list[str] = []
         items: list[str] = []
         places: list[int] = []
         scores: list[float] = []
         modes: list[str] = []
-        for user, found in ranked:
+        variants: list[str | None] = []
+        for user, variant, found in ranked:
             chosen = found.items()
             if not chosen:
                 self._n_empty += 1
@@ -171,8 +185,10 @@ class _Lists:
             mode = found.situation.mode
             self._by_mode[mode] = self._by_mode.get(mode, 0) + 1
             self._n_rows += len(chosen)
+            self._n_control += variant == CONTROL
             users += [user] * len(chosen)
             modes += [mode] * len(chosen)
+            variants += [variant] * len(chosen)
             items += [item for item, _ in chosen]
             scores += [score for _, score in chosen]
             places += range(1, len(chosen) + 1)
@@ -183,6 +199,7 @@ class _Lists:
             "rank": places,
             "score": scores,
             "mode": modes,
+            "variant": variants,
             "placement": [placement] * n,
             "policy": [self._world.policy(placement)] * n,
             "models": [self._models] * n,
@@ -191,10 +208,10 @@ class _Lists:
         return pa.table([pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
 
 
-def _name(keys: Sequence[IdKey]) -> str:
-    """The smallest user id, else the smallest anonymous id, "" where there is neither."""
+def _named_by(keys: Sequence[IdKey]) -> IdKey | None:
+    """The smallest user id, else the smallest anonymous id, None where there is neither."""
     for kind in (USER_ID, ANONYMOUS_ID):
-        found = [key.value for key in keys if key.kind == kind]
+        found = [key for key in keys if key.kind == kind]
         if found:
             return min(found)
-    return ""
+    return None
