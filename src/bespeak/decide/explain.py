@@ -166,7 +166,8 @@ class Explainer:
         has_acted = len(self._situation.known.touched) > 0
         trait = model.leading_trait(self._situation.past, index) if model is not None and value > 0 else None
         if trait is not None and (name == "segment_popularity" or not has_acted):
-            return f"{signal}.{trait[0]}={trait[1]}", _among(*trait)
+            said = "popular with" if name == "segment_popularity" else "suits"  # only the first counts people
+            return f"{signal}.{trait[0]}={trait[1]}", f"{said} {_people(*trait)}"
         new = self._new(model, index) if model is not None and value > 0 else ""
         if new or name in _MODEL_TEXTS or model is None:
             return signal, new or _MODEL_TEXTS.get(name, name)
@@ -244,15 +245,14 @@ class Explainer:
         return self._situation.world.catalogue.title(index, self._locale)
 
 
-def _among(trait: str, value: str) -> str:
-    """Whom an item is popular with.
+def _people(trait: str, value: str) -> str:
+    """The people who have a trait.
 
     Example:
-        >>> _among("age_band", "25-34"), _among("profession", "nurse")
-        ('popular with people of 25-34', 'popular with people whose profession is nurse')
+        >>> _people("age_band", "25-34"), _people("profession", "nurse")
+        ('people of 25-34', 'people whose profession is nurse')
     """
-    words = _PEOPLE.get(trait, f"whose {trait.replace('_', ' ')} is {{}}")
-    return f"popular with people {words.format(value)}"
+    return "people " + _PEOPLE.get(trait, f"whose {trait.replace('_', ' ')} is {{}}").format(value)
 
 
 def _largest(contributions: list[float], limit: int | None) -> list[tuple[int, float]]:

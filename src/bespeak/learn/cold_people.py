@@ -17,7 +17,6 @@ from bespeak.learn.intervals import Interval, difference_interval, mean_interval
 from bespeak.learn.leaderboard import sampled
 from bespeak.learn.metrics import ranking_figures
 from bespeak.learn.report import decimals, described, ends
-from bespeak.learn.spaces import fits_factors
 from bespeak.learn.splits import Relevant, Split, calendar, newcomers
 from bespeak.models.attribute_factors import AttributeFactors
 from bespeak.models.base import Interactions, ItemContent, Model
@@ -73,6 +72,7 @@ def judge_traits(
     log: Interactions,
     content: ItemContent | None = None,
     *,
+    with_factors: bool = True,
     relevant: Relevant = "positive",
     k: int = 10,
     seed: int = 0,
@@ -83,6 +83,7 @@ def judge_traits(
     Args:
         log: with traits.
         content: of the items.
+        with_factors: whether factors with attributes take part.
         relevant: which rows count as right answers.
         k: length of the lists.
         seed: of samples and bootstrap draws.
@@ -101,7 +102,7 @@ def judge_traits(
     dated = log.has_times and log.is_ordered
     plain: list[Model] = [Popularity(), *([RecentPopularity()] if dated else [])]
     reading: list[Model] = [SegmentPopularity(), *([SegmentPopularity(recent=True)] if dated else [])]
-    if fits_factors(log):
+    if with_factors:
         reading.append(AttributeFactors(seed=seed))
     baseline, model = best(plain), best(reading)
     without, having = (_asked(each, content, later, k) for each in (baseline, model))

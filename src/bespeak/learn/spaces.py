@@ -77,16 +77,12 @@ def default_spaces(
     if interactions.traits is not None:
         votes = (False, True) if interactions.has_times else (False,)
         spaces.append(Space(SegmentPopularity(), {"recent": votes}, is_source=False))
-    if (interactions.traits is not None or (content is not None and content.attributes)) and fits_factors(interactions):
+    tells = interactions.traits is not None or (content is not None and content.attributes)
+    if tells and interactions.n_users + interactions.n_items <= _FACTORS_MAX_ROWS:
         spaces.append(Space(AttributeFactors(l2=20.0, seed=seed), {"l2": (5.0, 20.0, 50.0)}, is_source=False))
     if content is not None and (content.texts or content.attributes or content.numbers):
         spaces.append(Space(Content()))
     return spaces
-
-
-def fits_factors(interactions: Interactions) -> bool:
-    """Whether factors with attributes are fitted in seconds on data of this size."""
-    return interactions.n_users + interactions.n_items <= _FACTORS_MAX_ROWS
 
 
 def missing(interactions: Interactions, asked: Asked = "served") -> list[str]:

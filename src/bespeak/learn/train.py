@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from bespeak.learn.checkpoints import Checkpoints, NoCheckpoints, fingerprint
 from bespeak.learn.choice import Choice
-from bespeak.learn.cold_people import ColdPeople
+from bespeak.learn.cold_people import ColdPeople, judge_traits
 from bespeak.learn.contest import Contest, Report, units_of, work_of
 from bespeak.learn.leaderboard import Leaderboard, Progress, Stopwatch
 from bespeak.learn.memory import within
@@ -27,6 +27,7 @@ from bespeak.learn.spaces import default_spaces, missing, n_trials
 from bespeak.learn.splits import Relevant
 from bespeak.learn.steps import Steps
 from bespeak.learn.tuning import Space
+from bespeak.models.attribute_factors import AttributeFactors
 from bespeak.models.base import Interactions, ItemContent, Model
 from bespeak.models.blend import Blend, made_of
 from bespeak.models.popularity import Popularity
@@ -157,11 +158,20 @@ def train(
     )
     # On small matrices the threads of BLAS mostly wait for one another, and on a busy machine they wait long.
     with threadpool_limits(limits=1 if log.n_items <= _SMALL_CATALOGUE else None, user_api="blas"):
+        judged = None
+        if log.traits is not None and candidates is None and reports:
+            with_factors = any(space.start.name == AttributeFactors.name for space in memory.spaces)
+            judged = judge_traits(
+                log, content, with_factors=with_factors, relevant=relevant, k=k, seed=seed, tell=contest.steps.tell
+            )
         trained = _trained(contest, log, fitting, relevant, reports=reports)
+        if judged is not None and judged.helps:
+            helper = judged.model.fit(log, content)
+            trained = replace(trained, members={**trained.members, helper.name: helper})
     notes = memory.sentences[1:] + (missing(log, asked) if candidates is None else [])
     if contest.is_late():
         notes.append("The time cap ended the search for settings early; with more time a better model may be found.")
-    return replace(trained, notes=tuple(notes))
+    return replace(trained, notes=tuple(notes), traits=judged)
 
 
 def _trained(
