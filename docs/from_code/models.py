@@ -50,6 +50,7 @@ def model_page(kind: type[Fitted]) -> str:
     if issubclass(kind, Model):
         facts = [
             ("scores depend on the person's history", kind.personal),
+            ("scores depend on the person's traits (age, country and the like)", kind.reads_traits),
             ("explains a score by items of the history", kind.explains),
             *facts,
         ]

@@ -155,6 +155,13 @@ def test_a_class_of_its_own_purpose_is_read_only_where_that_is_granted(make):
     assert not person.traits
 
 
+def test_a_trait_that_is_dropped_in_the_configuration_plays_no_part(make):
+    engine = make({"signals": {"traits": {"gender": {"as": "dropped"}}}})
+    engine.track([track(f"u{n}", f"p{n % 3}", at(n)) for n in range(20)], source="backend")
+    engine.track([identify(f"u{n}", {"gender": "f", "country": "DE"}) for n in range(20)], source="backend")
+    assert set(map(str, traits_of(engine).values())) == {"{'country': ('DE',)}"}
+
+
 def test_an_erased_person_leaves_no_trait_and_models_hold_no_single_person(filled):
     filled.track([track("only", "p1", at(2_900)), identify("only", {"country": "Tuvalu"})], source="backend")
     assert ("Tuvalu",) in [traits.get("country") for traits in traits_of(filled).values()]
