@@ -49,3 +49,13 @@ def test_impossible_settings_are_refused() -> None:
         SparseInverse(neighbours=0)
     with pytest.raises(InvalidInput, match=r"dropout < 1"):
         SparseInverse(dropout=1.0)
+
+
+def test_a_catalogue_too_large_for_all_products_at_once_gets_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    users, items = rng.integers(0, 60, 500), rng.integers(0, 30, 500)
+    log = Interactions.from_arrays([f"{u:02}" for u in range(60)], [str(i) for i in range(30)], users, items)
+    at_once = SparseInverse(neighbours=8).fit(log).arrays()
+    monkeypatch.setattr("bespeak.models.sparse_inverse._WHOLE_ITEMS", 29)
+    for name, array in SparseInverse(neighbours=8).fit(log).arrays().items():
+        np.testing.assert_allclose(array, at_once[name], rtol=1e-4, atol=1e-6)

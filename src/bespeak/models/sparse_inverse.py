@@ -12,10 +12,11 @@ SLIM with feature selection: Ning and Karypis, ICDM 2011, with EASE's penalty):
 c = trace G / trace X'X keeps one l2 right for every person exponent. `dropout` is the penalty of the denoising
 autoencoder (Steck, "Autoencoders that don't overfit towards the identity", NeurIPS 2020). With all items as neighbours,
 person 0 and dropout 0 this is EASE. Only items that share a person with j are neighbours.
-G is never made as a whole: each G_NN comes from the people of N_j.
+Up to `_WHOLE_ITEMS` items G is made once, dense; beyond it never: each G_NN comes from the people of N_j.
 
-Cost: sum over people of (items of that person)^2 operations to find neighbours; per item neighbours^3 / 3 and the
-events of its neighbours times what their people share of them; memory 16 bytes per neighbour beside the events.
+Cost: sum over people of (items of that person)^2 operations to find neighbours; per item neighbours^3 / 3 and, in a
+large catalogue, the events of its neighbours times what their people share of them; memory 16 bytes per neighbour
+beside the events, and in a small catalogue 4 n_items^2.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ from bespeak.models.linear import SparseLinearModel, dense, packed_weights
 from bespeak.models.propagation import degrees, rescaled, three_steps
 from bespeak.models.strength import Weighting, strengthened
 from bespeak.models.topk import top_k
+
+_WHOLE_ITEMS = 6_000
+"""Up to so many items X'X is made as a whole, at most 144 MB: cutting it out is faster than making it anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +79,8 @@ class SparseInverse(SparseLinearModel):
     def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
         """See `Model.fit_memory`: links, and copies of the log scaled."""
         links = link_memory(n_items, self.neighbours, pairs_of(n_people, n_items, n_events), n_copies=4)
-        return FitMemory(links.peak_bytes + 48.0 * n_events, links.kept_bytes)
+        whole = 12.0 * n_items**2 if n_items <= _WHOLE_ITEMS else 0.0  # sparse once, and dense
+        return FitMemory(links.peak_bytes + 48.0 * n_events + whole, links.kept_bytes)
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`."""
@@ -96,17 +101,23 @@ class SparseInverse(SparseLinearModel):
         """B: for each item the regularised least squares solution on its support; `people_of` is X' scaled."""
         penalty = _squares(people_of.T) * np.float32(self.dropout / (1 - self.dropout)) + np.float32(ridge)
         solved = np.zeros(support.nnz, np.float32)
+        whole = _products(people_of) if support.shape[0] <= _WHOLE_ITEMS else None
         for item in np.flatnonzero(np.diff(support.indptr)).tolist():
             entries = slice(support.indptr[item], support.indptr[item + 1])
             near = support.indices[entries]
-            rows = people_of[np.append(near, item)]
-            gram = (rows @ rows.T).toarray()
+            both = np.append(near, item)
+            gram = _products(people_of[both]) if whole is None else whole[np.ix_(both, both)]
             gram[np.diag_indices(len(near))] += penalty[near]
             solved[entries] = linalg.solve(gram[:-1, :-1], gram[:-1, -1], assume_a="pos", check_finite=False)
         by_item = csr_array((solved, support.indices, support.indptr), shape=support.shape)
         weights = by_item.T.tocsr()  # the rows of the support are the columns of B
         weights.sort_indices()
         return weights
+
+
+def _products(matrix: Csr) -> Float32s:
+    """float32[n, n], dense: the inner products of all rows with each other."""
+    return dense(matrix @ matrix.T)
 
 
 def _squares(matrix: Csr) -> Float32s:
