@@ -89,3 +89,14 @@ def test_holm_raises_by_hand_and_never_lowers() -> None:
     assert holm(np.array([0.01, 0.5, 0.02, 0.02])).tolist() == pytest.approx([0.04, 0.5, 0.06, 0.06])
     assert holm(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
     assert holm(np.zeros(0)).tolist() == []
+
+
+def test_people_asked_several_times_are_drawn_with_all_their_questions() -> None:
+    """Every figure four times over: taken for independent, the interval would be half as wide."""
+    values = np.random.default_rng(4).normal(0.3, 1.0, 400)
+    alone = mean_interval(values, np.random.default_rng(1))
+    groups = np.repeat(np.arange(400), 4)
+    together = mean_interval(np.repeat(values, 4), np.random.default_rng(1), groups=groups)
+    apart = mean_interval(np.repeat(values, 4), np.random.default_rng(1))
+    assert (together.low, together.high) == pytest.approx((alone.low, alone.high))
+    assert apart.standard_error == pytest.approx(together.standard_error / 2, rel=0.1)

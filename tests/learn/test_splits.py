@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bespeak.errors import InvalidInput
-from bespeak.learn.leaderboard import best_items
+from bespeak.learn.leaderboard import best_items, sampled
 from bespeak.learn.splits import calendar, held_out, leave_one_out, live, per_person, rolling, strangers
 from bespeak.models import Content, Interactions, ItemContent, ItemNeighbours
 
@@ -143,3 +143,13 @@ def test_items_without_a_row_in_the_cut_are_ranked_by_what_they_are_like() -> No
     assert told.scores(model, histories)[0, 4] > told.scores(model, histories)[0, 5] == 0
     assert (told.scores(content, histories) == content.scores(histories, 0)).all(), "content speaks for itself"
     assert best_items(model, told, 2).tolist() == [[1, 4]]
+
+
+def test_questions_of_one_stranger_belong_together_also_in_a_sample() -> None:
+    log = Interactions.from_events(list("aabbbcccc"), list("xyxyzxyzw"))
+    split = strangers(log, share=0.3)
+    assert split.groups is not None
+    assert np.bincount(split.groups)[1:].tolist() == [2, 3]
+    fewer = sampled(split, 3, seed=0)
+    assert fewer.groups.tolist() == split.groups[fewer.people].tolist()
+    assert per_person(log).groups is None

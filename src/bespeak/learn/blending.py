@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bespeak.learn.intervals import group_sums
 from bespeak.learn.metrics import hits
 from bespeak.learn.ranked import Ranked, union
 from bespeak.learn.splits import Split
-from bespeak.models.interactions import Bools, Float32s, Float64s
+from bespeak.models.interactions import Bools, Float32s, Float64s, Int32s
 from bespeak.models.topk import top_k
 
 _POOL_DEPTH = 100
@@ -45,11 +46,18 @@ class FoundBlend:
     ndcg: float
 
 
-def _sure_gain(gains: Float64s) -> float:
-    """The mean gain less the standard errors that could be noise; of two additions the surer one is taken."""
-    if len(gains) < 2:
+def _sure_gain(gains: Float64s, groups: Int32s) -> float:
+    """The mean gain less the standard errors that could be noise; of two additions the surer one is taken.
+
+    Args:
+        gains: float64[n].
+        groups: int32[n], whose gain each is: those of one person are no independent witnesses.
+    """
+    sums, _ = group_sums(gains - gains.mean(), groups)
+    if len(sums) < 2:
         return 0.0
-    return float(gains.mean() - _BEYOND_NOISE * gains.std(ddof=1) / np.sqrt(len(gains)))
+    error = np.sqrt(len(sums) / (len(sums) - 1) * np.square(sums).sum()) / len(gains)
+    return float(gains.mean() - _BEYOND_NOISE * error)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +94,7 @@ def find_blend(models: Sequence[Sequence[Ranked]], cuts: Sequence[Split], k: int
         k: items that count.
     """
     pool = _joined([_pooled(lists, cut, max(k, _POOL_DEPTH)) for lists, cut in zip(models, cuts, strict=True)])
+    groups = _groups(cuts)
     weights = np.zeros(len(models[0]), np.float32)
     weights[0] = 1
     current = pool.ndcg(weights, k)
@@ -99,7 +108,7 @@ def find_blend(models: Sequence[Sequence[Ranked]], cuts: Sequence[Split], k: int
         figures = [pool.ndcg(trial, k) for trial, _ in trials]
         if not figures:
             break
-        sure_gains = [_sure_gain(figure - current) for figure in figures]
+        sure_gains = [_sure_gain(figure - current, groups) for figure in figures]
         best = int(np.argmax(sure_gains))
         if sure_gains[best] <= 0:
             break
@@ -111,6 +120,15 @@ def find_blend(models: Sequence[Sequence[Ranked]], cuts: Sequence[Split], k: int
         weights=tuple(round(float(weights[position]), 4) for position in used),
         ndcg=float(current.mean()),
     )
+
+
+def _groups(cuts: Sequence[Split]) -> Int32s:
+    """int32[n]: who of all cuts together is asked in each row."""
+    found: list[Int32s] = []
+    for cut in cuts:
+        own = np.arange(len(cut), dtype=np.int32) if cut.groups is None else cut.groups
+        found.append(own + (found[-1].max(initial=0) + 1 if found else 0))
+    return np.concatenate(found)
 
 
 def _refined(pool: _Pool, weights: Float32s, current: Float64s, k: int) -> tuple[Float32s, Float64s]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bespeak.models.interactions import Float64s
+from bespeak.models.interactions import Float64s, Int32s
 
 _BLOCK_ENTRIES = 4_000_000
 
@@ -45,8 +45,22 @@ class Interval:
         return self.n > 1 and self.high < 0
 
 
-def mean_interval(values: Float64s, rng: np.random.Generator, *, level: float = 0.95, draws: int = 2000) -> Interval:
+def mean_interval(
+    values: Float64s,
+    rng: np.random.Generator,
+    *,
+    groups: Int32s | None = None,
+    level: float = 0.95,
+    draws: int = 2000,
+) -> Interval:
     """The mean of one figure per person and its bootstrap interval.
+
+    Args:
+        values: float64[n].
+        rng: draws whole people.
+        groups: int32[n], whose figure each is where people have several; then people are drawn with all of theirs.
+        level: share of the draws between the ends.
+        draws: how many.
 
     Example:
         >>> interval = mean_interval(np.array([0.0, 1.0, 0.0, 1.0]), np.random.default_rng(1))
@@ -56,19 +70,33 @@ def mean_interval(values: Float64s, rng: np.random.Generator, *, level: float = 
     n = len(values)
     if n == 0:
         return Interval(0.0, 0.0, 0.0, 0)
-    step = max(1, _BLOCK_ENTRIES // n)
-    means = np.concatenate(
-        [values[rng.integers(0, n, size=(min(step, draws - at), n))].mean(axis=1) for at in range(0, draws, step)]
-    )
+    sums, counts = (values, np.ones(n)) if groups is None else group_sums(values, groups)
+    step = max(1, _BLOCK_ENTRIES // len(sums))
+    means = np.empty(draws)
+    for at in range(0, draws, step):
+        drawn = rng.integers(0, len(sums), size=(min(step, draws - at), len(sums)))
+        means[at : at + step] = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(values.mean()), float(low), float(high), n, float(means.std()))
 
 
 def difference_interval(
-    ours: Float64s, theirs: Float64s, rng: np.random.Generator, *, level: float = 0.95, draws: int = 2000
+    ours: Float64s, theirs: Float64s, rng: np.random.Generator, *, groups: Int32s | None = None
 ) -> Interval:
     """The mean of `ours - theirs` over the same people, in the same order, and its bootstrap interval."""
-    return mean_interval(ours - theirs, rng, level=level, draws=draws)
+    return mean_interval(ours - theirs, rng, groups=groups)
+
+
+def group_sums(values: Float64s, groups: Int32s) -> tuple[Float64s, Float64s]:
+    """Per group that occurs the sum of its values and how many there are.
+
+    Example:
+        >>> sums, counts = group_sums(np.array([1.0, 2.0, 5.0]), np.array([7, 7, 3]))
+        >>> sums.tolist(), counts.tolist()
+        ([5.0, 3.0], [1.0, 2.0])
+    """
+    _, place = np.unique(groups, return_inverse=True)
+    return np.bincount(place, values).astype(np.float64), np.bincount(place).astype(np.float64)
 
 
 def mean_intervals(

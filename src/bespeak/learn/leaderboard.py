@@ -228,14 +228,16 @@ def leaderboard(
         difference = (
             None
             if position == baseline
-            else difference_interval(judged.figures.ndcg, judgements[baseline].figures.ndcg, rng)
+            else difference_interval(
+                judged.figures.ndcg, judgements[baseline].figures.ndcg, rng, groups=reporting.groups
+            )
         )
         rows.append(
             Row(
                 model=judged.model.name,
                 settings=judged.model.settings(),
                 choosing=figure,
-                ndcg=mean_interval(judged.figures.ndcg, np.random.default_rng(seed)),
+                ndcg=mean_interval(judged.figures.ndcg, np.random.default_rng(seed), groups=reporting.groups),
                 recall=float(judged.figures.recall.mean()) if len(reporting) else 0.0,
                 coverage=judged.coverage,
                 novelty=judged.novelty,

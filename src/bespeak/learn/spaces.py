@@ -32,8 +32,8 @@ _TRANSFORMER_FROM_EVENTS = 50_000
 """Below it a transformer learns little that rules do not know."""
 _FACTORS_MAX_ROWS = 150_000
 """People and items above which factors with attributes, a small solve for each in NumPy, take minutes a fit."""
-_FEWER_PASSES = {"max_likes": 4_000_000}
-"""Enough to see what a transformer adds to a blend; a fifth of the passes that the model in use gets on large logs."""
+_FEWER_PASSES = {"max_likes": 7_000_000}
+"""Enough to see what a transformer adds to a blend: on large logs a third of the passes that the model in use gets."""
 _WINDOWS_DAYS = (3.0, 7.0, 14.0, 30.0, 90.0)
 
 

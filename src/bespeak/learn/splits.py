@@ -54,6 +54,7 @@ class Split:
         n_people_later: people with rows after the cut.
         n_people_new: of those, the ones without any row before it.
         allows_seen: whether what a person touched before may be answered again.
+        owners: int32[people of `known`], whose question each is where somebody is asked several; None: all differ.
         new_items: items without a row in `fit`, and whose scores they borrow; none unless `with_content` found them.
     """
 
@@ -66,6 +67,7 @@ class Split:
     n_people_later: int
     n_people_new: int
     allows_seen: bool = False
+    owners: Int32s | None = None
     new_items: NewItems = field(default_factory=NewItems.none)
 
     def __len__(self) -> int:
@@ -75,6 +77,11 @@ class Split:
     def share_new(self) -> float:
         """Share of the later people without a row before the cut."""
         return self.n_people_new / self.n_people_later if self.n_people_later else 0.0
+
+    @property
+    def groups(self) -> Int32s | None:
+        """int32[n]: which questions are one person's, so that intervals draw people; None where each has one."""
+        return None if self.owners is None else self.owners[self.people]
 
     def with_content(self, content: ItemContent | None) -> Split:
         """The same cut, in which items without a row borrow scores by what they are, as they do when served."""
@@ -248,6 +255,7 @@ def strangers(
         n_people_later=int(kept_back.sum()),
         n_people_new=int(kept_back.sum()),
         allows_seen=allows_seen,
+        owners=interactions.user_index[targets],
     )
 
 
