@@ -12,6 +12,7 @@ from rich.markup import escape
 from bespeak.cli.output import emit, is_agreed, note, out, say
 from bespeak.cli.project import JsonOption, ProjectOption, YesOption, opened
 from bespeak.cli.running import script_tag
+from bespeak.decide.placements import BUILT_IN
 from bespeak.engine.config import FILE_NAME, parse_config, read_file
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import create
@@ -22,10 +23,21 @@ from bespeak.web.tokens import make_token_key
 
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.")],
+    launch: Annotated[
+        float,
+        typer.Option(
+            "--launch",
+            min=0.0,
+            max=0.9,
+            help="Share of consenting people that get each placement without personalization, so that its lift can be "
+            "told; 0 personalizes for everybody.",
+        ),
+    ] = 0.5,
     as_json: JsonOption = False,
 ) -> None:
     """Makes a project: a commented bespeak.toml, a data folder, and new keys (shown once)."""
-    keys = create(directory, token_key=make_token_key())
+    placements = {name: {"launch": launch} for name in BUILT_IN}
+    keys = create(directory, token_key=make_token_key(), settings={"placements": placements})
     # Opening it once makes the store and activates the file: a fresh project applies by itself.
     with Engine.open(directory):
         pass

@@ -8,6 +8,7 @@ import typer
 
 from bespeak.cli.output import bar, emit, note, say, table
 from bespeak.cli.project import AsOfOption, JsonOption, ProjectOption, opened, time_option
+from bespeak.engine.views.launches import INTERFERENCE
 from bespeak.engine.views.report import Report, build_report
 
 
@@ -41,6 +42,7 @@ def report(project: ProjectOption = None, as_json: JsonOption = False) -> None:
         return
     _came_in(found)
     _went_out(found)
+    _launches(found)
     say("\nHow many visitors a lift figure needs", style="bold")
     for sentence in found.lift.sentences:
         say(sentence)
@@ -66,6 +68,18 @@ def _came_in(found: Report) -> None:
             table((title, ""), sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))[:12], right=(1,))
     if found.by_day:
         table(("Latest days", ""), sorted(found.by_day.items())[-10:], right=(1,))
+
+
+def _launches(found: Report) -> None:
+    if not found.launches:
+        return
+    say("\nWhat personalization is worth", style="bold")
+    for launch in found.launches:
+        rows = [[arm.variant, arm.n_people, arm.n_engaged, arm.n_converted] for arm in launch.arms]
+        table((launch.experiment, "people", "engaged", "ordered"), rows, right=(1, 2, 3))
+        for sentence in launch.sentences:
+            say(sentence)
+    note(INTERFERENCE)
 
 
 def _went_out(found: Report) -> None:

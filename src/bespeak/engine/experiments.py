@@ -12,7 +12,7 @@ from bespeak.decide.request import DecideRequest
 from bespeak.decide.world import World
 from bespeak.signals.ids import IdKey
 from bespeak.storage import assignments, records
-from bespeak.storage.base import Session, Store, Transaction
+from bespeak.storage.base import Session, Store
 
 LAUNCHES = "launches"
 """Name of the setting that holds the decided launches, and of the version counter that tells of a change."""
@@ -47,15 +47,20 @@ class Experiments:
         variant = held or trial.variant_of(ids[0].value)
         return None if variant is None else Assigned(trial.name, variant)
 
+    def end_launch(self, experiment: str) -> bool:
+        """Marks a launch as decided, so that only its holdout stays on the control; False for any other experiment."""
+        placement, _, kind = experiment.rpartition("-")
+        if kind != "launch":
+            return False
+        with self._store.write() as tx:
+            tx.lock_keys([f"setting:{LAUNCHES}"])
+            decided = decided_launches(tx) | {placement}
+            records.put_setting(tx, LAUNCHES, msgspec.json.encode(sorted(decided)))
+            records.bump(tx, LAUNCHES)
+        return True
+
 
 def decided_launches(session: Session) -> frozenset[str]:
     """Returns the placements whose launch has its answer."""
     raw = records.setting(session, LAUNCHES)
     return frozenset(msgspec.json.decode(raw, type=list[str])) if raw else frozenset()
-
-
-def end_launch(tx: Transaction, placement: str) -> None:
-    """Marks a placement's launch as decided: from now on only its holdout stays on the control."""
-    decided = decided_launches(tx) | {placement}
-    records.put_setting(tx, LAUNCHES, msgspec.json.encode(sorted(decided)))
-    records.bump(tx, LAUNCHES)

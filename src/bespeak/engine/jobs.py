@@ -21,6 +21,7 @@ from bespeak.engine.folding import refold
 from bespeak.engine.lake_feed import feed
 from bespeak.engine.privacy.retention import sweep_retention
 from bespeak.engine.segments import settle_segments
+from bespeak.engine.views.launches import launch_reports
 from bespeak.errors import BespeakError, InvalidInput
 from bespeak.storage import records
 from bespeak.storage.records import Job
@@ -60,6 +61,7 @@ def tasks(engine: Engine) -> list[Task]:
         Task("compaction", 3600 * SECOND_MS, _compact),
         Task("segments", 5 * SECOND_MS, lambda engine: f"{settle_segments(engine.core)} moves"),
         Task(refold.JOB, 5 * SECOND_MS, lambda engine: refold.refold(engine.core)),
+        Task("launches", 3600 * SECOND_MS, _settle_launches),
         Task("retention", 3600 * SECOND_MS, lambda engine: sweep_retention(engine.core)),
     ]
     every_ms = interval_ms(engine.core.config.settings.train.every)
@@ -168,6 +170,17 @@ def _compact(engine: Engine) -> str:
         n_files = engine.core.lake.compact(tx)
     engine.core.sweep_blobs()
     return f"{n_files} files"
+
+
+def _settle_launches(engine: Engine) -> str:
+    """Ends every launch whose lift is told and good; a bad one stays for people to judge."""
+    feed(engine.core)
+    ended = []
+    for found in launch_reports(engine.core):
+        lift = found.outcomes[0].lift_interval if found.is_told else None
+        if found.is_running and lift is not None and lift[0] > 0 and engine.experiments.end_launch(found.experiment):
+            ended.append(found.placement)
+    return f"ended: {', '.join(ended)}" if ended else "none ended"
 
 
 def _train(engine: Engine) -> str:

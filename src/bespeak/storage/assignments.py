@@ -75,3 +75,8 @@ def _assignment(row: Row) -> Assignment:
         first_ms=as_int(row[3]),
         is_mixed=bool(row[4]),
     )
+
+
+def experiments(session: Session) -> list[str]:
+    """Returns the experiments that anybody was assigned to, in order of name."""
+    return [str(row[0]) for row in session.rows("SELECT DISTINCT experiment FROM assignments ORDER BY experiment")]
