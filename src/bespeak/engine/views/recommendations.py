@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import msgspec
 import pyarrow as pa
@@ -27,6 +28,7 @@ from bespeak.engine.views.exports import whole_file
 from bespeak.engine.views.people_view import person_view
 from bespeak.errors import InvalidInput
 from bespeak.profiles.codec import decode
+from bespeak.signals.decisions import Mode
 from bespeak.signals.events import Context
 from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey
 from bespeak.storage import people
@@ -115,6 +117,17 @@ def recommend_everybody(
     return lists.told()
 
 
+class _List(NamedTuple):
+    """One person's list: no more of a decision than the file needs, for a batch of decisions would fill the memory."""
+
+    mode: Mode
+    items: list[tuple[str, float]]
+
+    @classmethod
+    def of(cls, ranked: Ranked) -> Self:
+        return cls(ranked.situation.mode, ranked.items())
+
+
 class _Lists:
     """Makes the lists of one file and counts them."""
 
@@ -127,7 +140,7 @@ class _Lists:
         self._now_ms = core.now_ms()
         self._by_mode: dict[str, int] = {}
         self._experiments = Experiments(core.store)
-        self._same_for_all: dict[str, Ranked] = {}
+        self._same_for_all: dict[Mode, _List] = {}
         self._n_rows = self._n_control = self._n_empty = self._n_unnamed = 0
 
     def tables(self) -> Iterator[tuple[int, pa.Table]]:
@@ -157,32 +170,30 @@ class _Lists:
             n_unnamed=self._n_unnamed,
         )
 
-    def _rank(self, key: IdKey, person: int, body: bytes) -> tuple[str | None, Ranked]:
+    def _rank(self, key: IdKey, person: int, body: bytes) -> tuple[str | None, _List]:
         """Returns the variant of an experiment, None outside of any, and the list."""
         view = person_view(self._runtime, person, decode(body), Context(), self._now_ms)
         assigned = self._experiments.assigned(self._world, self._request, view, [key])
         variant = None if assigned is None else assigned.variant
         if view.can_personalize and (assigned is None or not assigned.is_control):
-            return variant, rank(self._request, view, self._world, self._now_ms)
+            return variant, _List.of(rank(self._request, view, self._world, self._now_ms))
         unread = None if view.can_personalize else view
         mode = mode_of(unread)
         if mode not in self._same_for_all:
-            self._same_for_all[mode] = rank(self._request, unread, self._world, self._now_ms)
+            self._same_for_all[mode] = _List.of(rank(self._request, unread, self._world, self._now_ms))
         return variant, self._same_for_all[mode]
 
-    def _table(self, ranked: Sequence[tuple[str, str | None, Ranked]]) -> pa.Table:
+    def _table(self, ranked: Sequence[tuple[str, str | None, _List]]) -> pa.Table:
         users: list[str] = []
         items: list[str] = []
         places: list[int] = []
         scores: list[float] = []
         modes: list[str] = []
         variants: list[str | None] = []
-        for user, variant, found in ranked:
-            chosen = found.items()
+        for user, variant, (mode, chosen) in ranked:
             if not chosen:
                 self._n_empty += 1
                 continue
-            mode = found.situation.mode
             self._by_mode[mode] = self._by_mode.get(mode, 0) + 1
             self._n_rows += len(chosen)
             self._n_control += variant == CONTROL
