@@ -14,6 +14,7 @@ from bespeak.learn.blending import find_blend
 from bespeak.learn.checkpoints import WORTH_KEEPING_SECONDS, Checkpoints, KeptPasses, key_of
 from bespeak.learn.choice import Choice
 from bespeak.learn.leaderboard import Judgement, Leaderboard, Stopwatch, judged, leaderboard, sampled
+from bespeak.learn.memory import MOST_ASKED
 from bespeak.learn.metrics import ranking_figures
 from bespeak.learn.ranked import Ranked
 from bespeak.learn.report import described
@@ -26,7 +27,7 @@ from bespeak.models.interactions import Float64s
 
 _CHOOSING_CELLS = 60_000_000
 """People asked times items ranked, when choosing: enough to tell models apart, few enough to rank in seconds."""
-_CHOOSING_PEOPLE = (2_000, 8_000)
+_CHOOSING_PEOPLE = (2_000, MOST_ASKED)
 _REPORTING_PEOPLE = 10_000
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bespeak.errors import InvalidInput
+from bespeak.learn.ranked import DEPTH
 from bespeak.learn.report import described
 from bespeak.learn.tuning import Space
 from bespeak.models.base import Interactions, Model
@@ -14,6 +15,8 @@ GIGA = 1e9
 _LOG_BYTES_PER_EVENT = 200.0
 """Columns, the log cut in up to four parts, the matrices of each."""
 _LOG_BYTES_PER_ID = 120.0
+MOST_ASKED = 8_000
+"""People asked when choosing."""
 _STAND_INS = {
     "ease": "sparse_inverse",
     "slist": "session_links",
@@ -45,6 +48,11 @@ def log_bytes(log: Interactions) -> float:
     return _LOG_BYTES_PER_EVENT * len(log) + _LOG_BYTES_PER_ID * (log.n_users + log.n_items)
 
 
+def lists_bytes(log: Interactions, n_families: int) -> float:
+    """What the lists take that families are compared by: item and score of each place."""
+    return 8.0 * DEPTH * min(log.n_users, MOST_ASKED) * n_families
+
+
 def within(spaces: Sequence[Space], log: Interactions, limit_bytes: float | None) -> Fitting:
     """The families whose fit stays within a limit beside the log and the models that are kept in any case.
 
@@ -68,7 +76,7 @@ def within(spaces: Sequence[Space], log: Interactions, limit_bytes: float | None
     while True:
         held = sum(_memory(space.start, log)[1] for space in kept if space.is_source)
         largest = max(kept, key=lambda space: _memory(space.start, log)[0])
-        needed = log_bytes(log) + held + _memory(largest.start, log)[0]
+        needed = log_bytes(log) + lists_bytes(log, len(kept)) + held + _memory(largest.start, log)[0]
         if limit_bytes is None or needed <= limit_bytes:
             break
         name = largest.start.name

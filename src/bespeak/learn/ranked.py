@@ -21,7 +21,8 @@ from bespeak.models.blend import usual_best_score
 from bespeak.models.interactions import Float32s, Int32s, Int64s
 from bespeak.models.topk import top_k
 
-_DEPTH = 200
+DEPTH = 400
+"""At 200 blends of ML-100k looked 2 % worse than they are and a member was missed; at 400 .1 %, and none was."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +44,7 @@ class Ranked:
     @classmethod
     def deep(cls, fitted: Model, split: Split, k: int, stopwatch: Stopwatch, seconds_fit: float = 0.0) -> Ranked:
         """Lists deep enough to find blends of k items from."""
-        return cls.of(fitted, split, max(_DEPTH, 2 * k), stopwatch, seconds_fit)
+        return cls.of(fitted, split, max(DEPTH, 2 * k), stopwatch, seconds_fit)
 
     @classmethod
     def of(cls, fitted: Model, split: Split, depth: int, stopwatch: Stopwatch, seconds_fit: float = 0.0) -> Ranked:
