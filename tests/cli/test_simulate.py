@@ -68,12 +68,18 @@ def test_faults_stand_in_the_truth_file_and_in_the_events(tmp_path, run):
     assert any("-bot" in message_id for message_id in ids)
 
 
-def test_people_visit_a_project_and_the_engine_earns_a_lift(tmp_path, project, run):
-    told = run("simulate", "shop", "--into", project, "--people", 80, "--days", 16, "--items", 60)
-    assert "control:" in told.out
-    assert "treated:" in told.out
-    report = run("report", "--json").json
-    assert report
+@pytest.mark.parametrize("launch", [0, 0.5])
+def test_people_visit_a_project_and_one_experiment_spreads_them(launch, tmp_path, run):
+    run("init", tmp_path / "shop", "--launch", launch)
+    options = ("--people", 80, "--days", 16, "--items", 60, "--json")
+    summary = run("simulate", "shop", "--into", tmp_path / "shop", *options).json
+    assert summary["is_launched"] == bool(launch)
+    assert set(summary["experiment"]["means"]) == ({"treated"} if launch else {"control", "treated"})
+    assert summary["n_decisions"] > 20
+    launches = run("report", "--project", tmp_path / "shop", "--json").json["launches"]
+    people = [arm["n_people"] for found in launches if found["placement"] == "home" for arm in found["arms"]]
+    assert len(people) == (2 if launch else 0)
+    assert all(people)  # people who agreed are in both variants of the project's own experiment
 
 
 @pytest.mark.parametrize(
@@ -86,6 +92,7 @@ def test_people_visit_a_project_and_the_engine_earns_a_lift(tmp_path, project, r
         (("--out", "x", "--fault", "bots=2"), "between 0 and 1"),
         (("--out", "x", "--fault", "broken_assignment"), "--against oracle"),
         (("--into", "nowhere"), "holds no bespeak.toml"),
+        (("--into", "x", "--fault", "late"), "belong to files"),
         (("--out", "x", "--until", "tomorrow"), "time"),
     ],
 )

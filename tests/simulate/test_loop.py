@@ -80,6 +80,22 @@ def test_exposures_and_clicks_name_the_decision_and_what_was_shown() -> None:
     clicks = [e["properties"] for e in site.events if e.get("event") == "Product Clicked"]
     assert {p["product_id"] for p in clicks if "decision_id" in p} == set(site.shown)
     assert report.outcomes.values["slots"].sum() == 2 * report.n_decisions
+    assert not any(event.get("event") == "Experiment Viewed" for event in site.events)  # all of them are treated
+
+
+def test_an_experiment_tells_each_person_their_arm_once() -> None:
+    world = ShopWorld(5, n_people=60, n_items=24, days=12, end_ms=END_MS)
+    site = Remembering(world)
+    report = run_loop(world, site, from_day=4)
+    told = {
+        int(event["messageId"].split("-")[1]) - 1: event["properties"]["variation_name"]
+        for event in site.events
+        if event.get("event") == "Experiment Viewed"
+    }
+    assert len(told) == sum(event.get("event") == "Experiment Viewed" for event in site.events) > 20
+    arm = report.experiment.arm(np.arange(60))
+    assert told == {person: report.experiment.ARMS[arm[person]] for person in told}
+    assert set(told) == set(np.flatnonzero(report.outcomes.values["visits"] > 0).tolist())
 
 
 def test_an_item_that_the_world_does_not_have_is_refused_by_name() -> None:

@@ -19,7 +19,7 @@ from bespeak.engine.engine import Engine
 from bespeak.errors import InvalidInput
 from bespeak.intake.times import parse_time_ms
 from bespeak.simulate import WORLDS, Behaviour, Consent, Event, Experiment, Faults, Policy, play
-from bespeak.simulate.events import EventWriter
+from bespeak.simulate.events import PLACEMENT, EventWriter
 from bespeak.simulate.faults import with_faults
 from bespeak.simulate.loop import InProcess, run_loop
 from bespeak.simulate.truth import METRICS, Outcomes, Tally, Truth, people_rows, planted, truth_of
@@ -94,7 +94,12 @@ def simulate(
         summary = _write(world, out, policy, against, from_day or 0, faults)
     else:
         assert into is not None
-        summary = _visit(world, into, days // 2 if from_day is None else from_day, faults)
+        if fault or against or policy is not Shown.POPULAR:
+            raise InvalidInput(
+                "--fault, --policy and --against belong to files.",
+                hint="With --into the engine decides: leave them out.",
+            )
+        summary = _visit(world, into, days // 2 if from_day is None else from_day)
     if as_json:
         emit(summary)
     else:
@@ -150,28 +155,27 @@ def _write(
     return summary
 
 
-def _visit(world: World, into: Path, from_day: int, faults: Faults) -> dict[str, Any]:
+def _visit(world: World, into: Path, from_day: int) -> dict[str, Any]:
     """The closed loop: people visit a project in this process, in the world's own time."""
     clock = VirtualClock(world.start_ms)
     with Engine.open(find(into), clock=clock) as engine, bar("people visit") as told:
         engine.items.put(world.items())
-        source = next(
-            (name for name, one in engine.core.config.settings.sources.items() if one.kind == "server"), "import"
-        )
+        sources = engine.core.config.settings.sources
+        source = next((name for name, one in sources.items() if one.kind == "server"), "import")
+        # A project that measures its own launch spreads the people itself; two experiments would blur each other.
+        is_launched = PLACEMENT in engine.core.world.launches
         site = InProcess(engine, clock, source)
-        report = run_loop(world, site, from_day=from_day, faults=faults, told=told)
+        report = run_loop(world, site, share=1.0 if is_launched else 0.5, from_day=from_day, told=told)
     truth = truth_of(world, {"popular": world.popular, "oracle": world.oracle}, CONTROL, from_day=from_day)
-    summary = _summary(world, faults, truth, report.experiment, from_day)
+    summary = _summary(world, Faults(), truth, report.experiment, from_day)
     arm = report.experiment.arm(np.arange(len(world.people_truth)))
-    summary["experiment"] |= {
-        "treated": "engine",
-        "means": {
-            name: {metric: float(report.outcomes.values[metric][arm == number].mean()) for metric in METRICS}
-            for number, name in enumerate(Experiment.ARMS)
-            if (arm == number).any()
-        },
+    summary["experiment"]["means"] = {
+        name: {metric: float(report.outcomes.values[metric][arm == number].mean()) for metric in METRICS}
+        for number, name in enumerate(Experiment.ARMS)
+        if (arm == number).any()
     }
-    return summary | {"n_events": report.n_events, "n_decisions": report.n_decisions, "folder": str(into)}
+    made = {"n_events": report.n_events, "n_decisions": report.n_decisions, "is_launched": is_launched}
+    return summary | made | {"folder": str(into)}
 
 
 def _summary(
@@ -250,10 +254,12 @@ def _tell(summary: dict[str, Any]) -> None:
     if experiment is not None:
         n = experiment["n_people"]
         say(f"\nExperiment: {n['treated']:,} people treated, {n['control']:,} in the control.")
-    for name, means in (experiment or {}).get("means", {}).items():
-        shown = ", ".join(f"{means[metric]:.2f} {metric}" for metric in SHOWN_METRICS if means[metric])
-        say(f"{name}: {shown} per person")
-    say(
-        f"\nIn {summary['folder']}"
-        + (": events, items, users, people, truth.json" if "n_decisions" not in summary else "")
-    )
+        for name, means in experiment.get("means", {}).items():
+            shown = ", ".join(f"{means[metric]:.2f} {metric}" for metric in SHOWN_METRICS if means[metric])
+            say(f"{name}: {shown} per person")
+    if "n_decisions" not in summary:
+        say(f"\nIn {summary['folder']}: events, items, users and people as JSON lines, truth.json.")
+        return
+    say(f"\nThe engine made {summary['n_decisions']:,} decisions.")
+    if summary["is_launched"]:
+        say(f"What its own launch experiment says: bespeak report --project {summary['folder']}")

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from bespeak.engine import Engine
 from bespeak.engine.clock import VirtualClock
 from bespeak.errors import InvalidInput, StoreUnavailable, UnknownName
-from bespeak.simulate.behaviour import Faults
 from bespeak.simulate.choice import Visits
 from bespeak.simulate.events import PLACEMENT, Event, EventWriter
 from bespeak.simulate.identities import KINDS
@@ -230,7 +229,10 @@ class LoopReport:
     n_decisions: int
 
     def difference(self, metric: str) -> float:
-        """Mean of the treated less mean of the control: the estimate of an experiment, without its interval."""
+        """Mean of the treated less mean of the control: the estimate of an experiment, without its interval.
+
+        There must be people in both arms.
+        """
         values = self.outcomes.values[metric]
         arm = self.experiment.arm(np.arange(len(values)))
         return float(values[arm == 1].mean() - values[arm == 0].mean())
@@ -245,7 +247,6 @@ def run_loop(
     train_every_days: int = 0,
     days: int | None = None,
     mailing: Mailing = mail_everybody,
-    faults: Faults | None = None,
     told: Told | None = None,
 ) -> LoopReport:
     """Plays a world against an engine.
@@ -256,17 +257,15 @@ def run_loop(
     Args:
         world: the world; its items must be in the engine's catalogue.
         site: where the engine runs.
-        share: of the people who are treated.
+        share: of the people who are treated; 1 where the engine runs an experiment of its own.
         from_day: first day on which the engine decides.
         train_every_days: how often it trains again; 0 trains once, before it decides.
         days: stop after so many days; all of them unless given.
         mailing: who gets the newsletter.
-        faults: only `broken_assignment` acts here; the others belong to files of events.
         told: told how far it is.
     """
-    faults = faults or Faults()
     policy = SitePolicy(world, site)
-    experiment = world.experiment(policy, share=share, from_day=from_day, broken_assignment=faults.broken_assignment)
+    experiment = world.experiment(policy, share=share, from_day=from_day)
     writer, tally = EventWriter(world), Tally(world, from_day)
     n_days = world.n_days if days is None else min(days, world.n_days)
     n_events = 0

@@ -106,7 +106,7 @@ class Experiment:
         treated: what the treated see.
         control: what everybody else sees, and everybody before `from_day`.
         draws: the world's random numbers.
-        share: of the people who are treated.
+        share: of the people who are treated; 1 compares nothing, and tells nobody an arm.
         from_day: first day of the experiment; what people did before is their pre-period.
         moved: the fault `broken_assignment`: this share of the treated with a phone lands in the control.
         uses_phone: whether each person's main device is a phone, bool[n].
@@ -159,4 +159,4 @@ class Experiment:
             items[rows, :width], propensity[rows, :width] = slates.items, slates.propensity
             for row, decision_id in zip(rows, slates.decision_ids, strict=False):
                 decision_ids[row] = decision_id
-        return Slates(items, propensity, tuple(decision_ids), arm)
+        return Slates(items, propensity, tuple(decision_ids), arm if self._share < 1 else None)
