@@ -7,8 +7,8 @@ import pytest
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import create
-from bespeak.engine.views.report import build_report, sample_size
-from bespeak.errors import InvalidInput
+from bespeak.engine.views.report import build_report
+from bespeak.measure.planner import Plan
 
 NOW = 1_760_000_000_000
 DAY = 86_400_000
@@ -32,22 +32,6 @@ def event(user: str, name: str, n: int = 0, **more: object) -> dict[str, object]
     }
 
 
-@pytest.mark.parametrize(
-    ("rate", "other", "published"),
-    # Fleiss, Levin and Paik (2003), table A.4 without continuity correction, by the formula of its equation 4.14
-    [(0.5, 0.6, 388), (0.2, 0.3, 294), (0.1, 0.15, 686), (0.05, 0.1, 435)],
-)
-def test_sample_sizes_are_those_of_the_two_proportion_test(rate, other, published):
-    assert sample_size(rate, other / rate - 1) == published
-
-
-def test_a_smaller_lift_needs_more_visitors_and_impossible_rates_are_refused():
-    assert sample_size(0.02, 0.05) > sample_size(0.02, 0.1) > sample_size(0.02, 0.2)
-    for rate, lift in ((0.0, 0.1), (0.6, 1.0), (0.1, 0.0)):
-        with pytest.raises(InvalidInput):
-            sample_size(rate, lift)
-
-
 def test_an_empty_project_reports_zeros_and_an_assumed_rate(engine):
     report = build_report(engine.core)
     assert (report.n_events, report.n_people, report.first) == (0, 0, "")
@@ -64,7 +48,8 @@ def test_the_rate_is_of_people_who_may_be_measured(engine):
     report = build_report(engine.core)
     assert (report.lift.n_visitors, report.lift.n_converted, report.lift.is_assumed) == (20, 6, False)
     assert report.lift.rate == pytest.approx(0.3)
-    assert [need.per_group for need in report.lift.needs] == [sample_size(0.3, lift) for lift in (0.05, 0.1, 0.2)]
+    plan = Plan.of_rate(0.3, is_sequential=True)
+    assert [need.visitors for need in report.lift.needs] == [plan.units_needed(0.3 * lift) for lift in (0.05, 0.1, 0.2)]
 
 
 def test_what_came_in_and_went_out_is_counted(engine):

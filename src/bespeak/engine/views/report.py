@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,15 +14,13 @@ from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import feed
 from bespeak.engine.views.launches import LaunchReport, launch_reports
 from bespeak.engine.worlds import MODEL_SET, SetHeader
-from bespeak.errors import InvalidInput
+from bespeak.measure.planner import Plan, days_needed
 from bespeak.storage import log, people, records
 from bespeak.storage.base import Session
 from bespeak.storage.log import DAY_MS
 from bespeak.storage.rows import as_int
 
 LIFTS = (0.05, 0.10, 0.20)
-Z_975 = 1.959963984540054
-Z_80 = 0.8416212335729143
 WINDOW_DAYS = 28
 CONVERSION = "purchase"
 ASSUMED_RATE = 0.02
@@ -40,7 +37,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
-    """How many visitors show a lift of the conversion rate: 95 % confidence, 80 % power, two equal groups.
+    """How many visitors show a lift of the conversion rate: intervals of 95 % that hold at every look, 80 % power.
 
     Attributes:
         lift: relative: 0.1 is a rate that is 10 % higher.
@@ -138,37 +135,6 @@ def build_report(core: Core, progress: Callable[[int], None] | None = None) -> R
         )
 
 
-def sample_size(rate: float, lift: float, *, z_alpha: float = Z_975, z_power: float = Z_80) -> int:
-    """Returns how many visitors each of two equal groups needs to show a relative lift of a conversion rate.
-
-    With p1 = rate, p2 = rate * (1 + lift) and p their mean,
-
-        n = (z_alpha * sqrt(2 p (1 - p)) + z_power * sqrt(p1 (1 - p1) + p2 (1 - p2)))^2 / (p2 - p1)^2
-
-    rounded up: the two-sided test of two proportions, without continuity correction (Fleiss, Levin and Paik,
-    "Statistical Methods for Rates and Proportions", 3rd edition, equation 4.14).
-
-    Args:
-        rate: share that converts without the change, above 0 and below 1.
-        lift: relative difference, not 0; rate * (1 + lift) stays below 1.
-        z_alpha: normal quantile of the confidence, 95 % two-sided unless given.
-        z_power: normal quantile of the power, 80 % unless given.
-
-    Raises:
-        InvalidInput: rate or lift out of range.
-
-    Example:
-        >>> sample_size(0.5, 0.2), sample_size(0.02, 0.10)
-        (388, 80682)
-    """
-    other = rate * (1 + lift)
-    if not 0 < rate < 1 or not 0 < other < 1 or lift == 0:
-        raise InvalidInput("rate and lift must leave two different rates between 0 and 1.")
-    mean = (rate + other) / 2
-    root = z_alpha * math.sqrt(2 * mean * (1 - mean)) + z_power * math.sqrt(rate * (1 - rate) + other * (1 - other))
-    return math.ceil(root**2 / (other - rate) ** 2)
-
-
 def _lift_needs(core: Core, span: tuple[int, int] | None) -> LiftNeeds:
     n_visitors = n_converted = 0
     window_days = WINDOW_DAYS
@@ -180,9 +146,9 @@ def _lift_needs(core: Core, span: tuple[int, int] | None) -> LiftNeeds:
     needs = []
     for lift in LIFTS:
         if rate * (1 + lift) < 1:
-            each = sample_size(rate, lift)
-            days = math.ceil(2 * each * window_days / n_visitors) if n_visitors else None
-            needs.append(Need(lift=lift, per_group=each, visitors=2 * each, days=days))
+            visitors = Plan.of_rate(rate, is_sequential=True).units_needed(rate * lift)
+            days = days_needed(visitors, n_visitors / window_days) if n_visitors else None
+            needs.append(Need(lift=lift, per_group=-(-visitors // 2), visitors=visitors, days=days))
     return LiftNeeds(
         rate=rate,
         is_assumed=is_assumed,
@@ -220,11 +186,11 @@ def _sentences(rate: float, n_visitors: int, n_converted: int, window_days: int,
     if is_assumed:
         return [
             f"{said} That is no rate to plan with, so {rate:.1%} is assumed.",
-            "To show a lift of the conversion rate with 95 % confidence and 80 % power, two equal groups need:",
+            "A lift of that rate shows (95 % intervals that hold at every look, 80 % power) with two groups of:",
         ]
     return [
         said,
-        f"To show a lift of that rate ({rate:.2%}) with 95 % confidence and 80 % power, two equal groups need:",
+        f"A lift of that rate ({rate:.2%}) shows (95 % intervals that hold at every look, 80 % power) with two groups of:",
     ]
 
 
