@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bespeak.learn.intervals import difference_interval, holm, mean_interval, mean_intervals, sign_flip_p
+from bespeak.learn.intervals import difference_interval, mean_interval, mean_intervals, sign_flip_p
 
 
 def test_the_interval_is_that_of_the_normal_law_for_many_people() -> None:
@@ -83,12 +83,6 @@ def test_signs_of_few_people_can_prove_little() -> None:
     """Two people have four ways of signs; two of them are as far from zero as the one seen."""
     assert sign_flip_p(np.array([[0.5], [0.7]]), np.random.default_rng(0))[0] == pytest.approx(0.5, abs=0.02)
     assert sign_flip_p(np.zeros((0, 1)), np.random.default_rng(0)).tolist() == [1.0]
-
-
-def test_holm_raises_by_hand_and_never_lowers() -> None:
-    assert holm(np.array([0.01, 0.5, 0.02, 0.02])).tolist() == pytest.approx([0.04, 0.5, 0.06, 0.06])
-    assert holm(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
-    assert holm(np.zeros(0)).tolist() == []
 
 
 def test_people_asked_several_times_are_drawn_with_all_their_questions() -> None:

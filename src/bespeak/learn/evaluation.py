@@ -17,12 +17,13 @@ import numpy as np
 from bespeak.errors import MissingExtra
 from bespeak.learn.evaluation_groups import Group, activity_groups, item_groups
 from bespeak.learn.evaluation_result import ACCURACY, QUALITY, Difference, Evaluation, Role, Row
-from bespeak.learn.intervals import Interval, holm, mean_intervals, sign_flip_p
+from bespeak.learn.intervals import Interval, mean_intervals, sign_flip_p
 from bespeak.learn.leaderboard import Progress, Stopwatch, best_items, blocks
 from bespeak.learn.list_figures import ItemFacts, ListFigures, list_figures, members
 from bespeak.learn.metrics import ranking_figures
 from bespeak.learn.report import described
 from bespeak.learn.splits import Split
+from bespeak.measure.multiplicity import holm
 from bespeak.models.base import History, Interactions, ItemContent, Model
 from bespeak.models.blend import made_of
 from bespeak.models.interactions import Bools, Float64s, Int32s
@@ -263,7 +264,7 @@ def _differences(columns: Float64s, seed: int, name: str = "ndcg") -> list[Diffe
     intervals = mean_intervals(columns, np.random.default_rng(seed))
     p = sign_flip_p(columns, np.random.default_rng(seed))
     return [
-        Difference(interval, float(one), float(raised), _verdict(name, interval.mean, float(raised)))
+        Difference(interval, float(one), raised, _verdict(name, interval.mean, raised))
         for interval, one, raised in zip(intervals, p, holm(p), strict=True)
     ]
 

@@ -165,18 +165,3 @@ def sign_flip_p(differences: Float64s, rng: np.random.Generator, *, draws: int =
         signs = 2.0 * rng.integers(0, 2, size=(min(step, draws - at), n), dtype=np.int8) - 1.0
         as_far += (np.abs(signs @ differences) >= seen).sum(axis=0)
     return np.asarray((as_far + 1) / (draws + 1), np.float64)
-
-
-def holm(p_values: Float64s) -> Float64s:
-    """float64[m]: p-values raised for having looked m times, in the order given. Holm (1979).
-
-    Example:
-        >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
-        [0.03, 0.06, 0.06]
-    """
-    m = len(p_values)
-    order = np.argsort(p_values, kind="stable")
-    raised = np.minimum(np.maximum.accumulate(p_values[order] * (m - np.arange(m))), 1)
-    adjusted = np.empty(m)
-    adjusted[order] = raised
-    return adjusted

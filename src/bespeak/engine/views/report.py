@@ -186,11 +186,11 @@ def _sentences(rate: float, n_visitors: int, n_converted: int, window_days: int,
     if is_assumed:
         return [
             f"{said} That is no rate to plan with, so {rate:.1%} is assumed.",
-            "A lift of that rate shows (95 % intervals that hold at every look, 80 % power) with two groups of:",
+            "A lift of that rate shows (95 % intervals that hold at every look, 80 % power) with groups of:",
         ]
     return [
         said,
-        f"A lift of that rate ({rate:.2%}) shows (95 % intervals that hold at every look, 80 % power) with two groups of:",
+        f"A lift of that rate, {rate:.2%}, shows (95 % intervals that hold at every look, 80 % power) with groups of:",
     ]
 
 
