@@ -22,7 +22,6 @@ _SECOND = np.uint64(0x94D049BB133111EB)
 class Purpose(IntEnum):
     """What a draw is for; the second word of every key. New ones go to the end, or every world changes."""
 
-    STOCK = auto()
     PERSON = auto()
     TASTE = auto()
     DEVICE = auto()
