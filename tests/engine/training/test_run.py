@@ -70,3 +70,22 @@ def test_one_training_at_a_time_until_its_lease_ends(engine):
     assert run.status().state == "failed"
     assert run.start("test")
     ended(run)
+
+
+def test_a_running_training_says_how_long_it_goes_on(engine):
+    run = TrainingRun(engine.core, engine.models)
+    said_ms = START_MS + 60_000  # a quarter was done after a minute: three more to come
+    with engine.core.store.write() as tx:
+        held = records.job(tx, JOB)
+        lease = START_MS + LEASE_MS
+        cursor = msgspec.json.encode({"share": 0.25, "said_ms": said_ms}).decode()
+        running = msgspec.structs.replace(
+            held, state="running", lease_until_ms=lease, started_ms=START_MS, cursor=cursor, note="fitting"
+        )
+        records.put_job(tx, running)
+    engine.core.clock.advance(60_000)
+    assert run.status().left == "about 3 min left"
+    engine.core.clock.advance(60_000)
+    assert run.status().left == "about 2 min left"
+    engine.core.clock.advance(300_000)
+    assert run.status().left == "less than a minute left"
