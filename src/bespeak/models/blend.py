@@ -114,10 +114,6 @@ class Blend(Model):
         """See `Model.leading_trait`: the answer of the first member that has one."""
         return next((found for member in self.fitted_members if (found := member.leading_trait(traits, item))), None)
 
-    def leading_trait(self, traits: Traits, item: int) -> tuple[str, str] | None:
-        """See `Model.leading_trait`: the answer of the first member that has one."""
-        return next((found for member in self.fitted_members if (found := member.leading_trait(traits, item))), None)
-
     def forget(self, user_ids: Iterable[str]) -> Self:
         """See `Model.forget`: no member holds these people any more."""
         gone = frozenset(user_ids)
