@@ -255,7 +255,7 @@ def _send(said: str) -> None:
 
 def _tokens(said: str) -> None:
     assert '"mode":"profiled"' in said
-    assert '"u0003"' in said
+    assert '"u0002"' in said
 
 
 def _own(said: str) -> None:
