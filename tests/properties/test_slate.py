@@ -1,31 +1,49 @@
-"""Whatever the candidates and the constraints: no constraint is ever violated."""
+"""Whatever the candidates and the constraints: no constraint is ever violated, and propensities are probabilities."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bespeak.decide.slate import Cap, Choice, Constraints, build
+from bespeak.decide.exploration import Exploration, numbers_of
+from bespeak.decide.slate import Cap, Choice, Constraints, Diversity, Pin, Values, build
 
 SIZES = st.integers(0, 30)
+EXPLORATIONS = st.tuples(st.floats(0.001, 1), st.sampled_from([0.0, 0.01, 1.0, 100.0]))
+
+
+def scores_of(n: int) -> st.SearchStrategy[np.ndarray]:
+    return arrays(np.float64, n, elements=st.floats(-5, 5, allow_nan=False).map(lambda x: round(x, 1)))
 
 
 @st.composite
 def problems(draw: st.DrawFn) -> tuple[np.ndarray, int, Constraints]:
     n = draw(SIZES)
-    scores = draw(arrays(np.float64, n, elements=st.floats(-5, 5, allow_nan=False).map(lambda x: round(x, 1))))
     groups = draw(st.none() | arrays(np.int32, n, elements=st.integers(0, 6)))
     caps = []
     for place in range(draw(st.integers(0, 2))):
         width, n_values = draw(st.integers(1, 3)), draw(st.integers(1, 5))
         codes = draw(arrays(np.int32, (n, width), elements=st.integers(0, n_values)))
-        caps.append(Cap(f"c{place}", draw(st.integers(1, 4)), codes, n_values))
+        caps.append(Cap(f"c{place}", draw(st.integers(1, 4)), Values(codes, n_values)))
     least = draw(st.none() | st.floats(-5, 5))
-    return scores, draw(st.integers(1, 20)), Constraints(groups, tuple(caps), least)
+    return draw(scores_of(n)), draw(st.integers(1, 20)), Constraints(groups, tuple(caps), least)
+
+
+@st.composite
+def pinned_problems(draw: st.DrawFn) -> tuple[np.ndarray, int, Constraints]:
+    scores, count, constraints = draw(problems())
+    positions = draw(st.lists(st.integers(1, 22), max_size=4, unique=True))
+    masks = st.lists(st.booleans(), min_size=len(scores), max_size=len(scores)).map(lambda m: np.array(m, np.bool_))
+    singles = st.integers(0, max(len(scores) - 1, 0)).map(lambda row: np.arange(len(scores)) == row)
+    pins = tuple(Pin(position, draw(masks | singles)) for position in positions)
+    codes = draw(arrays(np.int32, (len(scores), 2), elements=st.integers(0, 3)))
+    diversity = draw(st.none() | st.floats(0, 1).map(lambda strength: Diversity(strength, (Values(codes, 3),))))
+    return scores, count, replace(constraints, pins=pins, diversity=diversity)
 
 
 def fits(placed: list[int], candidate: int, scores: np.ndarray, constraints: Constraints) -> bool:
@@ -36,7 +54,8 @@ def fits(placed: list[int], candidate: int, scores: np.ndarray, constraints: Con
     if constraints.groups is not None and len({int(constraints.groups[i]) for i in slate}) < len(slate):
         return False
     for cap in constraints.caps:
-        held = Counter(code for i in slate for code in set(cap.codes[i].tolist()) if code < cap.n_values)
+        table = cap.values.codes.tolist()
+        held = Counter(code for i in slate for code in set(table[i]) if code < cap.values.n_values)
         if max(held.values(), default=0) > cap.limit:
             return False
     return True
@@ -76,3 +95,64 @@ def test_a_chooser_that_samples_sees_only_what_is_allowed(
     slate = build(scores, count, constraints, sample)
     assert [choice.candidate for choice in slate.chosen] == placed
     assert sum(slate.removed.values()) + len(placed) <= len(scores)
+
+
+@given(pinned_problems(), EXPLORATIONS, st.text(max_size=5))
+def test_no_pin_no_diversity_and_no_draw_ever_breaks_a_constraint(
+    problem: tuple[np.ndarray, int, Constraints], exploration: tuple[float, float], decision_id: str
+) -> None:
+    scores, count, constraints = problem
+    slate = build(scores, count, constraints, Exploration(*exploration).chooser(numbers_of(1, "p", decision_id, count)))
+    placed = [choice.candidate for choice in slate.chosen]
+    for place, candidate in enumerate(placed):
+        assert fits(placed[:place], candidate, scores, constraints)
+    assert all(0 < choice.propensity <= 1 + 1e-12 for choice in slate.chosen)
+    if len(placed) < count:
+        assert not any(fits(placed, i, scores, constraints) for i in range(len(scores)))
+
+
+@given(pinned_problems(), EXPLORATIONS, st.text(max_size=5))
+def test_a_pin_holds_unless_nothing_it_is_kept_for_may_stand_there(
+    problem: tuple[np.ndarray, int, Constraints], exploration: tuple[float, float], decision_id: str
+) -> None:
+    scores, count, constraints = problem
+    slate = build(scores, count, constraints, Exploration(*exploration).chooser(numbers_of(1, "p", decision_id, count)))
+    placed = [choice.candidate for choice in slate.chosen]
+    holding = {pin.position for pin in constraints.pins if pin.position <= count} - set(slate.unmet)
+    for pin in constraints.pins:
+        if pin.position in holding:
+            assert pin.allowed[placed[pin.position - 1]]
+        elif pin.position <= len(placed):
+            others = [i for place, i in enumerate(placed) if place != pin.position - 1]
+            # Each collides with what stands before, or with what is kept for a later position.
+            assert not any(fits(others, i, scores, constraints) for i in np.flatnonzero(pin.allowed).tolist())
+
+
+@given(SIZES.filter(bool).flatmap(lambda n: st.tuples(scores_of(n), arrays(np.bool_, n), arrays(np.bool_, n))),
+       EXPLORATIONS, st.booleans())  # fmt: skip
+def test_the_propensities_of_all_that_may_stand_there_add_up_to_one(
+    problem: tuple[np.ndarray, np.ndarray, np.ndarray], exploration: tuple[float, float], tries_some: bool
+) -> None:
+    scores, is_open, may_try = problem
+    is_open[0] = True
+    chances = Exploration(*exploration, may_try if tries_some else None).probabilities(scores, is_open)
+    assert abs(chances.sum() - 1) < 1e-12
+    assert not chances[~is_open].any()
+    sure = is_open & may_try if tries_some else is_open
+    assert (chances[sure] >= exploration[0] / np.count_nonzero(is_open) * (1 - 1e-12)).all()
+
+
+@given(scores_of(12), arrays(np.int32, (12, 1), elements=st.integers(0, 2)))
+def test_full_diversity_repeats_a_value_only_when_every_value_was_shown(scores: np.ndarray, codes: np.ndarray) -> None:
+    constraints = Constraints(diversity=Diversity(1.0, (Values(codes, 3),)))
+    shown = [int(codes[choice.candidate, 0]) for choice in build(scores, 12, constraints).chosen]
+    n_values = len(set(shown))
+    assert len(set(shown[:n_values])) == n_values
+
+
+@given(problems())
+def test_no_diversity_changes_nothing(problem: tuple[np.ndarray, int, Constraints]) -> None:
+    scores, count, constraints = problem
+    values = Values(np.zeros((len(scores), 1), np.int32), 1)
+    diverse = replace(constraints, diversity=Diversity(0.0, (values,)))
+    assert build(scores, count, diverse).chosen == build(scores, count, constraints).chosen

@@ -8,29 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TypeAlias
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from bespeak.catalogue.snapshot import FacetColumn
+from bespeak.catalogue.counters import DAY_MS
 from bespeak.decide.candidates import Candidates, first_eligible, gather
+from bespeak.decide.constraints import constraints_of, pinned, with_pinned
 from bespeak.decide.explain import Explainer
+from bespeak.decide.exploration import Exploration, numbers_of
 from bespeak.decide.features import FeatureMatrix, compute
 from bespeak.decide.launch import Assigned
 from bespeak.decide.person import PersonView
-from bespeak.decide.placements import Placement
 from bespeak.decide.request import DecideRequest, context_record
 from bespeak.decide.score import Scored, linear
 from bespeak.decide.situation import Situation
-from bespeak.decide.slate import Cap, Choice, Chooser, Constraints, Slate, best, build
+from bespeak.decide.slate import Choice, Chooser, Slate, best, build
 from bespeak.decide.world import World
-from bespeak.rules.columns import TextColumn, TextsColumn
 from bespeak.signals.decisions import Decision, Mode, Reason, ShownItem
-
-Int32s: TypeAlias = npt.NDArray[np.int32]
 
 MAX_KEPT_CANDIDATES = 200
 UNKNOWN_PERSON = "Nothing is known about this person yet: what is popular, rising and new is shown."
@@ -38,6 +33,7 @@ TRAITS_ALONE = "Of this person only what they told of themselves is known, nothi
 NOT_PROFILED = "Personalization is not allowed for this person: nothing about them was read."
 IN_CONTROL = "Part of an experiment: nothing about this person was read, to learn what personalization is worth."
 SHORT_SLATE = "Fewer items than asked for may be shown."
+UNMET_PIN = "At position {} stands nothing that it is kept for: none of it may be shown there."
 
 
 def decide(
@@ -46,8 +42,9 @@ def decide(
     world: World,
     now_ms: int,
     decision_id: str,
-    choose: Chooser = best,
     assigned: Assigned | None = None,
+    *,
+    explores: bool = False,
 ) -> Decision:
     """Makes one decision.
 
@@ -56,9 +53,10 @@ def decide(
         person: who it is for; None when nobody is recognised.
         world: the snapshot to decide with.
         now_ms: the moment.
-        decision_id: of the record.
-        choose: takes each position; the default takes the best.
-        assigned: the experiment that the person takes part in; its control reads nothing about them.
+        decision_id: of the record; the same id repeats its draw.
+        assigned: the experiment that the person takes part in; its control reads nothing about them and is the best
+            slate of that kind, so it never explores.
+        explores: whether positions are drawn where the placement says so; else all are taken by the score.
 
     Returns:
         The complete record. `duration_us` is left at 0: the caller has the clock.
@@ -69,7 +67,8 @@ def decide(
         InvalidInput: another value of the request is out of bounds.
     """
     is_control = assigned is not None and assigned.is_control
-    ranked = rank(request, None if is_control else person, world, now_ms, choose)
+    draw = decision_id if explores and not is_control else ""
+    ranked = rank(request, None if is_control else person, world, now_ms, draw)
     situation, candidates, scored, slate = ranked.situation, ranked.candidates, ranked.scored, ranked.slate
     chosen = [choice.candidate for choice in slate.chosen]
     limit = None if request.explain else situation.placement.n_reasons
@@ -101,19 +100,35 @@ class Ranked:
         ]
 
 
-def rank(
-    request: DecideRequest, person: PersonView | None, world: World, now_ms: int, choose: Chooser = best
-) -> Ranked:
-    """The slate of a decision without its reasons and its record; arguments and errors as `decide`."""
+def rank(request: DecideRequest, person: PersonView | None, world: World, now_ms: int, draw: str = "") -> Ranked:
+    """The slate of a decision without its reasons and its record; arguments and errors as `decide`.
+
+    Args:
+        draw: the decision that positions are drawn for where the placement explores; "" takes the best.
+    """
     placement = world.placement(request.checked().placement)
     mode = mode_of(person)
     known_person = person if mode != "non_profiled" else None
     situation = Situation.of(request, placement, known_person, world, now_ms, mode)
-    candidates = gather(situation)
+    pins = pinned(situation)
+    candidates = with_pinned(gather(situation), pins, world)
     matrix = compute(situation, candidates.rows)
     scored = linear(matrix.values, world.weights.of(matrix.names, world.models.best, placement.weights))
-    constraints = constraints_of(placement, world, candidates.rows)
+    constraints = constraints_of(situation, candidates.rows, pins)
+    choose = _drawn(situation, candidates, draw) if draw and placement.explore else best
     return Ranked(situation, candidates, matrix, scored, build(scored.scores, situation.count, constraints, choose))
+
+
+def _drawn(situation: Situation, candidates: Candidates, draw: str) -> Chooser:
+    """Whoever refused profiling gets the same as everybody who did, so nothing is tried on them."""
+    if situation.mode == "non_profiled":
+        return best
+    placement, world, may_try = situation.placement, situation.world, None
+    if placement.explore_new_days is not None:
+        oldest_ms = situation.now_ms - int(placement.explore_new_days * DAY_MS)
+        may_try = world.catalogue.born_ms[candidates.rows] > max(oldest_ms, 0)
+    numbers = numbers_of(world.seed, situation.request.placement, draw, situation.count)
+    return Exploration(placement.explore, placement.temperature, may_try).chooser(numbers)
 
 
 def fallback(
@@ -128,20 +143,22 @@ def fallback(
     """
     placement = world.placement(request.checked().placement)
     situation = Situation.of(request, placement, None, world, now_ms, "fallback")
-    rows = np.sort(first_eligible(world.counters.by_popularity, situation.eligible, 10 * situation.count))
+    popular = np.sort(first_eligible(world.counters.by_popularity, situation.eligible, 10 * situation.count))
+    pins = pinned(situation)
+    candidates = with_pinned(Candidates(popular, np.ones(len(popular), np.int64), ("popular",)), pins, world)
+    rows = candidates.rows
     popularity = world.counters.popularity[rows]
-    slate = build(popularity, situation.count, constraints_of(placement, world, rows))
+    slate = build(popularity, situation.count, constraints_of(situation, rows, pins))
     shown = tuple(
         ShownItem(
             item_id=world.catalogue.item_ids[rows[choice.candidate]],
             position=position,
             score=float(popularity[choice.candidate]),
-            sources=("popular",),
+            sources=candidates.sources_of(choice.candidate),
             reasons=(_popular_reason(float(popularity[choice.candidate])),),
         )
         for position, choice in enumerate(slate.chosen, 1)
     )
-    candidates = Candidates(rows, np.ones(len(rows), np.int64), ("popular",))
     scored = linear(popularity[:, None], np.ones(1))
     decision = _record(situation, decision_id, shown, None, candidates, scored, slate)
     notes = (*decision.notes, note) if note else decision.notes
@@ -158,32 +175,6 @@ def mode_of(person: PersonView | None) -> Mode:
     if not person.can_personalize:
         return "non_profiled"
     return "anonymous" if person.is_unknown and not person.is_identified else "profiled"
-
-
-def constraints_of(placement: Placement, world: World, rows: Int32s) -> Constraints:
-    """The placement's constraints over these candidates. A cap on an attribute that no item has never bites."""
-    caps = tuple(
-        Cap(name, limit, column.codes[rows], len(column.vocabulary))
-        for name, limit in placement.caps.items()
-        if (column := _values_of(name, world)) is not None
-    )
-    groups = world.catalogue.groups[rows] if placement.one_per_group else None
-    return Constraints(groups, caps, placement.min_score)
-
-
-def _values_of(name: str, world: World) -> FacetColumn | None:
-    facet = world.catalogue.facets.get(name)
-    if facet is not None:
-        return facet
-    column = world.catalogue.columns.get(name)
-    if isinstance(column, TextColumn):
-        codes = np.where(column.codes < 0, len(column.vocabulary), column.codes).astype(np.int32)
-        return FacetColumn(codes[:, None], tuple(column.vocabulary), column.code_of)
-    if isinstance(column, TextsColumn):
-        ends = column.indptr.tolist()
-        rows = [column.codes[start:end].tolist() for start, end in pairwise(ends)]
-        return FacetColumn.from_values([[column.vocabulary[code] for code in row] for row in rows])
-    return None
 
 
 def _shown(
@@ -234,7 +225,7 @@ def _record(
         query=request.query,
         filter=request.filter,
         purposes=person.purposes if person is not None else 0,
-        notes=_notes(situation, len(shown)),
+        notes=_notes(situation, slate),
     )
 
 
@@ -257,7 +248,7 @@ def _others(candidates: Candidates, scored: Scored, slate: Slate, world: World) 
     )
 
 
-def _notes(situation: Situation, n_shown: int) -> tuple[str, ...]:
+def _notes(situation: Situation, slate: Slate) -> tuple[str, ...]:
     notes = list(situation.notes)
     person = situation.person
     if situation.mode == "non_profiled":
@@ -266,8 +257,9 @@ def _notes(situation: Situation, n_shown: int) -> tuple[str, ...]:
         notes.append(UNKNOWN_PERSON)
     elif person is not None and situation.mode != "fallback" and not person.has_acted:
         notes.append(TRAITS_ALONE)
-    if n_shown < situation.count:
+    if len(slate.chosen) < situation.count:
         notes.append(SHORT_SLATE)
+    notes += [UNMET_PIN.format(position) for position in slate.unmet]
     return tuple(notes)
 
 

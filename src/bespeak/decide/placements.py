@@ -45,6 +45,20 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     weight: Annotated[float, Meta(gt=0)] = 1.0
 
 
+class PinSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One position that is kept for an item, or for the items that a filter lets pass.
+
+    Attributes:
+        position: from 1; it is left out where fewer items are asked for.
+        item: id of the item.
+        filter: an expression of the rule language; of the items that fulfil it the best stands there.
+    """
+
+    position: Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+    item: str = ""
+    filter: str = ""
+
+
 class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One place where a decision is shown.
 
@@ -62,6 +76,15 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         market: market for price and availability unless the request names one.
         facets: facets that affinities are scored on; empty means all.
         min_score: items that score less are left out.
+        pins: positions kept for items. A pin never breaks another rule: an item that may not be shown leaves its
+            position to the others.
+        diversity: how much less an item counts that is like those before it: 0 orders by score alone, 1 goes by
+            unlikeness alone after the first. Likeness is the share of facets with a common value.
+        explore: share of each position's probability that is spread evenly over all candidates that may stand there, so
+            that what is never shown can be learned of; 0 always shows the best.
+        temperature: of what is left of the probability, in units of the score: 0 gives it to the best, more lets scores
+            that are as close as this take turns. Needs `explore`.
+        explore_new_days: spreads `explore` only over items younger than this. Needs `explore`.
         needs_item: the placement is about one item: the request's, else the person's latest.
         needs_match: only items that match the request's query.
         n_reasons: reasons given for an item when the request does not ask for all.
@@ -83,6 +106,11 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     market: str = "default"
     facets: tuple[str, ...] = ()
     min_score: float | None = None
+    pins: tuple[PinSettings, ...] = ()
+    diversity: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    explore: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    temperature: Annotated[float, Meta(ge=0)] = 0.0
+    explore_new_days: Annotated[float, Meta(gt=0)] | None = None
     needs_item: bool = False
     needs_match: bool = False
     n_reasons: Annotated[int, Meta(ge=0, le=20)] = 3
@@ -173,10 +201,35 @@ def _placement(name: str, section: dict[str, Any]) -> Placement:
         placement = msgspec.convert({**msgspec.to_builtins(base), **own, "name": name}, Placement)
     except (msgspec.ValidationError, TypeError) as error:
         raise ConfigError(f"{error}.", key=key, hint="See `bespeak init` for every setting with its unit.") from None
+    _check_sources(placement, key)
+    _check_pins(placement, key)
+    if not placement.explore:
+        for setting in ("temperature", "explore_new_days"):
+            if getattr(placement, setting):
+                hint = "Set `explore` above 0, or leave this out."
+                raise ConfigError("it says how to explore, but `explore` is 0.", key=f"{key}.{setting}", hint=hint)
+    return placement
+
+
+def _check_sources(placement: Placement, key: str) -> None:
     for source in placement.sources:
         if source.name not in (*SOURCE_NAMES, "match") and not source.name.startswith("model."):
             names = ", ".join(SOURCE_NAMES)
             raise ConfigError(
                 f"there is no source '{source.name}'.", key=f"{key}.sources", hint=f"Known: {names}, model.NAME."
             )
-    return placement
+
+
+def _check_pins(placement: Placement, key: str) -> None:
+    for place, pin in enumerate(placement.pins):
+        if bool(pin.item) == bool(pin.filter):
+            raise ConfigError(
+                f"the pin at position {pin.position} needs an item or a filter, and not both.",
+                key=f"{key}.pins",
+                hint='Write { position = 1, item = "p0001" }.',
+            )
+        for other in placement.pins[:place]:
+            if other.position == pin.position:
+                raise ConfigError(f"position {pin.position} is pinned twice.", key=f"{key}.pins", hint="Keep one.")
+            if pin.item and other.item == pin.item:
+                raise ConfigError(f"'{pin.item}' is pinned twice.", key=f"{key}.pins", hint="Keep one.")

@@ -46,6 +46,7 @@ class World:
         config_version: of the configuration.
         locale: language of titles where a request names none.
         launches: placement -> the experiment that tells what personalizing it is worth.
+        seed: of the project, for placements that explore.
 
     Raises:
         ValueError: counters, text index or models were made for a catalogue of another size.
@@ -63,6 +64,7 @@ class World:
     config_version: int = 0
     locale: str = ""
     launches: Mapping[str, Experiment] = field(default_factory=dict)
+    seed: int = 0
     _popular: dict[str, tuple[Int32s, Int64s]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:

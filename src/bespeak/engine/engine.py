@@ -192,7 +192,7 @@ class Engine:
             exclude: ids never to show.
             explain: give every term of each score as a reason.
             decision_id: repeat an earlier draw; a new decision draws anew.
-            is_preview: show what personalization would show, outside of every experiment.
+            is_preview: show what personalization would show, outside of every experiment and without exploring.
 
         Raises:
             UnknownName: there is no such placement.
@@ -226,8 +226,8 @@ class Engine:
     ) -> Slate:
         """Decides for the first of `ids` that is known, and queues the record for the log.
 
-        A preview takes part in no experiment. A store that cannot be read gives the fallback slate; a log that is full
-        drops the record, never the answer.
+        A preview takes part in no experiment and explores nothing. A store that cannot be read gives the fallback
+        slate; a log that is full drops the record, never the answer.
         """
         self.core.refresh_when_due()
         world = self.core.world
@@ -239,7 +239,7 @@ class Engine:
             assigned = None if is_preview else self.experiments.assigned(world, request, person, ids)
         except StoreUnavailable:
             return self.fallback(request, "the store cannot be reached")
-        decision = decide(request, person, world, now_ms, name, assigned=assigned)
+        decision = decide(request, person, world, now_ms, name, assigned, explores=not is_preview)
         duration_us = (time.perf_counter_ns() - started) // 1000
         decision = msgspec.structs.replace(decision, duration_us=duration_us)
         self._log(decision)

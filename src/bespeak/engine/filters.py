@@ -19,7 +19,7 @@ _FIXED = CatalogueSnapshot.empty().schema
 
 
 def check_filters(placements: Mapping[str, Placement], catalogue: CatalogueSnapshot | None = None) -> None:
-    """Returns when every placement's filter can be read.
+    """Returns when every placement's filter, and that of each of its pins, can be read.
 
     Args:
         catalogue: the items, where they are known; one that nobody has written any item to says nothing.
@@ -29,13 +29,16 @@ def check_filters(placements: Mapping[str, Placement], catalogue: CatalogueSnaps
     """
     is_known = catalogue is not None and any(not item.is_stub for item in catalogue.items)
     for name, placement in placements.items():
-        if not placement.filter:
-            continue
-        try:
-            if is_known:
-                assert catalogue is not None
-                parse(placement.filter, catalogue.schema)
-            else:
-                unknown_columns(placement.filter, _FIXED)
-        except RuleError as error:
-            raise ConfigError(error.message, key=f"placements.{name}.filter", hint=error.hint) from None
+        filters = {"filter": placement.filter}
+        filters |= {f"pins[{place}].filter": pin.filter for place, pin in enumerate(placement.pins)}
+        for key, text in filters.items():
+            if not text:
+                continue
+            try:
+                if is_known:
+                    assert catalogue is not None
+                    parse(text, catalogue.schema)
+                else:
+                    unknown_columns(text, _FIXED)
+            except RuleError as error:
+                raise ConfigError(error.message, key=f"placements.{name}.{key}", hint=error.hint) from None

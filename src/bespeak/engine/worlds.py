@@ -6,6 +6,7 @@ changed is told by the version counters of the store: one cheap read.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -28,6 +29,8 @@ from bespeak.storage import items as item_rows
 from bespeak.storage import records
 from bespeak.storage.base import Session, Store
 from bespeak.storage.blobs import Blobs
+
+_log = logging.getLogger("bespeak.engine")
 
 COUNTER_DAYS = 60
 COUNTERS_EVERY_MS = 60_000
@@ -112,8 +115,8 @@ class WorldKeeper:
             purposes=config.purposes,
             config_version=config_version,
             locale=config.settings.project.locale,
+            seed=config.settings.project.seed,
         )
-        self._seed = config.settings.project.seed
         self._launch(())
 
     @property
@@ -177,7 +180,7 @@ class WorldKeeper:
         running = {
             name: experiment
             for name, placement in self._world.placements.items()
-            if (experiment := launch_of(placement, self._seed, is_decided=name in decided)) is not None
+            if (experiment := launch_of(placement, self._world.seed, is_decided=name in decided)) is not None
         }
         self._world = replace(self._world, launches=running)
 
@@ -198,6 +201,7 @@ class WorldKeeper:
                 load_model(self._blobs, m.blob_key, current[0].version, is_best=m.is_best) for m in header.models
             )
             self._loaded, self._lending = loaded, load_lending(self._blobs, current[0].blob_key, loaded)
-        except (BespeakError, OSError):
+        except (BespeakError, OSError) as error:
+            _log.warning("the trained set %d cannot be loaded and is left out: %s", current[0].version, error)
             return
         self._models_version = current[0].version
