@@ -167,3 +167,19 @@ def test_the_collector_is_as_it_was_after_an_import(engine, events_file):
     before = gc.get_threshold()
     import_file(engine.core, open_file(engine.core, events_file, "events", mapping=MAP))
     assert gc.get_threshold() == before
+
+
+def test_items_of_a_json_file_bring_their_parts_as_the_api_takes_them(engine, tmp_path):
+    path = tmp_path / "items.jsonl"
+    path.write_text(
+        '{"id": "a1", "title": "Lamp", "attributes": {"category": "light", "tags": ["x", "y"]}, "colour": "red",'
+        ' "markets": {"default": {"price": 1999, "currency": "EUR"}}, "texts": {"de": {"title": "Lampe"}}}\n'
+        '{"id": "a2", "title": "Pan", "attributes": {"category": {"deep": 1}}}\n'
+        '{"id": "a3", "title": "Pot", "attributes": {}}\n'
+    )
+    report = import_file(engine.core, open_file(engine.core, path, "items"))
+    assert (report.accepted, report.rejected) == (2, 1)
+    lamp = engine.items.get(["a1"])["a1"]
+    assert lamp.attributes == {"category": "light", "tags": ["x", "y"], "colour": "red"}
+    assert lamp.markets["default"].price == 1999
+    assert lamp.texts["de"]["title"] == "Lampe"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bespeak.engine.checks import run_checks
 from bespeak.engine.core import REFRESH_EVERY_MS
 from bespeak.engine.worlds import MODEL_SET
 from bespeak.storage import records
@@ -53,7 +56,9 @@ def test_models_trained_elsewhere_are_taken_over(make, clock):
     assert second.core.world.models.best is not None
 
 
-@pytest.mark.parametrize("damage", ["truncated array", "no header", "header of something else", "folder gone"])
+@pytest.mark.parametrize(
+    "damage", ["truncated array", "no header", "header of something else", "array renamed", "folder gone"]
+)
 def test_a_broken_artefact_leaves_the_old_models_in_place(make, clock, damage):
     engine = make()
     old = train(engine)
@@ -70,6 +75,8 @@ def test_a_broken_artefact_leaves_the_old_models_in_place(make, clock, damage):
                 file.write_bytes(file.read_bytes()[:40])
         elif damage == "no header":
             (target / "header.json").unlink()
+        elif damage == "array renamed":
+            _rename_an_array(target)
         elif damage == "header of something else":
             (target / "header.json").write_text('{"a": 1}')
         else:
@@ -86,6 +93,19 @@ def test_a_broken_artefact_leaves_the_old_models_in_place(make, clock, damage):
     assert engine.core.runtime.keeper.models_version == old
     assert engine.core.world.models.best is best or engine.core.world.models.best == best
     assert engine.decide("home").decision.mode == "anonymous"
+    (age,) = [found for found in run_checks(engine.core) if found.name == "model age"]
+    assert age.status == "FAIL"
+    assert "cannot be loaded" in age.message
+
+
+def _rename_an_array(folder: Path) -> None:
+    """As if another release had stored the model: an array bears another name."""
+    path = folder / "header.json"
+    header = json.loads(path.read_text())
+    for name in [name for name in header["arrays"] if name.endswith("data")][:1]:
+        header["arrays"][header["arrays"].index(name)] = f"old_{name}"
+        (folder / f"{name}.npy").rename(folder / f"old_{name}.npy")
+    path.write_text(json.dumps(header))
 
 
 def test_a_decision_pins_the_versions_it_was_made_with(engine):

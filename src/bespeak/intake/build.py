@@ -190,6 +190,9 @@ class ItemBuilder:
         "published_at": "publishedAt",
         "expires_at": "expiresAt",
     }
+    _NESTED = ("attributes", "markets", "texts", "creatives")
+    """Columns whose JSON objects and lists are parts of an item as `PUT /api/items` takes them."""
+
     _ATTRIBUTES: Mapping[str, str] = {name: name for name in ("category", "brand", "genre", "tags")}
 
     def __init__(self, columns: tuple[str, ...], shape: RowShape) -> None:
@@ -200,6 +203,7 @@ class ItemBuilder:
         self._available = found.place("available")
         self._fields = [(name, found.place(field)) for field, name in self._FIELDS.items() if found.place(field) >= 0]
         self._attributes = found.mapped(self._ATTRIBUTES, ()) + found.rest
+        self._nested = [(name, columns.index(name)) for name in self._NESTED if name in columns]
         constants = shape.mapping.constants
         self._constants = {self._FIELDS[f]: value for f, value in constants.items() if f in self._FIELDS}
         self._constant_attributes = {f: value for f, value in constants.items() if f in self._ATTRIBUTES}
@@ -243,7 +247,12 @@ class ItemBuilder:
                 value = convert(value)
                 if value is not None:
                     attributes[name] = value
-        record["attributes"] = attributes
+        for name, place in self._nested:
+            if isinstance(row[place], dict | list):
+                attributes.pop(name, None)
+                record[name] = row[place]
+        given = record.get("attributes")
+        record["attributes"] = {**given, **attributes} if isinstance(given, dict) else given or attributes
         return record
 
 

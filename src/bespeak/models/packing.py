@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from bespeak.errors import InvalidInput
 from bespeak.models.interactions import Csr
 
 
@@ -43,6 +44,12 @@ def pack_csr(prefix: str, matrix: Csr) -> dict[str, npt.NDArray[Any]]:
 
 
 def unpack_csr(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Csr:
-    """The matrix that `pack_csr` packed, sharing its memory."""
+    """The matrix that `pack_csr` packed, sharing its memory.
+
+    Raises:
+        InvalidInput: the arrays hold no such matrix: another release stored them.
+    """
+    if f"{prefix}_data" not in arrays:
+        raise InvalidInput(f"The model holds no matrix '{prefix}': another release stored it.", hint="Train again.")
     parts = tuple(arrays[f"{prefix}_{part}"] for part in ("data", "indices", "indptr"))
     return csr_array(parts, shape=tuple(arrays[f"{prefix}_shape"].tolist()), copy=False)

@@ -47,7 +47,7 @@ def configuration(core: Core) -> Finding:
 
 
 def model_age(core: Core) -> Finding:
-    """There is a trained model, and it is not old."""
+    """There is a trained model, it can be loaded, and it is not old."""
     name = "model age"
     with core.store.read() as session:
         current = records.models(session, name=MODEL_SET, state="current")
@@ -56,6 +56,14 @@ def model_age(core: Core) -> Finding:
         if not n_events:
             return passed(name, "nothing to train on yet")
         return Finding(name=name, status=WARN, message="no model is trained", n=1, advice="Run `bespeak train`.")
+    if core.runtime.keeper.models_version != current[0].version:
+        return Finding(
+            name=name,
+            status=FAIL,
+            message=f"set {current[0].version} cannot be loaded: it is damaged, or another release stored it",
+            n=1,
+            advice="Run `bespeak train`.",
+        )
     days = (core.clock.now_ms() - current[0].created_ms) / DAY_MS
     if days <= MODEL_AGE_DAYS:
         return passed(name, f"set {current[0].version} is {days:.1f} days old")

@@ -58,13 +58,17 @@ def load_model(blobs: Blobs, blob_key: str, version: int, *, is_best: bool) -> L
 
     Raises:
         StoreError: the folder holds no readable model.
+        InvalidInput: another release stored it in another form.
     """
     model = load(blobs.place(blob_key)).model
     index = _index(blobs, blob_key)
-    if not all(blobs.holds(_key(blob_key, part)) for part in _PARTS):
-        return replace(LoadedModel.of(model, version, is_best=is_best), index=index)
-    similar, scores = (_mapped(blobs, _key(blob_key, part)) for part in _PARTS)
-    return LoadedModel(model, version, is_best, Neighbours(similar, scores), index)
+    if all(blobs.holds(_key(blob_key, part)) for part in _PARTS):
+        similar, scores = (_mapped(blobs, _key(blob_key, part)) for part in _PARTS)
+        loaded = LoadedModel(model, version, is_best, Neighbours(similar, scores), index)
+    else:
+        loaded = replace(LoadedModel.of(model, version, is_best=is_best), index=index)
+    _ = loaded.serving  # made now: what cannot serve must fail here, where the old set stays in place
+    return loaded
 
 
 def _index(blobs: Blobs, blob_key: str) -> VectorIndex | None:
