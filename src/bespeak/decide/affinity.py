@@ -102,4 +102,5 @@ def _facet_values(situation: Situation) -> FacetValues:
 
 def _shared(tables: dict[str, Float64s]) -> dict[str, Float64s]:
     """The tables divided by the square root of how many they are, so that a catalogue with more facets is no louder."""
-    return {name: table / np.sqrt(len(tables)) for name, table in tables.items()}
+    loudness = np.sqrt(len(tables))
+    return {name: table / loudness for name, table in tables.items()}

@@ -25,6 +25,7 @@ Proposals: TypeAlias = list[tuple[str, Int32s, float]]
 
 BUDGET = 500
 N_TOP_VALUES = 3
+SAMPLE_STEP = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,26 +167,38 @@ def _session(situation: Situation, limit: int) -> Int32s:
 
 def _of_facets(situation: Situation, family: str, limit: int) -> Int32s:
     """The most popular items of the person's strongest facet values, value by value."""
-    values = facet_values(situation).family(family)
-    strongest = sorted(
-        (
-            (-float(table[code]), name, int(code))
-            for name, table in values.items()
-            for code in _largest(table, N_TOP_VALUES)
-        ),
-    )[: 2 * N_TOP_VALUES]
+    strongest = _strongest(facet_values(situation).family(family))
     share = max(1, limit // max(len(strongest), 1))
     found = []
-    for _, name, code in strongest:
+    for name, code in strongest:
         items, starts = situation.world.popular_of(name)
         found.append(first_eligible(items[starts[code] : starts[code + 1]], situation.eligible, share))
     return np.concatenate(found) if found else np.zeros(0, np.int32)
 
 
-def _largest(table: npt.NDArray[np.float64], n: int) -> Int32s:
-    """The codes of the n largest positive entries, ties by lower code."""
-    positive = np.flatnonzero(table > 0)
-    return positive[np.argsort(-table[positive], kind="stable")[:n]].astype(np.int32)
+def _strongest(tables: Mapping[str, npt.NDArray[np.float64]]) -> list[tuple[str, int]]:
+    """(facet, code) of the largest positive entries, at most `N_TOP_VALUES` of a facet and twice as many in all.
+
+    Ties go by the facet's name, then by lower code.
+    """
+    if not tables:
+        return []
+    names = sorted(tables)
+    joined = np.concatenate([tables[name] for name in names])
+    starts = np.cumsum([0, *(len(tables[name]) for name in names)])
+    positive = np.flatnonzero(joined > 0)
+    best_first = positive[np.argsort(-joined[positive], kind="stable")]
+    owners = np.searchsorted(starts, best_first, side="right") - 1
+    strongest: list[tuple[str, int]] = []
+    left = dict.fromkeys(names, N_TOP_VALUES)
+    for owner, code in zip(owners.tolist(), (best_first - starts[owners]).tolist(), strict=True):
+        name = names[owner]
+        if left[name]:
+            left[name] -= 1
+            strongest.append((name, code))
+            if len(strongest) == 2 * N_TOP_VALUES:
+                break
+    return strongest
 
 
 def _alike(situation: Situation, limit: int) -> Int32s:
@@ -218,12 +231,31 @@ SOURCES: Mapping[str, Callable[[Situation, int], Int32s]] = MappingProxyType(
 
 def best_of(values: npt.NDArray[np.floating], eligible: Bools, limit: int) -> Int32s:
     """int32: the eligible items with the largest positive values, best first, ties by lower index."""
-    rows = np.flatnonzero(eligible & (values > 0))
+    floor = _guessed_floor(values, eligible, limit)
+    rows = _eligible_where(values >= floor, eligible) if floor > 0 else np.zeros(0, np.int64)
+    if len(rows) < limit:
+        rows = _eligible_where(values > 0, eligible)
     if len(rows) > limit:
         chosen = values[rows]
         edge = np.partition(chosen, len(rows) - limit)[len(rows) - limit]
         rows = rows[chosen >= edge]  # ties at the edge are cut below, by index
     return rows[np.argsort(-values[rows], kind="stable")][:limit].astype(np.int32)
+
+
+def _guessed_floor(values: npt.NDArray[np.floating], eligible: Bools, limit: int) -> float:
+    """A value that about twice as many eligible items reach as are wanted, told from every 16th item; 0 for few items.
+
+    To look for the edge among so few takes a third of the time: 20 us of 60 at 10,000 items.
+    """
+    sample = values[::SAMPLE_STEP][eligible[::SAMPLE_STEP]]
+    sample = sample[sample > 0]
+    place = len(sample) - 2 * limit // SAMPLE_STEP - 5  # the 5 keep the guess for a short list from being too high
+    return float(np.partition(sample, place)[place]) if place >= 0 else 0.0
+
+
+def _eligible_where(passes: Bools, eligible: Bools) -> npt.NDArray[np.int64]:
+    rows = np.flatnonzero(passes)
+    return rows[eligible[rows]]
 
 
 def first_eligible(order: Int32s, eligible: Bools, limit: int) -> Int32s:

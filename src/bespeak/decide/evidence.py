@@ -44,29 +44,24 @@ class Said:
 
 
 class Evidence:
-    """Counts a person's items for the sentences of one decision; everything is worked out at first use."""
+    """Counts a person's items for the sentences of one decision."""
 
     def __init__(self, situation: Situation) -> None:
         self._situation = situation
-        self._said: dict[tuple[str, int, bool], Said] = {}
 
     def counts(self, facet: str, code: int, value: str, *, is_positive: bool) -> Said:
         """Distinct items with this facet value that the person touched, by class, over the whole profile."""
-        key = (facet, code, is_positive)
-        found = self._said.get(key)
-        if found is None:
-            found = self._said[key] = self._counts(facet, code, value, is_positive)
-        return found
+        column = self._situation.world.catalogue.facets[facet]
+        touched = self._situation.touched
+        holding = touched.classes[(column.codes[touched.rows] == code).any(axis=1)]
+        counts = np.bincount(holding, minlength=len(touched.names)).tolist()
+        items = self._ranked(dict(zip(touched.names, counts, strict=True)), is_positive)
+        person = self._situation.person
+        liking = person.counts_of(facet, value) if person is not None and not items else {}
+        return Said(items, self._ranked(liking, is_positive))
 
     def session_counts(self, facet: str, code: int, *, is_positive: bool) -> Said:
-        """The same over the latest steps, those that the session features are made of."""
-        key = (f"session.{facet}", code, is_positive)
-        found = self._said.get(key)
-        if found is None:
-            found = self._said[key] = self._session_counts(facet, code, is_positive)
-        return found
-
-    def _session_counts(self, facet: str, code: int, is_positive: bool) -> Said:
+        """As `counts`, over the latest steps, those that the session features are made of."""
         known = self._situation.known
         column = self._situation.world.catalogue.facets[facet]
         holds = (column.codes[known.session] == code).any(axis=1)
@@ -87,16 +82,6 @@ class Evidence:
         touched = person.items.get(self._situation.world.catalogue.item_ids[index]) if person is not None else None
         ranked = self._ranked({name: touch.count for name, touch in (touched or {}).items()}, True)
         return ranked[0][0] if ranked else "chose"
-
-    def _counts(self, facet: str, code: int, value: str, is_positive: bool) -> Said:
-        column = self._situation.world.catalogue.facets[facet]
-        touched = self._situation.touched
-        holding = touched.classes[(column.codes[touched.rows] == code).any(axis=1)]
-        counts = np.bincount(holding, minlength=len(touched.names)).tolist()
-        items = self._ranked(dict(zip(touched.names, counts, strict=True)), is_positive)
-        person = self._situation.person
-        liking = person.counts_of(facet, value) if person is not None and not items else {}
-        return Said(items, self._ranked(liking, is_positive))
 
     def _ranked(self, counts: Mapping[str, int], is_positive: bool) -> tuple[tuple[str, int], ...]:
         """(verb, count) of the classes on this side of 0, the largest weight times count first; each verb once.

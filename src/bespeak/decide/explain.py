@@ -24,6 +24,7 @@ from bespeak.decide.situation import Situation
 from bespeak.signals.decisions import Reason
 
 Int32s: TypeAlias = npt.NDArray[np.int32]
+Float64s: TypeAlias = npt.NDArray[np.float64]
 
 NEW_DAYS = 7
 _BEFORE_VALUE: Mapping[str, str] = MappingProxyType(
@@ -96,7 +97,8 @@ class Explainer:
     ) -> None:
         self._situation = situation
         self._rows = rows
-        self._terms = {candidate: _largest(scored.contributions[candidate].tolist(), limit) for candidate in chosen}
+        self._terms = dict(zip(chosen, _largest(scored.contributions[list(chosen)], limit), strict=True))
+        self._told: dict[tuple[str, str, int, bool], tuple[str, str]] = {}
         self._causes: dict[str, dict[int, int]] = {}
         self._matrix = matrix
         self._scored = scored
@@ -151,13 +153,21 @@ class Explainer:
     def _facet(self, family: str, facet: str, index: int, value: float, when: str) -> tuple[str, str]:
         column = self._situation.world.catalogue.facets[facet]
         table = facet_values(self._situation).family(family)[facet]
-        code = min(column.codes[index].tolist(), key=lambda own: abs(float(table[own]) - value))
-        shown = column.vocabulary[code]
+        codes = column.codes[index].tolist()
+        code = codes[0] if len(codes) == 1 else min(codes, key=lambda own: abs(float(table[own]) - value))
+        key = family, facet, code, value > 0
+        told = self._told.get(key)  # the items of a slate share values
+        if told is None:
+            told = self._told[key] = self._of_value(*key, when)
+        return told
+
+    def _of_value(self, family: str, facet: str, code: int, is_positive: bool, when: str) -> tuple[str, str]:
+        shown = self._situation.world.catalogue.facets[facet].vocabulary[code]
         where = f"{_BEFORE_VALUE.get(facet, f'with {facet}')} {shown}"
         if family == "session":
-            said = self._evidence.session_counts(facet, code, is_positive=value > 0)
+            said = self._evidence.session_counts(facet, code, is_positive=is_positive)
         else:
-            said = self._evidence.counts(facet, code, shown, is_positive=value > 0)
+            said = self._evidence.counts(facet, code, shown, is_positive=is_positive)
         return f"{family}.{facet}={shown}", f"{said.sentence(where, shown)}{when}"
 
     def _model(self, name: str, index: int, value: float) -> tuple[str, str]:
@@ -255,7 +265,13 @@ def _people(trait: str, value: str) -> str:
     return "people " + _PEOPLE.get(trait, f"whose {trait.replace('_', ' ')} is {{}}").format(value)
 
 
-def _largest(contributions: list[float], limit: int | None) -> list[tuple[int, float]]:
-    """(place, contribution) of the terms that are not 0, the largest first; of equals the first."""
-    terms = [(place, contribution) for place, contribution in enumerate(contributions) if contribution]
-    return sorted(terms, key=lambda term: -abs(term[1]))[:limit]
+def _largest(contributions: Float64s, limit: int | None) -> list[list[tuple[int, float]]]:
+    """For every row of float64[n, f] the (place, contribution) of its terms that are not 0.
+
+    The largest come first; of equals the first. At most `limit` of them.
+    """
+    orders = np.argsort(-np.abs(contributions), axis=1, kind="stable")[:, :limit]
+    return [
+        [(place, row[place]) for place in order if row[place]]
+        for row, order in zip(contributions.tolist(), orders.tolist(), strict=True)
+    ]

@@ -65,7 +65,9 @@ def compute(situation: Situation, rows: Int32s) -> FeatureMatrix:
         *_of_person(situation, rows),
         *_of_request(situation, rows),
     ]
-    values = np.stack([column for _, column in columns], dtype=np.float64)
+    values = np.empty((len(columns), len(rows)))
+    for place, (_, column) in enumerate(columns):
+        values[place] = column
     used = np.flatnonzero(values.any(axis=1))
     return FeatureMatrix(tuple(columns[place][0] for place in used.tolist()), values[used].T, pulls)
 
@@ -86,7 +88,7 @@ def _of_models(situation: Situation, rows: Int32s) -> Iterator[Column]:
 def _of_facets(situation: Situation, rows: Int32s) -> Iterator[Column]:
     values, facets = facet_values(situation), situation.world.catalogue.facets
     names = values.affinity.keys() | values.session.keys()
-    codes = {name: np.ascontiguousarray(facets[name].codes[rows].T) for name in names}
+    codes = {name: np.ascontiguousarray(facets[name].codes.take(rows, axis=0).T) for name in names}
     for family in ("affinity", "session"):
         for name, table in values.family(family).items():
             yield f"{family}.{name}", gathered(table, codes[name])

@@ -56,19 +56,28 @@ def pull(models: ModelSet, seeds: Sequence[int], n_items: int, tables: Sequence[
     values = np.zeros(n_items, np.float32)
     via = np.full(n_items, -1, np.int32)
     by_people = np.zeros(n_items, np.bool_)
-    for name in tables:
-        model = models.named(name)
-        table = model.neighbours if model is not None else None
-        if model is None or table is None:
-            continue
-        factor = 1.0 if name == "item_neighbours" else CONTENT_FACTOR
-        for place, seed in enumerate(seeds):
-            rows, scores = table.index[seed], table.scores[seed] * np.float32(factor * SEED_DECAY**place)
-            better = (rows >= 0) & (scores > values[rows])
-            chosen = rows[better]
-            values[chosen], via[chosen] = scores[better], seed
-            by_people[chosen] = model.loaded.shows_people
+    known = [model for name in tables if (model := models.named(name)) is not None]
+    asked = [(model, model.neighbours) for model in known if model.neighbours is not None]
+    if not asked or not len(seeds):
+        return Pull(values, via, by_people)
+    decays = [SEED_DECAY**place for place in range(len(seeds))]
+    found = [table.index[seeds] for _, table in asked]
+    rows = np.concatenate([index.ravel() for index in found])
+    scores = np.concatenate([(table.scores[seeds] * _factors(model, decays)).ravel() for model, table in asked])
+    owners = np.concatenate([np.repeat(np.asarray(seeds, np.int32), index.shape[1]) for index in found])
+    shows_people = np.repeat([model.loaded.shows_people for model, _ in asked], [index.size for index in found])
+    entries = np.flatnonzero((rows >= 0) & (scores > 0))
+    # The weakest are written first, and of equals the first one last: what is written last stays.
+    entries = entries[np.argsort(-scores[entries], kind="stable")[::-1]]
+    pulled = rows[entries]
+    values[pulled], via[pulled], by_people[pulled] = scores[entries], owners[entries], shows_people[entries]
     return Pull(values, via, by_people)
+
+
+def _factors(model: MappedModel, decays: list[float]) -> Float32s:
+    """float32[h, 1]: what the table's scores are multiplied by for each seed."""
+    factor = 1.0 if model.name == "item_neighbours" else CONTENT_FACTOR
+    return np.array([[factor * decay] for decay in decays], np.float32)
 
 
 def bond(models: ModelSet, item: int, other: int) -> Bond:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import TypeAlias
 
 import numpy as np
@@ -130,7 +131,7 @@ class Touched:
                 for step in person.recent
                 if step.item_id not in person.items and (row := find(step.item_id)) is not None
             )
-        table = np.array(entries, np.int64).reshape(len(entries), 4)
+        table = np.fromiter(chain.from_iterable(entries), np.int64, 4 * len(entries)).reshape(len(entries), 4)
         return cls(
             table[:, 0].astype(np.int32),
             table[:, 1].astype(np.int32),
