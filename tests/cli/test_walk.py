@@ -84,6 +84,10 @@ def test_filter_context_and_query_reach_the_decision(films, run):
     assert all("noir" in item["properties"]["attributes"]["genres"] for item in body["items"])
     found = run("decide", "search", "--query", "Film 7", "--context", "device=mobile", "--json").json
     assert found["items"][0]["id"] == "f7"
+    shown = run("decide", "home", "--user", "u0", "--count", 1, "--json").json["items"][0]["id"]
+    assert "It is shown at position 1." in run("decide", "home", "--user", "u0", "--why-not", shown).out
+    why = run("decide", "home", "--why-not", shown, "--filter", "contains(genres, 'no')", "--json").json
+    assert (why["rules"], why["position"]) == (["filter"], None)
     assert "key=value" in run("decide", "home", "--context", "mobile", expect=1).err
 
 

@@ -127,6 +127,13 @@ def test_the_terms_of_a_tried_slate_add_up_to_its_scores(shop, inside, csrf):
     assert scores == sums
 
 
+def test_an_item_that_is_missed_says_why(inside, csrf):
+    form = {"csrf": csrf, "placement": "home", "missed": "no-such-item"}
+    text = inside.post("/console/try", data=form).text
+    assert "Not shown: the catalogue has no such item." in text
+    assert 'value="no-such-item"' in text
+
+
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [("filter", "pric < 5", "pric"), ("count", "many", "whole number"), ("declared", "mood", "key=value")],

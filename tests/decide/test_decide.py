@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from bespeak.decide.decide import NOT_PROFILED, SHORT_SLATE, UNKNOWN_PERSON, decide, fallback
+from bespeak.decide.decide import NOT_PROFILED, SHORT_SLATE, UNKNOWN_PERSON, UNMET_PIN, decide, fallback
 from bespeak.decide.person import PersonView
 from bespeak.decide.placements import placements_from
 from bespeak.decide.reply import reply
@@ -235,3 +235,65 @@ def test_a_reply_has_the_shape_of_the_api(world: World, person: People, now_ms: 
     assert set(first["reasons"][0]) == {"signal", "value", "weight", "contribution", "text"}
     assert first["properties"]["currency"] == "EUR"
     assert len(first["reasons"]) == 3
+
+
+def pinned(world: World, *pins: dict[str, object], **settings: object) -> World:
+    return dataclasses.replace(world, placements=placements_from({"home": {**settings, "pins": list(pins)}}))
+
+
+def test_a_pinned_item_stands_where_it_is_pinned_though_no_source_proposed_it(world: World, now_ms: int) -> None:
+    few = [{"name": "popular", "limit": 5}]
+    held = pinned(world, {"position": 2, "item": "war9"}, sources=few, count=4)
+    decision = home(None, held, now_ms)
+    assert [shown.item_id for shown in decision.items].index("war9") == 1
+    assert (decision.items[1].sources, decision.items[1].propensity) == (("pinned",), 1.0)
+    assert UNMET_PIN.format(2) not in decision.notes
+    assert len(home(None, held, now_ms, count=1).items) == 1
+    assert fallback(DecideRequest(placement="home"), held, now_ms, "d").items[1].item_id == "war9"
+
+
+def test_a_pinned_filter_takes_the_best_that_passes(world: World, now_ms: int) -> None:
+    held = pinned(world, {"position": 1, "filter": "genre = 'war'"}, {"position": 3, "filter": "genre = 'war'"})
+    decision = home(None, held, now_ms)
+    best = [shown.item_id for shown in home(None, world, now_ms, filter="genre = 'war'").items]
+    assert [decision.items[0].item_id, decision.items[2].item_id] == best[:2]
+
+
+def test_a_pin_breaks_no_other_rule_and_the_note_says_so(world: World, person: People, now_ms: int) -> None:
+    held = pinned(world, {"position": 1, "item": "war9"}, {"position": 2, "item": "nowhere"})
+    decision = home(person(("war9", "view", 1.0)), held, now_ms)
+    assert "war9" not in {shown.item_id for shown in decision.items}
+    assert len(decision.items) == 10
+    assert {UNMET_PIN.format(1), UNMET_PIN.format(2)} <= set(decision.notes)
+    assert "war9" not in {shown.item_id for shown in home(None, held, now_ms, exclude=("war9",)).items}
+
+
+def test_pins_that_contradict_give_a_shorter_slate_and_no_error(world: World, now_ms: int) -> None:
+    held = pinned(
+        world,
+        {"position": 1, "item": "war9"},
+        {"position": 3, "item": "war7"},
+        caps={"genre": 1},
+        count=6,
+    )
+    decision = home(None, held, now_ms)
+    assert genres(decision)[0] == "war"
+    assert len(set(genres(decision))) == len(decision.items) == 4
+    assert {SHORT_SLATE, UNMET_PIN.format(3)} <= set(decision.notes)
+
+
+def test_a_pin_whose_column_no_item_has_any_more_fails_no_page(world: World, now_ms: int) -> None:
+    held = pinned(world, {"position": 1, "filter": "no_such_column = 1"})
+    assert len(home(None, held, now_ms).items) == 10
+
+
+def test_diversity_spreads_a_slate_and_scores_stay_sums_of_their_terms(
+    world: World, person: People, now_ms: int
+) -> None:
+    someone = person(*THREE_VIEWS)
+    spread = dataclasses.replace(world, placements=placements_from({"home": {"diversity": 0.7}}))
+    near, far = home(someone, world, now_ms, count=4), home(someone, spread, now_ms, count=4, explain=True)
+    assert len(set(genres(far))) > len(set(genres(near)))
+    assert far.items[0].item_id == near.items[0].item_id
+    for shown in far.items:
+        assert sum(reason.contribution for reason in shown.reasons) == pytest.approx(shown.score)

@@ -40,6 +40,15 @@ def test_a_file_overrides_what_it_names_and_keeps_the_rest() -> None:
         ({"sources": [{"name": "magic"}]}, "popular"),
         ({"sources": [{"nam": "models"}]}, "nam"),
         ({"hide_seen": {"view": -1}}, "hide_seen"),
+        ({"diversity": 1.5}, "diversity"),
+        ({"explore": -0.1}, "explore"),
+        ({"temperature": 1.0}, "`explore` is 0"),
+        ({"explore_new_days": 7}, "`explore` is 0"),
+        ({"pins": [{"position": 0, "item": "a"}]}, "pins"),
+        ({"pins": [{"position": 1}]}, "an item or a filter"),
+        ({"pins": [{"position": 1, "item": "a", "filter": "price < 1"}]}, "not both"),
+        ({"pins": [{"position": 1, "item": "a"}, {"position": 1, "item": "b"}]}, "position 1 is pinned twice"),
+        ({"pins": [{"position": 1, "item": "a"}, {"position": 2, "item": "a"}]}, "'a' is pinned twice"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_its_key(section: dict[str, Any], said: str) -> None:

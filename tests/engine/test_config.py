@@ -146,6 +146,11 @@ def test_a_written_file_reads_back_as_what_was_given(name, source, hosts, catego
     [
         ('[placements.home]\nfilter = "price <"', "placements.home.filter", "at position 7"),
         ("[placements.own]\nfilter = \"price < 'x'\"", "placements.own.filter", "cannot be compared"),
+        (
+            '[placements.own]\npins = [{ position = 2, filter = "price <" }]',
+            "placements.own.pins[0].filter",
+            "at position 7",
+        ),
         ('[segments]\nkeen = "orders_90d >="', "segments.keen", "at position"),
         ('[segments]\nkeen = "oders_90d >= 2"', "segments.keen", "orders_90d"),
     ],

@@ -165,3 +165,27 @@ def test_a_virtual_clock_only_goes_forward():
     assert clock.now_ms() == 105
     with pytest.raises(InvalidInput):
         clock.set(104)
+
+
+def test_a_placement_explores_but_its_preview_does_not(make):
+    engine = make({"placements": {"home": {"explore": 1.0}}})
+    engine.items.put([{"id": f"p{n}", "title": "x"} for n in range(9)])
+    drawn = {tuple(engine.decide("home", count=3).item_ids) for _ in range(10)}
+    assert len(drawn) > 5
+    repeated = {tuple(engine.decide("home", count=3, decision_id="d").item_ids) for _ in range(3)}
+    assert len(repeated) == 1
+    previews = [engine.decide("home", count=3, is_preview=True) for _ in range(5)]
+    assert {tuple(slate.item_ids) for slate in previews} == {("p0", "p1", "p2")}
+    assert all(item.propensity == 1.0 for slate in previews for item in slate)
+
+
+def test_why_not_is_told_for_a_person_and_logs_nothing(engine):
+    engine.items.put([{"id": f"p{n}", "title": "x"} for n in range(3)])
+    engine.track([view("p1", userId="u1")], source="backend")
+    assert engine.why_not("home", "p1", user_id="u1").rules == ("seen",)
+    assert engine.why_not("home", "p1").position is not None
+    with pytest.raises(UnknownName):
+        engine.why_not("hom", "p1")
+    engine.core.drain()
+    with engine.core.store.read() as session:
+        assert session.rows("SELECT * FROM decisions") == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -34,24 +34,33 @@ def decide(
     item: Annotated[str, typer.Option("--item", help="The item that the placement is about.")] = "",
     query: Annotated[str, typer.Option("--query", help="Search for this text.")] = "",
     explain: Annotated[bool, typer.Option("--explain", help="Every term of every score.")] = False,
+    why: Annotated[str, typer.Option("--why-not", metavar="ITEM", help="Why this item is not in the slate.")] = "",
     as_of: AsOfOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Decides what one person sees at a placement, and says why; --json prints the body of POST /api/decide."""
+    """Decides what one person sees at a placement, and says why; --json prints the body of POST /api/decide.
+
+    With --why-not, says instead why one item is not among them.
+    """
+    asked: dict[str, Any] = {
+        "user_id": user,
+        "anonymous_id": anonymous,
+        "count": count,
+        "context": pairs(context, "--context"),
+        "filter": filter_,
+        "item": item,
+        "query": query,
+    }
     with opened(project, as_of_ms=time_option(as_of)) as engine:
-        slate = engine.decide(
-            placement,
-            user_id=user,
-            anonymous_id=anonymous,
-            count=count,
-            context=pairs(context, "--context"),
-            filter=filter_,
-            item=item,
-            query=query,
-            explain=explain,
-            is_preview=True,
-        )
+        if why:
+            found = engine.why_not(placement, why, **asked)
+            if as_json:
+                emit(msgspec.to_builtins(found))
+            else:
+                say(found.text)
+            return
+        slate = engine.decide(placement, **asked, explain=explain, is_preview=True)
         if as_json:
             emit(slate.to_json())
         else:

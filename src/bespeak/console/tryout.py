@@ -13,7 +13,7 @@ from bespeak.console.desk import Desk, Visit
 from bespeak.engine.slates import Slate
 from bespeak.errors import BespeakError, InvalidInput
 
-FIELDS = ("placement", "person", "count", "item", "query", "filter", "device", "locale", "declared")
+FIELDS = ("placement", "person", "count", "item", "query", "filter", "device", "locale", "declared", "missed")
 DEVICES = ("", "desktop", "mobile", "tablet", "tv")
 
 
@@ -57,24 +57,25 @@ def _fields(desk: Desk, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _decided(desk: Desk, form: Mapping[str, str]) -> dict[str, Any]:
-    nothing: dict[str, Any] = {"slate": None, "error": None, "person": None, "note": ""}
+    nothing: dict[str, Any] = {"slate": None, "error": None, "person": None, "note": "", "why": None}
     try:
         person = desk.queries.find_person(form["person"]) if form["person"] else None
-        slate = desk.queries.preview(
-            form["placement"],
-            person,
-            count=_count(form["count"]),
-            context=_context(form),
-            item=form["item"],
-            query=form["query"],
-            filter=form["filter"],
-        )
+        asked: dict[str, Any] = {
+            "count": _count(form["count"]),
+            "context": _context(form),
+            "item": form["item"],
+            "query": form["query"],
+            "filter": form["filter"],
+        }
+        slate = desk.queries.preview(form["placement"], person, **asked)
+        why = desk.queries.why_not(form["placement"], form["missed"], person, **asked) if form["missed"] else None
     except BespeakError as error:
         return {**nothing, "error": error}
     note = ""
     if form["person"] and person is None:
         note = "Nobody is known by this id: this is what somebody unknown would see."
-    return {**nothing, "slate": slate, "cards": _cards(slate), "person": person, "note": note, "raw": _raw(slate)}
+    told = {"slate": slate, "cards": _cards(slate), "person": person, "note": note, "why": why, "raw": _raw(slate)}
+    return {**nothing, **told}
 
 
 def _cards(slate: Slate) -> list[dict[str, Any]]:

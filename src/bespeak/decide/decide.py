@@ -113,10 +113,16 @@ def rank(request: DecideRequest, person: PersonView | None, world: World, now_ms
     pins = pinned(situation)
     candidates = with_pinned(gather(situation), pins, world)
     matrix = compute(situation, candidates.rows)
-    scored = linear(matrix.values, world.weights.of(matrix.names, world.models.best, placement.weights))
+    scored = scored_of(situation, matrix)
     constraints = constraints_of(situation, candidates.rows, pins)
     choose = _drawn(situation, candidates, draw) if draw and placement.explore else best
     return Ranked(situation, candidates, matrix, scored, build(scored.scores, situation.count, constraints, choose))
+
+
+def scored_of(situation: Situation, matrix: FeatureMatrix) -> Scored:
+    """The scores of candidates whose features are known."""
+    world = situation.world
+    return linear(matrix.values, world.weights.of(matrix.names, world.models.best, situation.placement.weights))
 
 
 def _drawn(situation: Situation, candidates: Candidates, draw: str) -> Chooser:

@@ -14,6 +14,7 @@ import msgspec
 from bespeak.decide.decide import decide, fallback
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, listed_items
+from bespeak.decide.why_not import WhyNot, why_not
 from bespeak.engine.clock import Clock, SystemClock
 from bespeak.engine.config import parse_config, read_file
 from bespeak.engine.core import Core
@@ -199,19 +200,17 @@ class Engine:
             RuleError: the filter is wrong.
             InvalidInput: anything else in the request is.
         """
-        request = DecideRequest(
-            placement=placement,
+        request = self._request(
+            placement,
+            context,
             count=count,
             items=listed_items(items),
             query=query,
             filter=filter,
             exclude=tuple(exclude),
-            context=read_context(
-                context or {}, time_ms=self.core.now_ms(), declared_keys=self.core.config.settings.context.declared
-            ),
             item=item,
             explain=explain,
-        ).checked()
+        )
         ids = self._ids(user_id, anonymous_id, profile_id)
         return self.decide_request(request, ids, decision_id=decision_id, is_preview=is_preview)
 
@@ -244,6 +243,41 @@ class Engine:
         decision = msgspec.structs.replace(decision, duration_us=duration_us)
         self._log(decision)
         return self._slate(decision, request)
+
+    def why_not(
+        self,
+        placement: str,
+        item_id: str,
+        *,
+        user_id: str = "",
+        anonymous_id: str = "",
+        profile_id: str = "",
+        count: int | None = None,
+        context: Mapping[str, Any] | None = None,
+        item: str = "",
+        query: str = "",
+        filter: str = "",  # noqa: A002 - the word of the API
+    ) -> WhyNot:
+        """Says why an item is not in the slate that `decide` would give as a preview; nothing is logged.
+
+        Args:
+            placement: name of the placement.
+            item_id: the item that is missed.
+            user_id, anonymous_id, profile_id, count, context, item, query, filter: as in `decide`.
+
+        Raises:
+            UnknownName, RuleError, InvalidInput: as `decide`.
+        """
+        request = self._request(placement, context, count=count, item=item, query=query, filter=filter)
+        self.core.refresh_when_due()
+        now_ms = self.core.now_ms()
+        person = self.person(self._ids(user_id, anonymous_id, profile_id), request.context, now_ms)
+        return why_not(request, item_id, person, self.core.world, now_ms)
+
+    def _request(self, placement: str, context: Mapping[str, Any] | None, **asked: Any) -> DecideRequest:
+        declared = self.core.config.settings.context.declared
+        read = read_context(context or {}, time_ms=self.core.now_ms(), declared_keys=declared)
+        return DecideRequest(placement=placement, context=read, **asked).checked()
 
     def fallback(self, request: DecideRequest, note: str) -> Slate:
         """Returns the popular slate, made without the store, and queues its record for the log."""

@@ -15,6 +15,8 @@ from bespeak.decide.decide import decide
 from bespeak.decide.person import PersonView
 from bespeak.decide.placements import Placement
 from bespeak.decide.request import DecideRequest
+from bespeak.decide.why_not import WhyNot, why_not
+from bespeak.decide.world import World
 from bespeak.engine.core import Core
 from bespeak.engine.slates import Slate
 from bespeak.engine.views.people_view import granted_purposes, person_view, profile_view
@@ -282,24 +284,41 @@ class Queries:
         Raises:
             UnknownName, RuleError, InvalidInput: as `Engine.decide`.
         """
-        core = self._core
-        core.refresh_when_due()
-        world = core.world
-        now_ms = core.now_ms()
-        declared = core.config.settings.context.declared
-        request = DecideRequest(
-            placement=placement,
-            count=count,
-            context=read_context(context or {}, time_ms=now_ms, declared_keys=declared),
-            item=item,
-            query=query,
-            filter=filter,
-            explain=True,
-        ).checked()
-        decision = decide(request, self._view(person, request.context, now_ms), world, now_ms, _PREVIEW)
+        request, view, world, now_ms = self._question(
+            placement, person, context, count=count, item=item, query=query, filter=filter, explain=True
+        )
+        decision = decide(request, view, world, now_ms, _PREVIEW)
         return Slate(
             decision, world.catalogue, request.context.locale or world.locale, world.placement(placement).market
         )
+
+    def why_not(
+        self,
+        placement: str,
+        item_id: str,
+        person: int | None = None,
+        *,
+        count: int | None = None,
+        context: Mapping[str, Any] | None = None,
+        item: str = "",
+        query: str = "",
+        filter: str = "",  # noqa: A002 - the word of the API
+    ) -> WhyNot:
+        """Says why an item is not in the slate of `preview`; arguments and errors as there."""
+        question = self._question(placement, person, context, count=count, item=item, query=query, filter=filter)
+        request, view, world, now_ms = question
+        return why_not(request, item_id, view, world, now_ms)
+
+    def _question(
+        self, placement: str, person: int | None, context: Mapping[str, Any] | None, **asked: Any
+    ) -> tuple[DecideRequest, PersonView | None, World, int]:
+        core = self._core
+        core.refresh_when_due()
+        now_ms = core.now_ms()
+        declared = core.config.settings.context.declared
+        read = read_context(context or {}, time_ms=now_ms, declared_keys=declared)
+        request = DecideRequest(placement=placement, context=read, **asked).checked()
+        return request, self._view(person, read, now_ms), core.world, now_ms
 
     def _view(self, person: int | None, context: Context, now_ms: int) -> PersonView | None:
         profile = None if person is None else self._profile(person)
