@@ -11,7 +11,7 @@ import msgspec
 
 from bespeak.catalogue import columns as item_columns
 from bespeak.decide import features
-from bespeak.decide.placements import BUILT_IN, SOURCE_NAMES, Placement, SourceSettings
+from bespeak.decide.placements import BUILT_IN, SOURCE_NAMES, PinSettings, Placement, SourceSettings
 from bespeak.decide.score import PRIOR_WEIGHTS
 from bespeak.engine.settings import KeySettings, Section, Settings
 from bespeak.engine.settings import SourceSettings as Source
@@ -74,8 +74,9 @@ def placements() -> str:
     """What a placement can be told."""
     hints = get_type_hints(Placement, include_extras=True)
     texts = attribute_texts(Placement)
+    parts_of: dict[type, str] = {SourceSettings: "[source](#sources)", PinSettings: "[pin](#pins)"}
     rows = [
-        (code(f.name), type_text(hints[f.name], lambda _: "[source](#sources)"), _value(f.default), texts[f.name])
+        (code(f.name), type_text(hints[f.name], parts_of.__getitem__), _value(f.default), texts[f.name])
         for f in msgspec.structs.fields(Placement)
         if f.name != "name"
     ]
@@ -88,6 +89,7 @@ def placements() -> str:
         "## Sources\n\nAn entry of `sources`:\n\n" + fields_table(SourceSettings) + "\n\n`name` is one of "
         f"{', '.join(code(n) for n in SOURCE_NAMES)}, or `model.NAME` for one model of the "
         "[list](../explanation/models/README.md). `match` (search) and the caller's own list come with requests.",
+        "## Pins\n\nAn entry of `pins` names an item or a filter:\n\n" + fields_table(PinSettings),
         "## What the built-in placements set\n\n" + _built_in_placements(),
         "## Signals of the score\n\n`score = sum(value * weight)`. These are the values:\n\n```text\n"
         + (inspect.getdoc(features) or "").partition("\n\n")[2]

@@ -10,6 +10,9 @@ candidates  several sources fused
 features    one matrix for all candidates
 score       weights, and score = sum of value * weight
 slate       one position at a time, under constraints
+constraints what a placement demands of a slate, said of the candidates
+exploration positions that are drawn, with exact propensities
 explain     the terms of the score as sentences
 decide      the sentence above, as code; and the fallback
+why_not     why an item is not in a slate
 """

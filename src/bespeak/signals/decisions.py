@@ -24,8 +24,8 @@ class ShownItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         position: from 1.
-        propensity: probability with which the policy put this item here, given what stands before; 1 while the
-            policy is deterministic.
+        propensity: probability with which the policy put this item here, given what stands before; 1 where nothing
+            was drawn. The slate's is the product.
         sources: names of the candidate sources that proposed it.
         features: name -> value of every term the score used (also those that are zero are left out).
     """
