@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from collections.abc import Callable
 
 import pytest
@@ -126,3 +127,19 @@ def test_similar_names_the_item_that_was_asked_about(world: World, now_ms: int) 
     request = DecideRequest(placement="similar", item="war9", explain=True)
     texts = {reason.text for shown in decide(request, None, world, now_ms, "d").items for reason in shown.reasons}
     assert {"similar to War film 9", "much in common with War film 9"} & texts
+
+
+@pytest.mark.parametrize("placement", ["home", "similar"])
+def test_a_decision_leaves_nothing_to_the_garbage_collector(
+    world: World, person: People, now_ms: int, placement: str
+) -> None:
+    """What is part of a cycle stays until the collector comes, and with it every array of the decision."""
+    view = person(("war1", "view", 1.0), ("war2", "purchase", WEEKS_AGO), ("comedy1", "hide", 2.0))
+    reasons(world, view, now_ms, placement)  # what is made at first use stays
+    gc.collect()
+    gc.disable()
+    try:
+        reasons(world, view, now_ms, placement)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

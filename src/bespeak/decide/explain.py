@@ -104,19 +104,6 @@ class Explainer:
         self._scored = scored
         self._evidence = Evidence(situation)
         self._locale = situation.request.context.locale or situation.world.locale
-        self._by_family: Mapping[str, Callable[[str, int, float], tuple[str, str]]] = {
-            "affinity": self._affinity,
-            "session": self._session,
-            "model": self._model,
-            "fit": self._fit,
-            "context": self._context,
-        }
-        self._by_name: Mapping[str, Callable[[int], str]] = {
-            "popular": self._popular,
-            "fresh": self._fresh,
-            "repeat": self._evidence.repeat,
-            "alike": self._alike,
-        }
 
     def reasons(self, candidate: int) -> tuple[Reason, ...]:
         """The terms of one candidate that are not 0, largest contribution first, up to the limit."""
@@ -137,12 +124,12 @@ class Explainer:
     def _sentence(self, name: str, index: int, value: float) -> tuple[str, str]:
         """(signal, text) of one term."""
         family, _, rest = name.partition(".")
-        if rest and family in self._by_family:
-            return self._by_family[family](rest, index, value)
+        if rest and family in _OF_FAMILIES:
+            return _OF_FAMILIES[family](self, rest, index, value)
         if name in self._matrix.pulls:
             return name, self._pull(name, index)
-        plain = self._by_name.get(name)
-        return name, plain(index) if plain is not None else _PLAIN.get(name, name)
+        own = _OF_NAMES.get(name)
+        return name, own(self, index) if own is not None else _PLAIN.get(name, name)
 
     def _affinity(self, facet: str, index: int, value: float) -> tuple[str, str]:
         return self._facet("affinity", facet, index, value, "")
@@ -238,6 +225,9 @@ class Explainer:
     def _context(self, key: str, index: int, value: float) -> tuple[str, str]:
         return f"context.{key}", f"fits {key} {self._situation.request.context.declared[key]}"
 
+    def _repeat(self, index: int) -> str:
+        return self._evidence.repeat(index)
+
     def _alike(self, index: int) -> str:
         return f"much in common with {self._title(self._situation.about)}"
 
@@ -253,6 +243,27 @@ class Explainer:
 
     def _title(self, index: int) -> str:
         return self._situation.world.catalogue.title(index, self._locale)
+
+
+# Functions and not bound methods: an explainer that held those would hold itself, and with it all arrays of a decision
+# until the garbage collector comes.
+_OF_FAMILIES: Mapping[str, Callable[[Explainer, str, int, float], tuple[str, str]]] = MappingProxyType(
+    {
+        "affinity": Explainer._affinity,
+        "session": Explainer._session,
+        "model": Explainer._model,
+        "fit": Explainer._fit,
+        "context": Explainer._context,
+    }
+)
+_OF_NAMES: Mapping[str, Callable[[Explainer, int], str]] = MappingProxyType(
+    {
+        "popular": Explainer._popular,
+        "fresh": Explainer._fresh,
+        "repeat": Explainer._repeat,
+        "alike": Explainer._alike,
+    }
+)
 
 
 def _people(trait: str, value: str) -> str:
