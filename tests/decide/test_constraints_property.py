@@ -26,6 +26,9 @@ STEPS = st.lists(st.tuples(IDS, st.sampled_from(["view", "purchase", "hide", "ca
     highest=st.integers(1, 45),
     listed=st.none() | st.lists(IDS, min_size=1, max_size=12),
     days=st.floats(0, 60),
+    pins=st.lists(IDS, max_size=3, unique=True),
+    diversity=st.floats(0, 1),
+    explore=st.floats(0, 1),
 )
 def test_nothing_forbidden_is_ever_shown(
     world: World,
@@ -38,8 +41,17 @@ def test_nothing_forbidden_is_ever_shown(
     highest: int,
     listed: list[str] | None,
     days: float,
+    pins: list[str],
+    diversity: float,
+    explore: float,
 ) -> None:
-    settings = {"caps": {"genre": limit}, "hide_seen": {"view": days, "hide": 36_500.0}}
+    settings = {
+        "caps": {"genre": limit},
+        "hide_seen": {"view": days, "hide": 36_500.0},
+        "pins": [{"position": 2 * place, "item": item} for place, item in enumerate(pins, 1)],
+        "diversity": diversity,
+        "explore": explore,
+    }
     limited = dataclasses.replace(world, placements=placements_from({"home": settings}))
     request = DecideRequest(
         placement="home",
@@ -48,7 +60,7 @@ def test_nothing_forbidden_is_ever_shown(
         filter=f"price <= {highest}",
         items=None if listed is None else tuple(map(Listed, listed)),
     )
-    decision = decide(request, person(*steps), limited, now_ms, "d")
+    decision = decide(request, person(*steps), limited, now_ms, "d", explores=True)
     shown = [item.item_id for item in decision.items]
     catalogue = world.catalogue
     rows = [catalogue.index[item_id] for item_id in shown]

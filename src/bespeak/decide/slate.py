@@ -55,7 +55,8 @@ class Values:
         """bool[c]: which candidates have one of these values."""
         is_one = np.zeros(self.n_values + 1, np.bool_)
         is_one[values] = True
-        return np.asarray(is_one[self.codes].any(axis=1))
+        columns = is_one.take(self.codes.T)  # column by column: much faster than row by row over a few columns
+        return columns[0] if len(columns) == 1 else np.asarray(columns.any(axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +186,7 @@ class _Board:
 
     def _close(self, rule: str, which: Bools, cause: int = -1) -> None:
         closed = self.is_open & which
-        if closed.any():
+        if np.count_nonzero(closed):
             self.closings.append(Closing(rule, closed, cause))
             self.is_open[closed] = False
 
@@ -206,7 +207,7 @@ def build(scores: Float64s, count: int, constraints: Constraints, choose: Choose
         position = len(chosen) + 1
         if position in kept:
             choice = Choice(kept.pop(position), 1.0)
-        elif board.is_open.any():
+        elif np.count_nonzero(board.is_open):
             choice = choose(values, _offered(board.is_open, pins.get(position)), position)
         elif kept:
             choice = Choice(kept.pop(min(kept)), 1.0)
