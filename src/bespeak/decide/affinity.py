@@ -2,14 +2,14 @@
 
 For a facet value v of one facet:
 
-    affinity(v) = strength(v) / (max over values |strength| + 3) / sqrt(F)
+    affinity(v) = strength(v) / (max over values |strength| + 3) * rarity(v) / sqrt(F)
     session(v)  = m(v) / (M + 2) * rarity(v) / sqrt(F)
     m(v)        = sum over the latest steps with v of class weight * strength * 2^(-age / 2 h)
     M           = sum over the latest steps of |class weight * strength| * 2^(-age / 2 h)
 
 F is how many facets have anything to say, rarity(v) the share of the catalogue's items without v: three views of
 dramas say less than three views of westerns where half of all films are dramas. The first says who somebody is: the
-favourite of a well-known person comes close to 1, that of a person with three views is 0.5. The second says what they
+favourite of a well-known person comes close to 1, that of a person with three views to 0.5. The second says what they
 are doing now: three views of a few minutes ago give up to 0.6, whatever the past.
 """
 
@@ -88,7 +88,7 @@ def _facet_values(situation: Situation) -> FacetValues:
             codes = np.fromiter(map(facet.code_of.get, liked, repeat(strange)), np.int64, len(liked))
             table = np.zeros(strange + 1)
             table[codes] = strengths / (max(strengths.max(), -strengths.min()) + AFFINITY_PRIOR)
-            table[strange] = 0.0
+            table *= facet.rarity
             if table.any():
                 affinities[name] = table
         if len(known.session):

@@ -19,21 +19,21 @@ Float64s: TypeAlias = npt.NDArray[np.float64]
 
 PRIOR_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {
-        "model.best": 2.0,
+        "model.best": 1.5,
         "model.*": 0.5,
         "model.popularity": 0.2,
         "model.recent_popularity": 0.3,
         "model.trending": 0.1,
         "model.segment_popularity": 2.0,
         "model.attribute_factors": 1.0,
-        "affinity.*": 0.5,
+        "affinity.*": 1.0,
         "session.*": 3.5,
         "fit.*": 0.2,
         "context.*": 0.5,
         "popular": 0.4,
         "trending": 0.2,
         "fresh": 0.2,
-        "just_viewed": 0.6,
+        "just_viewed": 0.3,
         "cart": 0.8,
         "repeat": -0.6,
         "match": 3.0,
@@ -66,7 +66,7 @@ class Weights:
 
         Example:
             >>> Weights().of(["model.ease", "model.content", "popular"], "ease", {"popular": 1.0}).tolist()
-            [2.0, 0.5, 1.0]
+            [1.5, 0.5, 1.0]
         """
         return np.array([self._weight(name, best_model, own) for name in names], np.float64)
 
