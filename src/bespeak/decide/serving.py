@@ -214,16 +214,10 @@ class _Vectors(_Linear):
     def links(self, items: Int32s, targets: Int32s) -> Float32s:
         starts, indices, data = self._vectors.indptr, self._vectors.indices, self._vectors.data
         wanted, owners = rows_of(starts, targets)
-        terms, columns = np.unique(indices[wanted], return_inverse=True)
-        profiles = np.zeros((len(targets), len(terms)), np.float32)
-        profiles[owners, columns] = data[wanted]  # a row names each term once
-        place_of = np.full(self._vectors.shape[1], -1, np.int32)
-        place_of[terms] = np.arange(len(terms))
+        profiles = np.zeros((len(targets), self._vectors.shape[1]), np.float32)
+        profiles[owners, indices[wanted]] = data[wanted]  # a row names each term once
         entries, places = rows_of(starts, items)
-        named = place_of[indices[entries]]
-        shared = np.flatnonzero(named >= 0)  # most terms of a history are of no target
-        products = data[entries[shared]] * profiles[:, named[shared]]
-        places = places[shared]
+        products = data[entries] * profiles[:, indices[entries]]
         cells = np.arange(len(targets))[:, None] * len(items) + places
         sums = np.bincount(cells.ravel(), products.ravel(), len(targets) * len(items))
         return np.asarray(sums.reshape(len(targets), len(items)).T, np.float32)
