@@ -53,7 +53,8 @@ from bespeak.models.topk import top_k
 
 _DISLIKE_PUSH = np.float32(0.5)
 _MIN_ITEMS = 2
-_BLOCK_NUMBERS = 1_000_000
+_BLOCK_NUMBERS = 500_000
+"""Bound of the vectors, and of the square matrices, of the rows that are solved together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +85,10 @@ class AttributeFactors(Model):
     seed: int = 0
 
     def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
-        """See `Model.fit_memory`: vectors of people and items, thrice in float64."""
+        """See `Model.fit_memory`: vectors of people and items, thrice in float64, and the block that is solved."""
         vectors = 8.0 * self.factors
-        return FitMemory(3 * vectors * (n_people + n_items) + 64.0 * n_events, vectors * n_items)
+        block = min(_BLOCK_NUMBERS, self.factors * (2 * n_events + self.factors * (n_people + n_items)))
+        return FitMemory(3 * vectors * (n_people + n_items) + 64.0 * n_events + 32.0 * block, vectors * n_items)
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`; without traits and attributes it is iALS around one mean."""
@@ -207,7 +209,9 @@ def _alike_in_size(sizes: Int64s, factors: int) -> list[Int64s]:
     blocks = []
     while len(order):
         most = int(1.3 * sizes[order[0]]) + 4  # so much padding costs less than another block
-        n_rows = min(np.searchsorted(sizes[order], most, side="right"), max(1, _BLOCK_NUMBERS // (most * factors)))
+        n_rows = min(
+            np.searchsorted(sizes[order], most, side="right"), max(1, _BLOCK_NUMBERS // (max(most, factors) * factors))
+        )
         blocks.append(order[:n_rows])
         order = order[n_rows:]
     return blocks

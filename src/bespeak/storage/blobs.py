@@ -82,19 +82,23 @@ class Blobs:
         return self._file(key).is_file()
 
     def delete(self, keys: Iterable[str]) -> int:
-        """Removes blobs, durably; returns how many were there. Folders that become empty go as well."""
+        """Removes blobs, durably; returns how many were there. Folders that become empty go as well.
+
+        Another process may remove the same at the same time: what it was faster with counts as gone.
+        """
         n_removed = 0
         folders = set()
         try:
             for key in keys:
                 file = self._file(key)
-                if file.is_file():
+                with suppress(FileNotFoundError):
                     file.unlink()
                     n_removed += 1
                     folders.add(file.parent)
             for folder in folders:
-                files.sync_directory(folder)
-                self._remove_empty(folder)
+                with suppress(FileNotFoundError):
+                    files.sync_directory(folder)
+                    self._remove_empty(folder)
         except OSError as error:
             raise _unavailable(error) from error
         return n_removed
