@@ -90,7 +90,7 @@ class Decider:
         wanted: DecideBody = decoded(body, DecideBody)
         caller = caller_of(self._site, headers, wanted.write_key or "")
         ids = readable_ids(caller, _text(wanted.user_id), _text(wanted.anonymous_id), _text(wanted.profile_id))
-        return await self._answer(caller, ids, self._request(wanted, headers, client), wanted.decision_id or "")
+        return await self._answer(caller, ids, self._request(wanted, caller, headers, client), wanted.decision_id or "")
 
     async def search(self, headers: Mapping[str, str], client: Any, body: bytes) -> bytes:
         """Returns the JSON answer of POST /api/search."""
@@ -104,10 +104,12 @@ class Decider:
             context=wanted.context,
             filter=wanted.filter,
         )
-        return await self._answer(caller, ids, self._request(as_decision, headers, client), "")
+        return await self._answer(caller, ids, self._request(as_decision, caller, headers, client), "")
 
-    def _request(self, wanted: DecideBody, headers: Mapping[str, str], client: Any) -> DecideRequest:
+    def _request(self, wanted: DecideBody, caller: Caller, headers: Mapping[str, str], client: Any) -> DecideRequest:
         core = self._site.engine.core
+        # A site's backend is not the visitor: what is known of theirs stands in the body's context.
+        is_visitor = caller.access is None or caller.access.kind == "browser"
         items = None
         if wanted.items is not None:
             items = listed_items([i if not isinstance(i, ListedItem) else _listed(i) for i in wanted.items])
@@ -121,8 +123,8 @@ class Decider:
             context=read_context(
                 wanted.context or {},
                 time_ms=core.now_ms(),
-                address=client[0] if client else None,
-                user_agent=headers.get("user-agent"),
+                address=client[0] if client and is_visitor else None,
+                user_agent=headers.get("user-agent") if is_visitor else None,
                 places=core.runtime.places,
                 is_gpc=headers.get("sec-gpc") == "1",
                 declared_keys=core.config.settings.context.declared,

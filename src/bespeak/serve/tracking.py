@@ -69,16 +69,17 @@ async def track(site: Site, scope: Mapping[str, Any], receive: Receive, send: Se
 async def _write(site: Site, access: Access, route: str, body: bytes, scope: Mapping[str, Any]) -> Written:
     core = site.engine.core
     headers: dict[str, str] = scope["bespeak.headers"]
-    client = scope.get("client")
+    is_visitor = access.kind == "browser"  # a backend's connection tells nothing of the visitor; its context does
+    client = scope.get("client") if is_visitor else None
     now_ms = site.now_ms()
     decoded = decode_batch(
         body,
         route=route,
         received_ms=now_ms,
-        source=SourceInfo(name=access.name, kind="browser" if access.kind == "browser" else "server"),
+        source=SourceInfo(name=access.name, kind="browser" if is_visitor else "server"),
         header_gpc=headers.get("sec-gpc") == "1",
         ip=client[0] if client else None,
-        user_agent=headers.get("user-agent"),
+        user_agent=headers.get("user-agent") if is_visitor else None,
         places=core.runtime.places,
         declared_keys=core.config.settings.context.declared,
         max_bytes=max(len(body), 1),
