@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from bespeak.engine.training.machine import peak_bytes
 
 
 def options(description: str | None, **defaults: tuple[int | float, int | float, str]) -> argparse.Namespace:
@@ -52,7 +53,7 @@ def median_ms(call: Callable[[], object], rounds: int) -> float:
 
 def peak_mb() -> float:
     """Returns the most memory that this process has held, in MiB."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    return round(peak_bytes() / 2**20, 1)
 
 
 def ratio(part: float, whole: float) -> float | None:

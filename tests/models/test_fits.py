@@ -51,18 +51,18 @@ def test_a_fit_takes_no_more_memory_than_was_said_and_not_far_less(name: str, da
 
 
 MEASURED = """
-import resource
 import sys
 
 sys.path.insert(0, sys.argv[1])
 from test_fits import log
+from bespeak.engine.training.machine import peak_bytes
 from bespeak.models import Transformer
 
 data = log()
 data.matrix
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_bytes()
 Transformer(epochs=1).fit(data)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+print(peak_bytes() - before)
 """
 
 

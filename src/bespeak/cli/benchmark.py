@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +15,7 @@ import typer
 
 from bespeak.cli.output import bar, note, warn
 from bespeak.cli.project import pairs
-from bespeak.engine.training.machine import memory_limit_bytes
+from bespeak.engine.training.machine import memory_limit_bytes, peak_bytes
 from bespeak.errors import InvalidInput
 from bespeak.learn.benchmark import AUTO, Answers
 from bespeak.learn.benchmark import benchmark as answer
@@ -102,7 +101,7 @@ def recommend(
                 "k": k,
                 "secondsToFit": answers.seconds_to_fit,
                 "secondsToRecommend": answers.seconds_to_recommend,
-                "peakMemoryBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                "peakMemoryBytes": peak_bytes(),
                 "out": str(target),
             }
         ).decode()

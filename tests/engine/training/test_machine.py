@@ -1,8 +1,10 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from bespeak.engine.training.machine import free_bytes, memory_limit_bytes
+from bespeak.engine.training.machine import free_bytes, memory_limit_bytes, peak_bytes
 
 
 def written(root: Path, files: dict[str, str]) -> Path:
@@ -57,6 +59,14 @@ def test_the_groups_of_older_machines_count_too(tmp_path: Path) -> None:
 def test_what_is_given_holds_and_a_machine_that_tells_nothing_has_no_limit(tmp_path: Path) -> None:
     assert memory_limit_bytes(2.5, tmp_path) == 2.5e9
     assert memory_limit_bytes(0, tmp_path) is None
+
+
+def test_the_peak_is_of_this_process_and_not_of_the_one_that_started_it() -> None:
+    """A process that holds much and starts a small one."""
+    program = "from bespeak.engine.training.machine import peak_bytes; print(peak_bytes())"
+    ballast = b"x" * 400_000_000
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert 1_000_000 < int(done.stdout) < len(ballast) < peak_bytes()
 
 
 def test_this_machine_tells() -> None:

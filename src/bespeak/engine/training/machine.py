@@ -1,7 +1,9 @@
-"""How much memory a training may take on this machine: what is free, within what the container may use."""
+"""Memory of this machine: how much a training may take, within what the container may use, and what it took."""
 
 from __future__ import annotations
 
+import resource
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +30,19 @@ def free_bytes(root: Path = _ROOT) -> int | None:
     """What the machine has free and the control groups of this process allow, whichever is less."""
     known = [_available(root), *_left_in_groups(root)]
     return min((value for value in known if value is not None), default=None)
+
+
+def peak_bytes(root: Path = _ROOT) -> int:
+    """The most memory that this process has held so far.
+
+    Where `/proc` tells, it is asked: the peak that `getrusage` has is that of the program which started this one, where
+    that held more.
+    """
+    for line in _text(root / "proc/self/status").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _available(root: Path) -> int | None:
