@@ -24,6 +24,7 @@ from bespeak.models.base import History, Model
 from bespeak.models.blend import Blend
 from bespeak.models.content import Content
 from bespeak.models.ease import Ease
+from bespeak.models.factors import DISLIKE_PUSH
 from bespeak.models.implicit_mf import ImplicitMf
 from bespeak.models.item_neighbours import ItemNeighbours
 from bespeak.models.packing import unpack_csr
@@ -34,8 +35,6 @@ from bespeak.models.vector_index import VectorIndex
 Float32s: TypeAlias = npt.NDArray[np.float32]
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Int32s: TypeAlias = npt.NDArray[np.int32]
-
-_DISLIKE_PUSH = np.float32(0.5)  # as in `models.implicit_mf`; the test of equal answers holds it there
 
 
 def share(servings: Mapping[Model, Serving]) -> None:
@@ -246,7 +245,7 @@ class _Factors(Serving):
             near = np.stack([times_vector(self._directions, direction) for direction in self._directions[disliked]])
             near = np.maximum(near, 0)
             near[np.arange(len(near)), disliked] = 1
-            total -= _DISLIKE_PUSH * (-strengths[~liked] @ near)
+            total -= DISLIKE_PUSH * (-strengths[~liked] @ near)
         return total
 
     def _pulled(self, items: Int32s, sizes: Float32s) -> Float32s:

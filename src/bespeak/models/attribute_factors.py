@@ -12,8 +12,7 @@ know what holds for everybody. LightFM (Kula 2015) has the same shape with vecto
 alone; here a person or item with events has an own part too.
 
 A person's vector is one solve from the likes and traits given. With traits alone it is A'x_u, so the cold are ranked by
-what people like them chose; with nothing at all it is 0. An item without events stands at B'z_i. A dislike of strength
-x subtracts x max(0, cos(y_i, y_j)) / 2 from item j, so that it can lift nothing.
+what people like them chose; with nothing at all it is 0. An item without events stands at B'z_i.
 
 A trait value that fewer than `min_people` distinct people have is not read, and only the sums A over all of them are
 kept, never a person's vector.
@@ -30,35 +29,31 @@ from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array, hstack
 from threadpoolctl import threadpool_limits
 
 from bespeak.models.attribute_terms import AttributeTerms
-from bespeak.models.base import Model
+from bespeak.models.factors import FactorModel
 from bespeak.models.fits import FitMemory
 from bespeak.models.interactions import (
     Csr,
     Float32s,
     Float64s,
     History,
-    Int32s,
     Int64s,
     Interactions,
     ItemContent,
     Traits,
 )
-from bespeak.models.strength import Weighting, dislikes, stacked, strengthened
-from bespeak.models.topk import top_k
+from bespeak.models.strength import strengthened
 
-_DISLIKE_PUSH = np.float32(0.5)
 _MIN_ITEMS = 2
 _BLOCK_NUMBERS = 500_000
 """Bound of the vectors, and of the square matrices, of the rows that are solved together."""
 
 
 @dataclass(frozen=True, eq=False)
-class AttributeFactors(Model):
+class AttributeFactors(FactorModel):
     """iALS whose vectors lean on traits and attributes.
 
     Args:
@@ -81,7 +76,6 @@ class AttributeFactors(Model):
     ridge: float = 50.0
     rounds: int = 8
     min_people: int = 5
-    weighting: Weighting = "log"
     seed: int = 0
 
     def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
@@ -122,18 +116,6 @@ class AttributeFactors(Model):
         }
         return self._fitted(interactions.item_ids, arrays, interactions)
 
-    def scores(self, histories: Sequence[History], now_ms: int) -> Float32s:
-        """See `Model.scores`; traits alone give scores too. The time plays no part."""
-        signed = stacked(histories, len(self.item_ids), self.weighting)
-        scores = np.asarray(self.person_vectors(signed, histories) @ self._vectors.T, np.float32)
-        disliked = dislikes(signed)
-        for row in np.flatnonzero(np.diff(disliked.indptr)):
-            entries = slice(disliked.indptr[row], disliked.indptr[row + 1])
-            near = np.maximum(self._directions[disliked.indices[entries]] @ self._directions.T, 0)
-            near[np.arange(len(near)), disliked.indices[entries]] = 1
-            scores[row] -= _DISLIKE_PUSH * (disliked.data[entries] @ near)
-        return scores
-
     def person_vectors(self, signed: Csr, histories: Sequence[History]) -> Float32s:
         """float32[n, factors]: zero for a person without likes and known traits."""
         held = self._terms.matrix([history.traits for history in histories])
@@ -144,13 +126,6 @@ class AttributeFactors(Model):
         foretold = (of_traits[0] + held @ of_traits[1:]) * is_known[:, None]
         base = np.asarray(self._array("gram"), np.float64)
         return self._solved(likes, self._vectors.astype(np.float64), foretold, base).astype(np.float32)
-
-    def similar(self, item_index: npt.ArrayLike, k: int) -> tuple[Int32s, Float32s]:
-        """See `Model.similar`: cosine of the item vectors."""
-        chosen = np.asarray(item_index, np.int64)
-        itself = np.zeros((len(chosen), len(self.item_ids)), bool)
-        itself[np.arange(len(chosen)), chosen] = True
-        return top_k(self._directions[chosen] @ self._directions.T, k, itself)
 
     def leading_trait(self, traits: Traits, item: int) -> tuple[str, str] | None:
         """See `Model.leading_trait`: the trait whose vector points most towards the item."""
@@ -165,15 +140,6 @@ class AttributeFactors(Model):
     def _terms(self) -> AttributeTerms:
         self._array("vectors")
         return AttributeTerms.from_arrays("terms", self._arrays)
-
-    @cached_property
-    def _vectors(self) -> Float32s:
-        return np.asarray(self._array("vectors"))
-
-    @cached_property
-    def _directions(self) -> Float32s:
-        lengths = np.linalg.norm(self._vectors, axis=1, keepdims=True)
-        return np.asarray(self._vectors / np.where(lengths > 0, lengths, 1), np.float32)
 
     def _solved(self, signed: Csr, others: Float64s, foretold: Float64s, gram: Float64s | None = None) -> Float64s:
         """float64[n, factors]: each row's vector given those of the other side and what its attributes foretell.

@@ -12,7 +12,7 @@ one number for all rows here; the tuner searches over it.
 
 Online fold-in: only the item vectors are kept. A person's vector is one regularised least-squares solve from the
 history given, so the latest event counts at once:  (Y'Y + sum alpha x_i y_i y_i' + l2 I) u = sum (1 + alpha x_i) y_i
-over likes. A dislike of strength x then subtracts x max(0, cos(y_i, y_j)) / 2 from item j, so that it can lift nothing.
+over likes.
 
 Cost: per round (events * factors + (people + items) * factors^2) * a few; memory (people + items) * factors numbers.
 """
@@ -21,26 +21,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from bespeak.models.base import Model
+from bespeak.models.factors import FactorModel
 from bespeak.models.fits import FitMemory
-from bespeak.models.interactions import Csr, Float32s, Float64s, History, Int32s, Interactions, ItemContent
-from bespeak.models.strength import Weighting, dislikes, likes, stacked, strengthened
-from bespeak.models.topk import top_k
-
-_DISLIKE_PUSH = np.float32(0.5)
+from bespeak.models.interactions import Csr, Float32s, Float64s, History, Interactions, ItemContent
+from bespeak.models.strength import likes, strengthened
 
 
 @dataclass(frozen=True, eq=False)
-class ImplicitMf(Model):
+class ImplicitMf(FactorModel):
     """iALS with fold-in.
 
     Args:
@@ -59,7 +54,6 @@ class ImplicitMf(Model):
     l2: float = 10.0
     alpha: float = 10.0
     rounds: int = 15
-    weighting: Weighting = "log"
     seed: int = 0
     threads: int = 0
 
@@ -79,19 +73,7 @@ class ImplicitMf(Model):
         gram = (vectors.T @ vectors).astype(np.float64)
         return self._fitted(interactions.item_ids, {"vectors": vectors, "gram": gram}, interactions)
 
-    def scores(self, histories: Sequence[History], now_ms: int) -> Float32s:
-        """See `Model.scores`; the time plays no part."""
-        signed = stacked(histories, len(self.item_ids), self.weighting)
-        scores: Float32s = self.person_vectors(signed) @ self._vectors.T
-        disliked = dislikes(signed)
-        for row in np.flatnonzero(np.diff(disliked.indptr)):
-            entries = slice(disliked.indptr[row], disliked.indptr[row + 1])
-            near = np.maximum(self._directions[disliked.indices[entries]] @ self._directions.T, 0)
-            near[np.arange(len(near)), disliked.indices[entries]] = 1
-            scores[row] -= _DISLIKE_PUSH * (disliked.data[entries] @ near)
-        return scores
-
-    def person_vectors(self, signed: Csr) -> Float32s:
+    def person_vectors(self, signed: Csr, histories: Sequence[History] = ()) -> Float32s:
         """float32[n, factors]: one least-squares solve per row of signed strengths; zero for a row without likes."""
         liked = likes(signed)
         people = np.zeros((liked.shape[0], self.factors), np.float32)
@@ -102,22 +84,6 @@ class ImplicitMf(Model):
             extra = self.alpha * liked.data[entries].astype(np.float64)
             people[row] = np.linalg.solve(base + known.T @ (extra[:, None] * known), known.T @ (1 + extra))
         return people
-
-    def similar(self, item_index: npt.ArrayLike, k: int) -> tuple[Int32s, Float32s]:
-        """See `Model.similar`: cosine of the item vectors."""
-        chosen = np.asarray(item_index, np.int64)
-        itself = np.zeros((len(chosen), len(self.item_ids)), bool)
-        itself[np.arange(len(chosen)), chosen] = True
-        return top_k(self._directions[chosen] @ self._directions.T, k, itself)
-
-    @cached_property
-    def _vectors(self) -> Float32s:
-        return np.asarray(self._array("vectors"))
-
-    @cached_property
-    def _directions(self) -> Float32s:
-        lengths = np.linalg.norm(self._vectors, axis=1, keepdims=True)
-        return np.asarray(self._vectors / np.where(lengths > 0, lengths, 1), np.float32)
 
     def _item_vectors(self, signed: Csr) -> Float32s:
         # implicit reads c from the matrix: c > 0 means p = 1, c < 0 means p = 0 with confidence |c|

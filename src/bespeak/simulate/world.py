@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,14 +56,17 @@ class World:
         identities: devices and the ids they carry.
         appeal: the choice model.
         has_subscriptions: people subscribe, and may cancel.
+        WEIGHTS: of the choice model, unless the behaviour brings its own.
     """
 
     name: str
     has_subscriptions: bool
+    WEIGHTS: ClassVar[Weights]
 
     def __init__(
-        self, seed: int, n_people: int, n_items: int, days: int, end_ms: int, behaviour: Behaviour, weights: Weights
-    ) -> None:
+        self, seed: int, n_people: int = 400, n_items: int = 240, days: int = 60, *, end_ms: int,
+        behaviour: Behaviour | None = None,
+    ) -> None:  # fmt: skip
         bounds = (("seed", seed, 0), ("n_people", n_people, 1), ("n_items", n_items, 1), ("days", days, 1))
         for label, value, least in bounds:
             if value < least:
@@ -74,8 +77,8 @@ class World:
         self.end_ms = end_ms
         self.start_ms = end_ms - days * DAY_MS
         self.n_days = (end_ms - 1) // DAY_MS - self.start_ms // DAY_MS + 1
-        self.behaviour = behaviour
-        self.weights = behaviour.weights or weights
+        self.behaviour = behaviour = behaviour or Behaviour()
+        self.weights = behaviour.weights or self.WEIGHTS
         self.draws = Draws(seed)
         self.stock = self._make_stock(np.random.default_rng([seed]), n_items)
         if set(self.weights.facets) != set(self.stock.facets):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 import numpy as np
 
-from bespeak.simulate.behaviour import Behaviour, Weights
+from bespeak.simulate.behaviour import Weights
 from bespeak.simulate.buying import Buying
 from bespeak.simulate.events import Event, events_of
 from bespeak.simulate.goods import make_goods
@@ -17,7 +16,15 @@ from bespeak.simulate.watching import Watching
 from bespeak.simulate.world import Funnel, World
 
 
-class ShopWorld(World):
+class PlayedWorld(World):
+    """A world that plays itself."""
+
+    def events(self) -> Iterator[Event]:
+        """The history under the popular policy: Segment-shaped events in time order, times in [start_ms, end_ms)."""
+        return events_of(self)
+
+
+class ShopWorld(PlayedWorld):
     """A shop: twelve departments, carts, orders, reviews, refunds and a newsletter.
 
     Args:
@@ -40,19 +47,9 @@ class ShopWorld(World):
         (True, True)
     """
 
-    WEIGHTS: ClassVar[Weights] = Weights(base=-2.5, facets={"category": 1.1, "brand": 0.55, "colour": 0.25})
+    WEIGHTS = Weights(base=-2.5, facets={"category": 1.1, "brand": 0.55, "colour": 0.25})
     name = "shop"
     has_subscriptions = False
-
-    def __init__(
-        self, seed: int, n_people: int = 400, n_items: int = 240, days: int = 60, *, end_ms: int,
-        behaviour: Behaviour | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(seed, n_people, n_items, days, end_ms, behaviour or Behaviour(), self.WEIGHTS)
-
-    def events(self) -> Iterator[Event]:
-        """The history under the popular policy: Segment-shaped events in time order, times in [start_ms, end_ms)."""
-        return events_of(self)
 
     def _make_stock(self, rng: np.random.Generator, n_items: int) -> Stock:
         return make_goods(rng, n_items, self.start_ms, self.end_ms)
@@ -61,7 +58,7 @@ class ShopWorld(World):
         return Buying(self.stock, self.appeal, self.draws, self.behaviour)
 
 
-class StreamingWorld(World):
+class StreamingWorld(PlayedWorld):
     """A streaming service: films and series, watch fractions, ratings, continue watching, subscriptions that end.
 
     Args:
@@ -74,21 +71,11 @@ class StreamingWorld(World):
         True
     """
 
-    WEIGHTS: ClassVar[Weights] = Weights(
+    WEIGHTS = Weights(
         base=-2.0, facets={"genre": 1.1, "studio": 0.4}, price=0.0, mobile_price=0.0, evening=0.6, fatigue=-0.8
     )
     name = "streaming"
     has_subscriptions = True
-
-    def __init__(
-        self, seed: int, n_people: int = 400, n_items: int = 240, days: int = 60, *, end_ms: int,
-        behaviour: Behaviour | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(seed, n_people, n_items, days, end_ms, behaviour or Behaviour(), self.WEIGHTS)
-
-    def events(self) -> Iterator[Event]:
-        """The history under the popular policy: Segment-shaped events in time order, times in [start_ms, end_ms)."""
-        return events_of(self)
 
     def _make_stock(self, rng: np.random.Generator, n_items: int) -> Stock:
         return make_titles(rng, n_items, self.start_ms, self.end_ms)
@@ -97,5 +84,5 @@ class StreamingWorld(World):
         return Watching(self.stock, self.appeal, self.draws)
 
 
-WORLDS: dict[str, type[ShopWorld] | type[StreamingWorld]] = {"shop": ShopWorld, "streaming": StreamingWorld}
+WORLDS: dict[str, type[PlayedWorld]] = {"shop": ShopWorld, "streaming": StreamingWorld}
 """Name -> world."""
