@@ -13,6 +13,7 @@ alone; here a person or item with events has an own part too.
 
 A person's vector is one solve from the likes and traits given. With traits alone it is A'x_u, so the cold are ranked by
 what people like them chose; with nothing at all it is 0. An item without events stands at B'z_i.
+A dislike takes from what is like it (see `models.factors`).
 
 A trait value that fewer than `min_people` distinct people have is not read, and only the sums A over all of them are
 kept, never a person's vector.

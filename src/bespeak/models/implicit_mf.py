@@ -12,7 +12,7 @@ one number for all rows here; the tuner searches over it.
 
 Online fold-in: only the item vectors are kept. A person's vector is one regularised least-squares solve from the
 history given, so the latest event counts at once:  (Y'Y + sum alpha x_i y_i y_i' + l2 I) u = sum (1 + alpha x_i) y_i
-over likes.
+over likes. A dislike takes from what is like it (see `models.factors`).
 
 Cost: per round (events * factors + (people + items) * factors^2) * a few; memory (people + items) * factors numbers.
 """
