@@ -10,7 +10,7 @@ running     serve, work, doctor
 archive     backup, restore
 demo        demo; storefront serves it
 simulate    simulate
-measure     measure compare; measure_file reads, measure_report says what was found
+measure     measure compare; measure_columns and measure_file read, measure_report says what was found
 project     which project a command acts on
 output      data on stdout, everything else on stderr
 """

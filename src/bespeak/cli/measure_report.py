@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from bespeak.cli.measure_columns import BadLines
 from bespeak.cli.measure_file import Units
 from bespeak.cli.output import note, say, table, warn
 from bespeak.measure.comparison import Comparison
@@ -160,8 +161,13 @@ def _tell_of_rows(units: Units) -> None:
             warn("Numbers are missing more often in some groups than in others: what is left may not be comparable.")
     if units.n_without_variant:
         note(f"{units.n_without_variant:,} rows have no variant and are left out.")
-    if units.n_bad:
-        warn(f"{units.n_bad:,} lines could not be read, the first is line {units.first_bad:,}; they are left out.")
+    tell_of_bad_lines(units.bad)
+
+
+def tell_of_bad_lines(bad: BadLines) -> None:
+    """Warns of lines that gave no row."""
+    if bad.n:
+        warn(f"{bad.n:,} lines could not be read, the first is line {bad.first:,}; they are left out.")
 
 
 def _tell_of_conversions(result: Result) -> None:
