@@ -13,6 +13,10 @@ subgroups      the effect in parts of the population, and whether it differs bet
 planner        how many units show an effect, how probable that is, how many days it takes
 winsor         a cap on values that would drown all others
 words          a comparison as a sentence
+choices        a log of choices with their propensities, and another policy beside it
+overlap        whether such a log can say anything of that policy
+off_policy     what that policy would have earned: IPS, SNIPS, DM, DR and their kin
 
-All statistics follow from `Sums`, so that logs can be analysed as they come in, in pieces, and where they lie.
+All statistics of experiments follow from `Sums`, so that logs can be analysed as they come in, in pieces, and where
+they lie.
 """
