@@ -246,13 +246,13 @@ def _around(choices: Choices, found: _Value, alpha: float) -> tuple[float, Inter
         return 0.0, Interval(found.value, found.value)
     error = math.sqrt(squares * m / (m - 1)) / choices.n_decisions
     skewness = float((sums**3).mean()) / (squares / m) ** 1.5
-    tilt = skewness / math.sqrt(m)
+    tilt: float = skewness / math.sqrt(m)
 
     def back(quantile: float) -> float:
         """The t statistic whose transform is a quantile."""
         if abs(tilt) < 1e-9:
             return quantile
-        root: float = np.cbrt(1 + tilt * (quantile - tilt / 6)).item()
+        root = float(np.cbrt(1 + tilt * (quantile - tilt / 6)))
         return 3 / tilt * (root - 1)
 
     reach = float(stdtrit(m - 1, 1 - alpha / 2))
