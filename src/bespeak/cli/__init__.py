@@ -11,6 +11,7 @@ archive     backup, restore
 demo        demo; storefront serves it
 simulate    simulate
 measure     measure compare; measure_columns and measure_file read, measure_report says what was found
+            measure_lifetime: measure lifetime
 project     which project a command acts on
 output      data on stdout, everything else on stderr
 """

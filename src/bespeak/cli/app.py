@@ -22,6 +22,7 @@ from bespeak.cli import (
     demo,
     evaluation,
     measure,
+    measure_lifetime,
     people,
     running,
     simulate,
@@ -61,6 +62,7 @@ app.command()(archive.backup)
 app.command()(archive.restore)
 app.command()(simulate.simulate)
 app.add_typer(benchmark.benchmark, name="benchmark")
+measure.measure.command("lifetime")(measure_lifetime.lifetime)
 app.add_typer(measure.measure, name="measure")
 app.add_typer(data.rejects, name="rejects")
 app.add_typer(people.segment, name="segment")

@@ -8,4 +8,5 @@ intervals    bootstrap over people               report     what was found, in s
 evaluation   trained models on one cut: every figure, for whom, and against somebody else's lists
 list_figures what lists are like besides being right
 train        choose, report, fit on everything   benchmark  the same on data from outside
+lifetime     what customers will buy and spend, held beside what they did
 """

@@ -19,6 +19,8 @@ attribute_terms    attributes as columns               attribute_factors   vecto
 fitted             settings and arrays of any model    ratings             who rated what, and its contract
 bilinear           one side of a rating given the      item_mean           what everybody gives an item
                    other                               biased_factorization  what one person would give it
+predictors         what people will do: buy again,
+                   spend, leave, be moved
 """
 
 from bespeak.models.attribute_factors import AttributeFactors

@@ -1,0 +1,12 @@
+"""What somebody will do: predictors of people, as numbers in and probabilities, counts or money out.
+
+repeat_purchases   how often, how late and how long since: what a purchase history is boiled down to
+bg_nbd             how often a customer will buy again, where leaving is silent
+gamma_gamma        what they will spend on average
+shifted_beta       how long a subscriber stays, where leaving is told
+logistic           the probability of something, calibrated; ridge on numbers
+design             columns of a file or a profile as a matrix
+uplift             whom a treatment moves: T-learner and DR-learner
+
+All hold parameters of the population only, none of a single person.
+"""
