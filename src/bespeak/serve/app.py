@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Mapping, MutableMapping, Sequence
-from importlib import resources
 from typing import Any
 
 import msgspec
@@ -25,6 +24,7 @@ from bespeak.serve.reading import Call
 from bespeak.serve.replies import Failure, Send, error_body, error_headers, send_json, status_of
 from bespeak.serve.requests import Receive, cors, headers_of, preflight, read_body
 from bespeak.serve.routes import ROUTES, Route
+from bespeak.serve.script import browser_script
 from bespeak.serve.tracking import client_settings, track, tracking_route
 from bespeak.web.site import Site
 
@@ -32,7 +32,6 @@ log = logging.getLogger("bespeak.serve")
 
 _DECIDE = "/api/decide"
 _SEARCH = "/api/search"
-_STATIC = resources.files("bespeak.serve") / "static"
 _API_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Bespeak API</title>
 <h1>Bespeak API</h1><p>The document: <a href="/api/openapi.json">/api/openapi.json</a> (OpenAPI 3.1).</p><ul>{rows}</ul>
 """
@@ -55,7 +54,6 @@ class App:
             routes=[*self._plain_routes(), *extra],
             exception_handlers={BespeakError: _failed, HTTPException: _not_served, Exception: _broken},
         )
-        self._script = (_STATIC / "bespeak.js").read_bytes()
 
     def close(self) -> None:
         """Ends the decision threads."""
@@ -182,7 +180,12 @@ class App:
 
     async def _browser_script(self, request: Request) -> Response:
         headers = {"cache-control": "public, max-age=300", **_plain(cors(request.scope["bespeak.headers"]))}
-        return Response(self._script, media_type="text/javascript", headers=headers)
+        headers["vary"] = "Origin, Accept-Encoding"
+        script = browser_script()
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(script.plain, media_type="text/javascript", headers=headers)
+        headers["content-encoding"] = "gzip"
+        return Response(script.zipped, media_type="text/javascript", headers=headers)
 
     async def _client_settings(self, request: Request) -> Response:
         host = request.headers.get("host", "localhost")

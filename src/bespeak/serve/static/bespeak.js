@@ -118,7 +118,11 @@
   async function slot(target, placement, options = {}) {
     const element = typeof target === "string" ? document.querySelector(target) : target;
     if (!element) return null;
-    const it = slots.get(element) || { element, turn: 0, template: element.querySelector("template"), seen: [] };
+    const it = slots.get(element) || {
+      element, turn: 0, seen: [], nodes: [], content: [...element.childNodes], className: element.className,
+      template: element.querySelector("template:not([data-variant])"),
+      variants: [...element.querySelectorAll("template[data-variant]")],
+    };
     slots.set(element, it);
     return fill(Object.assign(it, { placement, options }));
   }
@@ -139,43 +143,75 @@
       if (!reply.ok) throw Error(text);
       const decision = JSON.parse(text);
       if (turn !== it.turn || !decision.items.length) return null;
+      if (isTooLate(it)) throw Error("it is on view already");
       show(it, decision);
       return decision;
     } catch (error) {
       console.warn("bespeak: content kept:", error.message);
       return null;
+    } finally {
+      it.element.dataset.filled = "";
     }
   }
+
+  /** A slot that the page's style hides until it is filled (data-reserve) never changes under the visitor's eyes. */
+  function isTooLate({ element, decision }) {
+    return !decision && element.dataset.reserve !== undefined && getComputedStyle(element).visibility === "visible";
+  }
+
+  const isVariant = (item) => "value" in item;
 
   /** A listener of bespeak:filled that calls preventDefault() draws the cards itself, each with data-item-id. */
   function show(it, decision) {
-    clearTimeout(it.timer); // replaced too soon to be seen
-    Object.assign(it, { decision, seen: [], timer: 0 });
-    if (it.element.dispatchEvent(new CustomEvent("bespeak:filled", { bubbles: true, cancelable: true, detail: decision }))) {
-      const cards = decision.items.map((item) => card(it, item));
-      it.element.textContent = "";
-      it.element.append(...cards);
+    const { element } = it;
+    const [first] = decision.items;
+    reportSeen(it);
+    it.nodes.forEach(unseen); // the rest was replaced too soon
+    it.decision = decision;
+    if (element.dispatchEvent(new CustomEvent("bespeak:filled", { bubbles: true, cancelable: true, detail: decision }))) {
+      element.replaceChildren(...(isVariant(first) ? variant(it, first) : decision.items.map((item) => card(it, item))));
     }
-    observer.disconnect();
-    slots.forEach((any) => any.element.querySelectorAll("[data-item-id]").forEach((node) => observer.observe(node)));
+    if (isVariant(first)) element.dataset.itemId = element.dataset.variant = first.id;
+    it.nodes = [element, ...element.querySelectorAll("[data-item-id]")].filter((node) => node.dataset.itemId);
+    it.nodes.forEach((node) => observer.observe(node));
   }
 
-  /** Fills the elements that carry data-field; data becomes text, never markup. */
   function card(it, item) {
     const { attributes, ...rest } = item.properties || {};
     const values = { ...attributes, ...rest };
-    const link = webAddress(values.url);
     values.price = money(values);
     values.reason = item.reasons && item.reasons.length ? item.reasons[0].text : "";
     const root = it.template ? it.template.content.firstElementChild.cloneNode(true) : plainCard();
-    for (const part of [root, ...root.querySelectorAll("*")]) {
-      const { field } = part.dataset;
-      if (part.tagName === "IMG") field && (part.src = webAddress(values.imageUrl));
-      else if (field) part.textContent = values[field] === undefined ? "" : values[field];
-      if (part.tagName === "A" && link && !part.hasAttribute("href")) part.href = link;
-    }
+    fillIn(root, values, true);
     Object.assign(root.dataset, { itemId: item.id, decisionId: it.decision.decisionId });
     return root;
+  }
+
+  /** What was written for a variant, else the default content, with the variant's values filled in. */
+  function variant(it, { id, value }) {
+    const made = it.variants.find((template) => template.dataset.variant === id);
+    const root = document.createElement("div");
+    root.append(...(made ? made.content.cloneNode(true).childNodes : it.content.map((node) => node.cloneNode(true))));
+    const values = value && typeof value === "object" ? value : { value };
+    fillIn(root, values);
+    it.element.className = `${it.className} ${values.class || ""}`.trim();
+    return root.childNodes;
+  }
+
+  /** Fills the elements that carry data-field or data-attr="title:NAME"; data becomes text, never markup. */
+  function fillIn(root, values, isCard) {
+    const link = webAddress(values.url);
+    for (const part of [root, ...root.querySelectorAll("*")]) {
+      const { field, attr = "" } = part.dataset;
+      if (field && (field in values || isCard)) {
+        if (part.tagName === "IMG") part.src = webAddress(values[field]);
+        else part.textContent = values[field] === undefined ? "" : values[field];
+      }
+      for (const [, name, from] of attr.matchAll(/(href|src|alt|title|value|aria-\w+):(\w+)/g)) {
+        if (from in values) part.setAttribute(name, /href|src/.test(name) ? webAddress(values[from]) : values[from]);
+      }
+      if (part.tagName === "A" && link && !part.hasAttribute("href")) part.href = link;
+    }
   }
 
   function plainCard() {
@@ -218,29 +254,54 @@
     return {};
   }
 
-  // A card is seen once half of it stands in the window.
+  // Seen is what stood half in the window for a second, or filled half of the window.
+
+  const looks = new Map(); // node -> timer
+
   const observer = new IntersectionObserver((entries) => {
-    for (const entry of entries) {
-      const { it, item } = itemAt(entry.target);
-      if (!entry.isIntersecting || !item || item.isSeen) continue;
-      item.isSeen = true;
-      it.seen.push({ item_id: item.id, position: item.position });
-      it.timer = it.timer || setTimeout(reportSeen, 400, it);
+    for (const { target, intersectionRatio, intersectionRect, isIntersecting } of entries) {
+      if (!isIntersecting || (intersectionRatio < 0.5 && intersectionRect.height < innerHeight / 2)) stopLook(target);
+      else if (!looks.has(target)) looks.set(target, setTimeout(seen, 1000, target));
     }
-  }, { threshold: 0.5 });
+  }, { threshold: [0, 0.1, 0.2, 0.3, 0.4, 0.5] });
+
+  function stopLook(node) {
+    clearTimeout(looks.get(node));
+    looks.delete(node);
+  }
+
+  function unseen(node) {
+    observer.unobserve(node);
+    stopLook(node);
+  }
+
+  function seen(node) {
+    looks.delete(node);
+    const { it, item } = itemAt(node);
+    if (document.hidden) return looks.set(node, setTimeout(seen, 1000, node));
+    observer.unobserve(node);
+    if (!item || item.isSeen) return;
+    item.isSeen = true;
+    it.seen.push(item);
+    if (it.seen.length === 1) setTimeout(reportSeen, 100, it);
+  }
 
   const shownBy = (it) => ({ decision_id: it.decision.decisionId, placement: it.placement });
 
   function reportSeen(it) {
-    clearTimeout(it.timer);
-    it.timer = 0;
-    const items = it.seen.splice(0);
-    if (items.length) send("/v1/t", { type: "track", event: "Recommendation Viewed", properties: { ...shownBy(it), items } });
+    const items = it.seen.splice(0).map(({ id, position }) => ({ item_id: id, position }));
+    if (!items.length) return;
+    const what = isVariant(it.decision.items[0]) ? { variant: items[0].item_id } : { items };
+    const event = what.variant ? "Variant Viewed" : "Recommendation Viewed";
+    send("/v1/t", { type: "track", event, properties: { ...shownBy(it), ...what } });
   }
 
+  /** A variant is clicked where it leads somewhere. */
   function clicked({ target, button }) {
     const { it, item } = itemAt(target);
-    if (item && button < 2) track("Product Clicked", { ...shownBy(it), product_id: item.id, position: item.position });
+    if (!item || button > 1) return;
+    if (!isVariant(item)) track("Product Clicked", { ...shownBy(it), product_id: item.id, position: item.position });
+    else if (target.closest("a,button,input,label,[role=button]")) track("Variant Clicked", { ...shownBy(it), variant: item.id });
   }
 
   /** The acknowledgement follows the commit, so the next decision knows the event. */
