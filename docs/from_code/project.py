@@ -13,6 +13,8 @@ from bespeak.catalogue import columns as item_columns
 from bespeak.decide import features
 from bespeak.decide.placements import BUILT_IN, SOURCE_NAMES, PinSettings, Placement, SourceSettings
 from bespeak.decide.score import PRIOR_WEIGHTS
+from bespeak.decide.variants import when
+from bespeak.decide.variants.settings import VariantSettings
 from bespeak.engine.settings import KeySettings, Section, Settings
 from bespeak.engine.settings import SourceSettings as Source
 from bespeak.intake.columns import FIELDS
@@ -89,6 +91,7 @@ def placements() -> str:
         "## Sources\n\nAn entry of `sources`:\n\n" + fields_table(SourceSettings) + "\n\n`name` is one of "
         f"{', '.join(code(n) for n in SOURCE_NAMES)}, or `model.NAME` for one model of the "
         "[list](../explanation/models/README.md). `match` (search) and the caller's own list come with requests.",
+        "## Variants\n\n" + _variants(),
         "## Pins\n\nAn entry of `pins` names an item or a filter:\n\n" + fields_table(PinSettings),
         "## What the built-in placements set\n\n" + _built_in_placements(),
         "## Signals of the score\n\n`score = sum(value * weight)`. These are the values:\n\n```text\n"
@@ -97,6 +100,20 @@ def placements() -> str:
         + table(("signal", "weight"), [(code(name), f"{weight:g}") for name, weight in PRIOR_WEIGHTS.items()]),
     ]
     return "\n\n".join(parts)
+
+
+def _variants() -> str:
+    hints = get_type_hints(VariantSettings, include_extras=True)
+    texts = attribute_texts(VariantSettings)
+    rows = [
+        (code(f.name), type_text(hints[f.name]), _value(f.default), texts[f.name])
+        for f in msgspec.structs.fields(VariantSettings)
+    ]
+    return (
+        'With `kind = "variant"` a placement shows one of the variants that it declares, and has these settings '
+        "instead:\n\n" + table(("name", "type", "default", "meaning"), rows) + "\n\nWhat a line may name: "
+        "[rules](rules.md#lines-of-variants)."
+    )
 
 
 def _value(default: Any) -> str:
@@ -199,6 +216,7 @@ def rules() -> str:
             "## Items\n\nIn `filter` of a request or placement.\n\n" + _plain_doc(item_columns),
             "## Profiles\n\nIn `[segments]`.\n\n" + _plain_doc(record),
             f"Classes as their counts are called, each with `_7d`, `_30d` and `_90d`: {counted}.",
+            "## Lines of variants\n\nIn `when` of a placement with variants.\n\n" + _plain_doc(when),
             "### Stages\n\nThe values of `stage`.\n\n"
             + (inspect.getdoc(stage) or "").partition("\n\n")[2]
             + "\n\nThe thresholds: "

@@ -10,7 +10,7 @@ import typer
 
 from bespeak.cli.output import bar, emit, is_agreed, note, say, table
 from bespeak.cli.project import AsOfOption, JsonOption, ProjectOption, YesOption, opened, pairs, time_option
-from bespeak.engine.slates import Slate
+from bespeak.engine.slates import Slate, Variant
 from bespeak.errors import InvalidInput
 from bespeak.signals.decisions import ShownItem
 
@@ -105,6 +105,10 @@ def show_slate(slate: Slate, *, explain: bool = False) -> None:
     if not slate:
         say("No item could be shown: the filter, the seen-item rule or an empty catalogue left none.")
         return
+    if slate.variant is not None:
+        show_variant(slate.variant)
+        note(f"{decision.n_candidates:,} variants. Policy {decision.policy}.")
+        return
     rows = [[shown.position, shown.item_id, _title(slate, shown), shown.score, _because(shown)] for shown in slate]
     table(("", "item", "title", "score", "because"), rows, right=(0, 3))
     if explain:
@@ -119,6 +123,13 @@ def show_slate(slate: Slate, *, explain: bool = False) -> None:
     removed = ", ".join(f"{n:,} by {rule}" for rule, n in decision.removed.items() if n)
     left_out = f"; left out: {removed}" if removed else ""
     note(f"{decision.n_candidates:,} candidates{left_out}. Policy {decision.policy}.")
+
+
+def show_variant(variant: Variant) -> None:
+    """Writes a variant with its value, and how it was decided."""
+    value = msgspec.json.encode(variant.value).decode()
+    because = f"{variant.source}: {variant.text}" if variant.source != "default" else variant.text
+    table(("variant", "value", "propensity", "because"), [[variant.id, value, variant.propensity, because]], right=(2,))
 
 
 def _because(shown: ShownItem) -> str:

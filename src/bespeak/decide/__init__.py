@@ -14,5 +14,7 @@ constraints what a placement demands of a slate, said of the candidates
 exploration positions that are drawn, with exact propensities
 explain     the terms of the score as sentences
 decide      the sentence above, as code; and the fallback
+variants    placements that show one of declared variants instead
+answer      either of both
 why_not     why an item is not in a slate
 """

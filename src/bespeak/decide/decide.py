@@ -78,7 +78,7 @@ def decide(
         for position, choice in enumerate(slate.chosen, 1)
     )
     decision = _record(situation, decision_id, shown, person, candidates, scored, slate)
-    return decision if assigned is None else _under(assigned, decision)
+    return decision if assigned is None else under(assigned, decision)
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +219,7 @@ def _record(
         mode=situation.mode,
         policy=world.policy(request.placement),
         items=tuple(shown),
-        person=_recorded_person(person, situation),
+        person=recorded_person(person, situation.mode, world),
         config_version=world.config_version,
         catalogue_version=world.catalogue.version,
         models=world.models.versions(),
@@ -235,12 +235,12 @@ def _record(
     )
 
 
-def _recorded_person(person: PersonView | None, situation: Situation) -> int | None:
+def recorded_person(person: PersonView | None, mode: Mode, world: World) -> int | None:
     """Who stands in the record: a person who refused profiling only where measuring was granted."""
     if person is None:
         return None
-    may_measure = bool(person.purposes & situation.world.purposes.measure)
-    return person.person if situation.mode != "non_profiled" or may_measure else None
+    may_measure = bool(person.purposes & world.purposes.measure)
+    return person.person if mode != "non_profiled" or may_measure else None
 
 
 def _others(candidates: Candidates, scored: Scored, slate: Slate, world: World) -> tuple[tuple[str, float], ...]:
@@ -269,7 +269,7 @@ def _notes(situation: Situation, slate: Slate) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _under(assigned: Assigned, decision: Decision) -> Decision:
+def under(assigned: Assigned, decision: Decision) -> Decision:
     """The record of a decision under an experiment; that of the control does not say that nothing is known."""
     notes = decision.notes
     if assigned.is_control:

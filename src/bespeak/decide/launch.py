@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bespeak.decide.placements import Placement
+from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.measure.assignment import Experiment
 
 CONTROL = "control"
@@ -29,7 +30,7 @@ class Assigned:
         return self.variant == CONTROL
 
 
-def launch_of(placement: Placement, seed: int, *, is_decided: bool) -> Experiment | None:
+def launch_of(placement: Placement | VariantPlacement, seed: int, *, is_decided: bool) -> Experiment | None:
     """The experiment that a placement runs now, None where its `launch` is 0.
 
     Args:

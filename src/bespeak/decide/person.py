@@ -36,6 +36,7 @@ class PersonView:
         cart: item ids in the cart.
         history: (item ids, weights, times in ms) for the models, oldest first; negative weights are dislikes.
         traits: trait name -> values, what the person told of themselves, for the models.
+        view: the profile as rules read it.
     """
 
     person: int | None
@@ -50,6 +51,7 @@ class PersonView:
     cart: Sequence[str] = ()
     history: tuple[Sequence[str], Sequence[float], Sequence[int]] = ((), (), ())
     traits: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    view: ProfileView | None = None
 
     @classmethod
     def of(
@@ -85,6 +87,7 @@ class PersonView:
             cart=tuple(view.cart()),
             history=view.history(),
             traits=traits,
+            view=view,
         )
 
     @classmethod

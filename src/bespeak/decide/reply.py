@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -11,7 +13,11 @@ from bespeak.signals.decisions import Decision
 
 
 def reply(
-    decision: Decision, catalogue: CatalogueSnapshot, locale: str = "", market: str = "default"
+    decision: Decision,
+    catalogue: CatalogueSnapshot,
+    locale: str = "",
+    market: str = "default",
+    values: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Returns the answer as plain JSON values.
 
@@ -20,6 +26,7 @@ def reply(
         catalogue: the snapshot that it was decided with, or a later one; an item that left it has no properties.
         locale: language of titles and descriptions.
         market: market of the price.
+        values: variant -> value, of a placement that shows variants; one that it has no more has none.
     """
     answer: dict[str, Any] = {
         "decisionId": decision.decision_id,
@@ -31,7 +38,7 @@ def reply(
         answer["experiment"] = decision.experiment
     items = []
     for shown in decision.items:
-        index = catalogue.index.get(shown.item_id)
+        index = catalogue.index.get(shown.item_id) if decision.kind == "items" else None
         entry: dict[str, Any] = {
             "id": shown.item_id,
             "position": shown.position,
@@ -40,6 +47,8 @@ def reply(
         }
         if shown.creative is not None:
             entry["creative"] = shown.creative
+        if decision.kind == "variant":
+            entry["value"] = values.get(shown.item_id)
         entry["properties"] = catalogue.properties(index, locale, market) if index is not None else {}
         entry["reasons"] = msgspec.to_builtins(shown.reasons)
         items.append(entry)

@@ -16,7 +16,8 @@ from bespeak.catalogue.text_index import TextIndex
 from bespeak.decide.model_set import ModelSet
 from bespeak.decide.placements import BUILT_IN, Placement
 from bespeak.decide.score import Weights
-from bespeak.errors import UnknownName
+from bespeak.decide.variants.settings import VariantPlacement
+from bespeak.errors import InvalidInput, UnknownName
 from bespeak.measure.assignment import Experiment
 from bespeak.rules import Rule, parse
 from bespeak.rules.schema import Schema
@@ -38,7 +39,8 @@ class World:
         counters: popularity and trend, for this catalogue.
         text_index: search, for this catalogue.
         models: the loaded models, mapped to this catalogue.
-        placements: name -> settings.
+        placements: name -> settings, of those that show items.
+        variants: name -> settings, of those that show one of declared variants.
         policies: placement -> version of its policy; one that is missing counts as version 1.
         classes: signal class -> weight, verb, half-life.
         weights: signal -> weight of the linear score.
@@ -57,6 +59,7 @@ class World:
     text_index: TextIndex
     models: ModelSet = field(default_factory=ModelSet)
     placements: Mapping[str, Placement] = field(default_factory=lambda: BUILT_IN)
+    variants: Mapping[str, VariantPlacement] = field(default_factory=dict)
     policies: Mapping[str, int] = field(default_factory=dict)
     classes: Mapping[str, SignalClass] = field(default_factory=dict)
     weights: Weights = field(default_factory=Weights)
@@ -76,11 +79,26 @@ class World:
             raise ValueError(f"made for another catalogue than this one of {n_items} items: {', '.join(wrong)}")
 
     def placement(self, name: str) -> Placement:
-        """Returns the settings of a placement; raises `UnknownName` with the names there are."""
+        """Returns the settings of a placement that shows items.
+
+        Raises:
+            UnknownName: there is none of this name; with the names there are.
+            InvalidInput: it shows variants.
+        """
+        found = self.placements.get(name)
+        if found is not None:
+            return found
+        if name in self.variants:
+            problem = f"The placement '{name}' shows one of its variants, not items."
+            raise InvalidInput(problem, hint=f"Placements with items: {', '.join(sorted(self.placements))}.")
+        raise UnknownName("placement", name, sorted([*self.placements, *self.variants]))
+
+    def variant_placement(self, name: str) -> VariantPlacement:
+        """Returns the settings of a placement that shows variants; raises `UnknownName` with the names there are."""
         try:
-            return self.placements[name]
+            return self.variants[name]
         except KeyError:
-            raise UnknownName("placement", name, sorted(self.placements)) from None
+            raise UnknownName("variant placement", name, sorted(self.variants)) from None
 
     def policy(self, placement: str) -> str:
         """Returns the policy as records name it, such as `home@3`."""

@@ -9,13 +9,16 @@ from __future__ import annotations
 import base64
 import re
 import tomllib
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from bespeak.decide.placements import Placement, placements_from
+from bespeak.decide.placements import BUILT_IN, Placement, placements_from
+from bespeak.decide.variants.settings import VariantPlacement, variants_from
+from bespeak.decide.variants.when import Names
 from bespeak.engine.filters import check_filters
 from bespeak.engine.settings import Section, Settings
 from bespeak.errors import BespeakError, ConfigError
@@ -41,6 +44,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     signals: SignalCatalogue
     consent: ConsentRules
     placements: dict[str, Placement]
+    variants: dict[str, VariantPlacement]
     segments: tuple[Segment, ...]
 
     def digest(self) -> str:
@@ -89,8 +93,22 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
                 _known_purpose(purposes, purpose, f"sources.{name}.consent")
         defaults = {name: source.consent for name, source in settings.sources.items()}
         signals = SignalCatalogue.built_in().with_overrides(settings.signals)
-        placements = placements_from(settings.placements)
+        of_items, of_variants = _by_kind(settings.placements)
+        placements = placements_from(of_items)
         check_filters(placements)
+        segments = compile_segments(
+            settings.segments,
+            classes=signals.classes,
+            purposes=purposes.all,
+            facets=settings.profiles.facets,
+        )
+        names = Names(
+            classes=signals.classes,
+            purposes=purposes.all,
+            facets=settings.profiles.facets,
+            segments=segments,
+            declared=settings.context.declared,
+        )
         return Configuration(
             text=text,
             settings=settings,
@@ -98,12 +116,8 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
             signals=signals,
             consent=ConsentRules(purposes, settings.consent.categories, defaults),
             placements=placements,
-            segments=compile_segments(
-                settings.segments,
-                classes=signals.classes,
-                purposes=purposes.all,
-                facets=settings.profiles.facets,
-            ),
+            variants=variants_from(of_variants, names),
+            segments=segments,
         )
     except ConfigError as error:
         if error.file:
@@ -123,6 +137,25 @@ def _settings(text: str, file: str) -> Settings:
         return msgspec.convert(data, Settings, strict=True)
     except msgspec.ValidationError as error:
         raise _explain(str(error), data, file) from None
+
+
+def _by_kind(sections: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the sections of placements with items, and of those with variants."""
+    of_items: dict[str, Any] = {}
+    of_variants: dict[str, Any] = {}
+    for name, section in sections.items():
+        kind = section.get("kind", "items")
+        if kind == "variant":
+            if name in BUILT_IN:
+                raise ConfigError("is built in and shows items.", key=f"placements.{name}", hint="Take another name.")
+            of_variants[name] = section
+        elif kind == "items":
+            of_items[name] = {key: value for key, value in section.items() if key != "kind"}
+        else:
+            raise ConfigError(
+                f"there is no kind {kind!r}.", key=f"placements.{name}.kind", hint="Allowed: items, variant."
+            )
+    return of_items, of_variants
 
 
 def _explain(message: str, data: dict[str, Any], file: str) -> ConfigError:

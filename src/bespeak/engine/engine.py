@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import msgspec
 
-from bespeak.decide.decide import decide, fallback
+from bespeak.decide.answer import answer, answer_without
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, listed_items
 from bespeak.decide.why_not import WhyNot, why_not
@@ -180,6 +180,8 @@ class Engine:
     ) -> Slate:
         """Decides what one person sees at a placement, and logs the decision.
 
+        At a placement with variants the slate holds one entry, and its `variant` says more.
+
         Args:
             placement: name of the placement.
             user_id, anonymous_id: who it is for; both empty is somebody unknown.
@@ -238,11 +240,11 @@ class Engine:
             assigned = None if is_preview else self.experiments.assigned(world, request, person, ids)
         except StoreUnavailable:
             return self.fallback(request, "the store cannot be reached")
-        decision = decide(request, person, world, now_ms, name, assigned, explores=not is_preview)
+        decision = answer(request, person, world, now_ms, name, assigned, ids=ids, explores=not is_preview)
         duration_us = (time.perf_counter_ns() - started) // 1000
         decision = msgspec.structs.replace(decision, duration_us=duration_us)
         self._log(decision)
-        return self._slate(decision, request)
+        return Slate.of(decision, request, world)
 
     def why_not(
         self,
@@ -280,16 +282,11 @@ class Engine:
         return DecideRequest(placement=placement, context=read, **asked).checked()
 
     def fallback(self, request: DecideRequest, note: str) -> Slate:
-        """Returns the popular slate, made without the store, and queues its record for the log."""
+        """Returns what is popular, or the default variant, without asking the store, and queues the record."""
         world = self.core.world
-        decision = fallback(request, world, self.core.clock.now_ms(), secrets.token_hex(16), note)
+        decision = answer_without(request, world, self.core.clock.now_ms(), secrets.token_hex(16), note)
         self._log(decision)
-        return self._slate(decision, request)
-
-    def _slate(self, decision: Decision, request: DecideRequest) -> Slate:
-        world = self.core.world
-        market = request.market or world.placement(request.placement).market
-        return Slate(decision, world.catalogue, request.context.locale or world.locale, market)
+        return Slate.of(decision, request, world)
 
     def recommend(
         self,

@@ -99,8 +99,9 @@ def activate(tx: Transaction, config: Configuration, now_ms: int, author: str) -
         _check_purposes(before, config)
     fold_version.settle(tx, config, before)
     held = read_policies(tx)
-    for name, placement in config.placements.items():
-        digest = placement.digest()
+    digests = {name: placement.digest() for name, placement in config.placements.items()}
+    digests |= {name: placement.digest() for name, placement in config.variants.items()}
+    for name, digest in digests.items():
         known = held.get(name)
         if known is None or known.digest != digest:
             held[name] = PolicyVersion((known.version if known else 0) + 1, digest)

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, overload
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self, overload
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.decide.reply import reply
+from bespeak.decide.request import DecideRequest
+from bespeak.decide.world import World
 from bespeak.signals.decisions import Decision, ShownItem
+
+
+class Variant(NamedTuple):
+    """What a placement with variants shows.
+
+    Attributes:
+        id: of the variant.
+        value: what was declared for it; None where it is declared no more.
+        propensity: probability with which it was shown.
+        source: how it was decided: `rule`, `split` or `default`.
+        text: why, in words.
+    """
+
+    id: str
+    value: Any
+    propensity: float
+    source: str
+    text: str
 
 
 class Slate(Sequence[ShownItem]):
@@ -17,11 +38,29 @@ class Slate(Sequence[ShownItem]):
         decision: the complete record.
     """
 
-    def __init__(self, decision: Decision, catalogue: CatalogueSnapshot, locale: str, market: str) -> None:
+    def __init__(
+        self,
+        decision: Decision,
+        catalogue: CatalogueSnapshot,
+        locale: str,
+        market: str,
+        values: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self.decision = decision
         self._catalogue = catalogue
         self._locale = locale
         self._market = market
+        self._values = values
+
+    @classmethod
+    def of(cls, decision: Decision, request: DecideRequest, world: World) -> Self:
+        """Returns what was decided for a request with a snapshot."""
+        locale = request.context.locale or world.locale
+        if decision.kind == "variant":
+            values = world.variant_placement(request.placement).settings.variants
+            return cls(decision, world.catalogue, locale, "default", values)
+        market = request.market or world.placement(request.placement).market
+        return cls(decision, world.catalogue, locale, market)
 
     @overload
     def __getitem__(self, index: int) -> ShownItem: ...
@@ -46,6 +85,16 @@ class Slate(Sequence[ShownItem]):
         """The items shown, in order."""
         return [item.item_id for item in self.decision.items]
 
+    @property
+    def variant(self) -> Variant | None:
+        """What is shown at a placement with variants; None where items are shown."""
+        if self.decision.kind != "variant":
+            return None
+        shown = self.decision.items[0]
+        return Variant(
+            shown.item_id, self._values.get(shown.item_id), shown.propensity, shown.sources[0], shown.reasons[0].text
+        )
+
     def properties(self, item_id: str) -> dict[str, Any]:
         """Returns what a page needs to draw an item: title, link, image, price, attributes; empty when unknown."""
         index = self._catalogue.index.get(item_id)
@@ -53,4 +102,4 @@ class Slate(Sequence[ShownItem]):
 
     def to_json(self) -> dict[str, Any]:
         """Returns the body of `POST /api/decide`."""
-        return reply(self.decision, self._catalogue, self._locale, self._market)
+        return reply(self.decision, self._catalogue, self._locale, self._market, self._values)

@@ -20,6 +20,8 @@ from bespeak.catalogue.text_index import TextIndex
 from bespeak.decide.launch import launch_of
 from bespeak.decide.model_set import LoadedModel, ModelSet
 from bespeak.decide.new_items import Lending
+from bespeak.decide.placements import Placement
+from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.decide.world import World
 from bespeak.engine.config import Configuration
 from bespeak.engine.experiments import LAUNCHES, decided_launches
@@ -110,6 +112,7 @@ class WorldKeeper:
             counters=ItemCounters.empty(0),
             text_index=TextIndex.build([]),
             placements=config.placements,
+            variants=config.variants,
             policies=policies,
             classes=config.signals.classes,
             purposes=config.purposes,
@@ -177,12 +180,14 @@ class WorldKeeper:
 
     def _launch(self, decided: Collection[str]) -> None:
         """Sets the experiments that run now, given the placements whose launch has its answer."""
+        world = self._world
+        places: Mapping[str, Placement | VariantPlacement] = {**world.placements, **world.variants}
         running = {
             name: experiment
-            for name, placement in self._world.placements.items()
-            if (experiment := launch_of(placement, self._world.seed, is_decided=name in decided)) is not None
+            for name, placement in places.items()
+            if (experiment := launch_of(placement, world.seed, is_decided=name in decided)) is not None
         }
-        self._world = replace(self._world, launches=running)
+        self._world = replace(world, launches=running)
 
     def _catalogue(self, session: Session, held: CatalogueSnapshot) -> CatalogueSnapshot:
         if not self._seen.get("catalogue", 0):

@@ -22,6 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import Literal
 
 from bespeak.profiles.commerce import in_cart
 from bespeak.profiles.settings import DAY_MS
@@ -57,8 +58,8 @@ _COLUMNS: Mapping[str, ColumnType] = {
     "device": _TEXT,
 }
 
-_TRAIT = re.compile(
-    r"""\btraits\.(?P<name>[A-Za-z_]\w*)
+_TYPED = re.compile(
+    r"""\b(?P<prefix>traits|context)\.(?P<name>[A-Za-z_]\w*)
     (?: \s*(?:[-+*/]|[<>]=?|=|<>|!=|(?:NOT\s+)?BETWEEN\s|(?:NOT\s+)?IN\s*\() \s* (?P<number>-?\.?\d)
     |   \s*(?:=|<>|!=|IS\s+NOT\s|IS\s) \s* (?P<truth>TRUE|FALSE)\b )?""",
     re.IGNORECASE | re.VERBOSE,
@@ -122,8 +123,15 @@ def traits_in(text: str) -> dict[str, ColumnType]:
         >>> {name: str(kind) for name, kind in found.items()}
         {'age': 'number', 'is_member': 'boolean', 'plan': 'text'}
     """
+    return types_in(text, "traits")
+
+
+def types_in(text: str, prefix: Literal["traits", "context"]) -> dict[str, ColumnType]:
+    """Returns the names behind a prefix that a rule names, with their types as `traits_in`."""
     found: dict[str, ColumnType] = {}
-    for match in _TRAIT.finditer(text):
+    for match in _TYPED.finditer(text):
+        if match["prefix"].lower() != prefix:
+            continue
         kind = _NUMBER if match["number"] else _YES_NO if match["truth"] else _TEXT
         if found.get(match["name"], _TEXT) == _TEXT:
             found[match["name"]] = kind

@@ -169,7 +169,8 @@ class App:
 
     async def _openapi(self, request: Request) -> Response:
         del request
-        placements = sorted(self._site.engine.core.config.placements)
+        config = self._site.engine.core.config
+        placements = sorted([*config.placements, *config.variants])
         body = document(ROUTES, version=self._version, placements=placements)
         return Response(msgspec.json.encode(body), media_type="application/json")
 

@@ -36,6 +36,7 @@ class SlateItem(msgspec.Struct, frozen=True, kw_only=True):
     propensity: float
     properties: dict[str, Any]
     reasons: list[dict[str, Any]]
+    value: Annotated[Any, Meta(description="of a variant: what was declared for it")] = None
     creative: dict[str, Any] | None = None
 
 

@@ -176,13 +176,17 @@ class SignalCatalogue:
     def exposures_of(self, event: Event) -> list[Shown]:
         """Returns the items that an exposure event says were seen; empty for every other event.
 
-        A position that the event does not state is the place in its list.
+        A position that the event does not state is the place in its list. An event without items may name the variant
+        of a placement that was seen (`variant`).
         """
         decision_id = self.decision_of(event)
         if not decision_id or self.role_of(event) != "exposure":
             return []
         shown = []
         items = self._readers_of(event)[0].items(event.properties)
+        variant = event.properties.get("variant")
+        if not items and type(variant) is str and variant:
+            return [Shown(decision_id, variant, 1)]
         for place, (item_id, element) in enumerate(items, start=1):
             # an event may state one position for the one item it names; a list of bare ids is in the order shown
             position = element.get("position") if element is not event.properties or len(items) == 1 else None

@@ -44,6 +44,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The complete record of one decision.
 
     Attributes:
+        kind: `items` for a slate; `variant` where the one shown "item" is a variant of the placement.
         person: surrogate id, or None when nobody was recognised.
         policy: `placement@version`.
         config_version, catalogue_version, models: the snapshot it was made with (`models`: name -> version).
@@ -60,6 +61,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mode: Mode
     policy: str
     items: tuple[ShownItem, ...]
+    kind: Literal["items", "variant"] = "items"
     person: int | None = None
     experiment: dict[str, str] | None = None
     config_version: int = 0

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bespeak.decide.decide import decide
+from bespeak.decide.answer import answer
 from bespeak.decide.person import PersonView
 from bespeak.decide.placements import Placement
 from bespeak.decide.request import DecideRequest
@@ -287,10 +287,7 @@ class Queries:
         request, view, world, now_ms = self._question(
             placement, person, context, count=count, item=item, query=query, filter=filter, explain=True
         )
-        decision = decide(request, view, world, now_ms, _PREVIEW)
-        return Slate(
-            decision, world.catalogue, request.context.locale or world.locale, world.placement(placement).market
-        )
+        return Slate.of(answer(request, view, world, now_ms, _PREVIEW), request, world)
 
     def why_not(
         self,
@@ -327,7 +324,7 @@ class Queries:
         return person_view(self._core.runtime, person, profile, context, now_ms)
 
     def placements(self) -> dict[str, Placement]:
-        """Returns the placements there are, by name."""
+        """Returns the placements with items, by name."""
         return dict(sorted(self._core.config.placements.items()))
 
     def titles(self, item_ids: Sequence[str]) -> dict[str, str]:

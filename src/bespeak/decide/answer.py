@@ -1,0 +1,38 @@
+"""A decision at any placement: a slate of items, or one of declared variants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bespeak.decide.decide import decide, fallback
+from bespeak.decide.launch import Assigned
+from bespeak.decide.person import PersonView
+from bespeak.decide.request import DecideRequest
+from bespeak.decide.variants.choose import decide_variant, default_variant
+from bespeak.decide.world import World
+from bespeak.signals.decisions import Decision
+from bespeak.signals.ids import IdKey
+
+
+def answer(
+    request: DecideRequest,
+    person: PersonView | None,
+    world: World,
+    now_ms: int,
+    decision_id: str,
+    assigned: Assigned | None = None,
+    *,
+    ids: Sequence[IdKey] = (),
+    explores: bool = False,
+) -> Decision:
+    """Makes one decision; arguments, result and errors as `decide` and `decide_variant`."""
+    if request.placement in world.variants:
+        return decide_variant(request, person, world, now_ms, decision_id, assigned, ids=ids)
+    return decide(request, person, world, now_ms, decision_id, assigned, explores=explores)
+
+
+def answer_without(request: DecideRequest, world: World, now_ms: int, decision_id: str, note: str = "") -> Decision:
+    """Makes the decision that needs no store: what is popular, or the default variant; errors as `answer`."""
+    if request.placement in world.variants:
+        return default_variant(request, world, now_ms, decision_id, note)
+    return fallback(request, world, now_ms, decision_id, note)

@@ -1,0 +1,163 @@
+"""A variant placement: what its section of the file may say, and what that is compiled to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from bespeak.decide.variants.when import Line, Names, read_line
+from bespeak.errors import ConfigError
+from bespeak.measure.assignment import Experiment
+from bespeak.segments.definitions import Segment
+
+MAX_VARIANTS = 100
+_ID = re.compile(r"\w[\w.:-]{0,99}", re.ASCII)
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class VariantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One place where one of declared variants is shown.
+
+    Attributes:
+        kind: `variant` makes it such a place; without it a placement shows items.
+        variants: id -> value, any JSON value: a layout's name, texts and links of a banner, a flag's true or false. A
+            list of ids has the ids as values.
+        default: the variant that is shown where nothing else decides, and when the store is away; the first when left
+            out.
+        when: lines `RULE show VARIANT`; the first whose rule holds decides.
+        split: variant -> share of those whom no line decides about, from 0 to 1. What is left of 1 gets the default. A
+            share that grows keeps whom it has.
+        sticky: what a visitor's share goes by: the `person` (their user id, else their device), or the `device`.
+        launch: share of the people who may be measured that get the default, whatever the lines and the split say, so
+            that the lift can be told; 0 takes nobody out.
+        holdout: that share once the launch has its answer.
+    """
+
+    kind: Literal["variant"]
+    variants: dict[str, Any]
+    default: str = ""
+    when: tuple[str, ...] = ()
+    split: dict[str, Share] = {}
+    sticky: Literal["person", "device"] = "person"
+    launch: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    holdout: Annotated[float, Meta(ge=0, le=0.5)] = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class VariantPlacement:
+    """A checked variant placement.
+
+    Attributes:
+        settings: as they stand in the file, the default filled in.
+        lines: `settings.when`, parsed.
+        segments: those that the lines need, in the order in which they are decided.
+    """
+
+    name: str
+    settings: VariantSettings
+    lines: tuple[Line, ...] = ()
+    segments: tuple[Segment, ...] = ()
+
+    @property
+    def launch(self) -> float:
+        """The share of people on the control of its launch."""
+        return self.settings.launch
+
+    @property
+    def holdout(self) -> float:
+        """That share after the launch."""
+        return self.settings.holdout
+
+    def experiment(self, seed: int) -> Experiment | None:
+        """The split as shares of one hash, the default last with what is left; None without a split.
+
+        Args:
+            seed: of the project.
+
+        Example:
+            >>> flag = {"kind": "variant", "variants": {"off": False, "on": True}, "split": {"on": 0.2}}
+            >>> variants_from({"flag": flag})["flag"].experiment(1).expected()
+            {'on': 0.2, 'off': 0.8}
+        """
+        split = self.settings.split
+        if not split:
+            return None
+        rest = max(0.0, 1.0 - sum(split.values()))
+        shares = dict(split) if self.settings.default in split else {**split, self.settings.default: rest}
+        return Experiment(self.name, tuple(shares.items()), seed=f"{seed}:{self.name}:split")
+
+    def digest(self) -> str:
+        """Returns a hash of all settings: a changed placement is a new version of its policy."""
+        return blake2b(msgspec.json.encode(self.settings, order="deterministic"), digest_size=16).hexdigest()
+
+
+def variants_from(sections: Mapping[str, Mapping[str, Any]], names: Names = Names()) -> dict[str, VariantPlacement]:  # noqa: B008 - frozen
+    """Returns the variant placements of a project.
+
+    Args:
+        sections: placement name -> its settings as they stand in the file.
+        names: what the rules of its lines may name.
+
+    Raises:
+        ConfigError: an unknown setting, a value out of range, a variant that is not declared, or a wrong line; with its
+            key.
+    """
+    return {name: _placement(name, dict(section), names) for name, section in sections.items()}
+
+
+def _placement(name: str, section: dict[str, Any], names: Names) -> VariantPlacement:
+    key = f"placements.{name}"
+    known = VariantSettings.__struct_encode_fields__
+    for setting in section:
+        if setting not in known:
+            hint = f"Known where variants are shown: {', '.join(known)}."
+            raise ConfigError(f"there is no setting '{setting}'.", key=key, hint=hint)
+    if isinstance(section.get("variants"), list):
+        section["variants"] = {str(variant): variant for variant in section["variants"]}
+    try:
+        settings = msgspec.convert(msgspec.to_builtins(section), VariantSettings)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise ConfigError(f"{error}.", key=key, hint="See the reference of placements.") from None
+    _check_variants(settings.variants, key)
+    if not settings.default:
+        settings = msgspec.structs.replace(settings, default=next(iter(settings.variants)))
+    lines = tuple(read_line(text, names, f"{key}.when[{place}]") for place, text in enumerate(settings.when))
+    _check_named(settings, lines, key)
+    _check_split(settings, key)
+    return VariantPlacement(name, settings, lines, names.needed(line.rule for line in lines))
+
+
+def _check_variants(variants: Mapping[str, Any], key: str) -> None:
+    if not 1 <= len(variants) <= MAX_VARIANTS:
+        raise ConfigError(f"has {len(variants)} variants.", key=f"{key}.variants", hint=f"Give 1 to {MAX_VARIANTS}.")
+    for variant in variants:
+        if not _ID.fullmatch(variant):
+            hint = "Letters, digits, `_`, `.`, `:` and `-`, at most 100, a letter, digit or `_` first."
+            raise ConfigError(f"{variant!r} is no id of a variant.", key=f"{key}.variants", hint=hint)
+
+
+def _check_named(settings: VariantSettings, lines: tuple[Line, ...], key: str) -> None:
+    """Every variant that a setting names must be declared."""
+    named = [("default", settings.default), *((f"split.{variant}", variant) for variant in settings.split)]
+    named += [(f"when[{place}]", line.variant) for place, line in enumerate(lines)]
+    for setting, variant in named:
+        if variant not in settings.variants:
+            hint = f"Declared: {', '.join(settings.variants)}."
+            raise ConfigError(f"there is no variant '{variant}'.", key=f"{key}.{setting}", hint=hint)
+
+
+def _check_split(settings: VariantSettings, key: str) -> None:
+    total = sum(settings.split.values())
+    if total > 1 + 1e-9:
+        hint = "At most 1: what is left gets the default."
+        raise ConfigError(f"the shares add up to {total:g}.", key=f"{key}.split", hint=hint)
+    if settings.default in settings.split and total < 1 - 1e-9:
+        hint = f"Leave '{settings.default}' out: it is the default and gets what is left."
+        raise ConfigError(f"the shares add up to {total:g}.", key=f"{key}.split", hint=hint)
