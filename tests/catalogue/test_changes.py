@@ -12,6 +12,7 @@ from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.signals.items import Item
 from bespeak.storage import items as table
+from bespeak.storage import records
 from bespeak.storage.base import Store
 from bespeak.storage.open import open_store
 
@@ -100,8 +101,8 @@ def test_a_refused_write_changes_nothing(store: Store) -> None:
 
 def test_counters_add_up_and_old_days_can_go(store: Store) -> None:
     with store.write() as tx:
-        table.add_counts(tx, {("a", "view", 10): 2.0, ("a", "view", 11): 1.0})
-        table.add_counts(tx, {("a", "view", 10): 1.5, ("b", "purchase", 11): 1.0})
+        table.add_counts(tx, {("a", "view", 10): 2.0, ("a", "view", 11): 1.0}, today=11)
+        table.add_counts(tx, {("a", "view", 10): 1.5, ("b", "purchase", 11): 1.0}, today=11)
     with store.read() as session:
         assert sorted(table.counts(session, 10)) == [
             ("a", "view", 10, 3.5),
@@ -111,3 +112,11 @@ def test_counters_add_up_and_old_days_can_go(store: Store) -> None:
         assert len(table.counts(session, 11)) == 2
     with store.write() as tx:
         assert table.drop_counts(tx, 11) == 1
+
+
+def test_a_change_of_an_older_day_shows_in_its_version_and_one_of_today_does_not(store: Store) -> None:
+    with store.write() as tx:
+        table.add_counts(tx, {("a", "view", 10): 1.0, ("a", "view", 11): 1.0}, today=11)
+        assert not [name for name in records.versions(tx) if name.startswith("counts:")]
+        table.add_counts(tx, {("a", "view", 9): 1.0, ("b", "view", 9): 1.0, ("a", "view", 10): 1.0}, today=11)
+        assert records.versions(tx)[table.day_version(9)] == 1

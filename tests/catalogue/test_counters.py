@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from bespeak.catalogue.counters import DAY_MS, ItemCounters
+from bespeak.catalogue.counters import DAY_MS, DailyCounts, ItemCounters
 
 INDEX = {"a": 0, "b": 1, "c": 2}
 
@@ -46,3 +46,20 @@ def test_counters_of_nothing_are_zero() -> None:
     assert sorted(empty.by_popularity.tolist()) == [0, 1, 2]
     assert np.isfinite(empty.trend).all()
     assert len(ItemCounters.empty(0).popularity) == 0
+
+
+def test_days_that_are_put_anew_replace_what_was_held_and_the_others_stay() -> None:
+    held = DailyCounts()
+    held.put([("a", "view", 0, 2.0), ("b", "view", 1, 1.0), ("c", "view", 2, 9.0)])
+    held.put([("a", "view", 1, 4.0)], days=[1, 2])
+    expected = ItemCounters.build([("a", "view", 0, 2.0), ("a", "view", 1, 4.0)], INDEX, {"view": 1.0}, 2 * DAY_MS)
+    found = held.counters(INDEX, {"view": 1.0}, 2 * DAY_MS)
+    assert found.popularity.tolist() == expected.popularity.tolist() == [1.0, 0.0, 0.0]
+    held.drop(1)
+    assert held.counters(INDEX, {"view": 1.0}, 2 * DAY_MS).week["view"].tolist() == [4.0, 0.0, 0.0]
+
+
+def test_counts_outlive_the_order_of_a_catalogue() -> None:
+    held = DailyCounts()
+    held.put([("a", "view", 0, 2.0), ("gone", "view", 0, 7.0)])
+    assert held.counters({"b": 0, "a": 1}, {"view": 1.0}, 0).by_popularity.tolist() == [1, 0]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bespeak.engine.checks import run_checks
+from bespeak.engine.clock import iso
 from bespeak.engine.core import REFRESH_EVERY_MS
 from bespeak.engine.worlds import MODEL_SET
 from bespeak.storage import records
@@ -114,3 +115,42 @@ def test_a_decision_pins_the_versions_it_was_made_with(engine):
     assert decision.config_version == engine.core.runtime.config_version
     assert decision.catalogue_version == engine.core.world.catalogue.version
     assert decision.policy == "home@1"
+
+
+def viewed(user: str, item: str, at_ms: int) -> dict[str, Any]:
+    """A view at a time that its message id depends on."""
+    return {
+        "type": "track",
+        "event": "Product Viewed",
+        "userId": user,
+        "messageId": f"{user}-{item}-{at_ms}",
+        "timestamp": iso(at_ms),
+        "properties": {"product_id": item},
+    }
+
+
+def test_counters_that_are_kept_equal_those_of_an_engine_that_reads_all_of_them(make, clock):
+    writer, reader = make(), make()
+    day_ms = 86_400_000
+    for day in range(12):
+        now_ms = clock.now_ms()
+        events = [viewed(f"u{n % 7}", f"p{(n + day) % 5}", now_ms - n * day_ms) for n in range(0, 9 + day, 3)]
+        assert not writer.track(events, source="backend").rejected
+        if day == 8:
+            writer.privacy.erase("u3")
+        clock.advance(day_ms if day % 4 else 3 * day_ms)
+        reader.core.refresh_when_due()
+        kept, read = counters_of(reader), counters_of(make())
+        assert kept.keys() == read.keys()
+        for item, figures in kept.items():
+            assert figures == pytest.approx(read[item], rel=1e-12)
+    assert any(figures[0] for figures in kept.values())
+
+
+def counters_of(engine) -> dict[str, list[float]]:
+    """Popularity, trend and the week's views of each item."""
+    counters, ids = engine.core.world.counters, engine.core.world.catalogue.item_ids
+    week = counters.week.get("view", [0.0] * len(ids))
+    return {
+        item: list(map(float, row)) for item, *row in zip(ids, counters.popularity, counters.trend, week, strict=True)
+    }

@@ -13,7 +13,7 @@ the order is that of the sums, and the tail stays visible beside a hit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -73,21 +73,51 @@ class ItemCounters:
             >>> counters.by_popularity.tolist(), counters.popularity.round(2).tolist()
             ([0, 1], [1.0, 0.5])
         """
+        held = DailyCounts()
+        held.put(counts)
+        return held.counters(index, class_weights, now_ms)
+
+    @classmethod
+    def empty(cls, n_items: int) -> ItemCounters:
+        """Counters of a catalogue where nothing has happened yet."""
+        return cls.build((), {str(position): position for position in range(n_items)}, {}, 0)
+
+
+class DailyCounts:
+    """Counts by item, class and day, kept in columns between looks at the store, so that a look reads only new days."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, int] = {}
+        self._classes: dict[str, int] = {}
+        self._days: dict[int, tuple[Int32s, Int32s, Float64s]] = {}
+
+    def put(self, counts: Iterable[tuple[str, str, int, float]], days: Iterable[int] = ()) -> None:
+        """Replaces the counts of every day that `counts` names; those of other `days` are gone."""
+        by_day: dict[int, list[tuple[int, int, float]]] = {day: [] for day in days}
+        for item_id, name, day, value in counts:
+            item = self._items.setdefault(item_id, len(self._items))
+            by_day.setdefault(day, []).append((item, self._classes.setdefault(name, len(self._classes)), value))
+        for day, rows in by_day.items():
+            table = np.array(rows, np.float64).reshape(len(rows), 3)
+            self._days[day] = table[:, 0].astype(np.int32), table[:, 1].astype(np.int32), table[:, 2].copy()
+
+    def drop(self, before_day: int) -> None:
+        """Forgets the days before one."""
+        self._days = {day: columns for day, columns in self._days.items() if day >= before_day}
+
+    def counters(self, index: Mapping[str, int], class_weights: Mapping[str, float], now_ms: int) -> ItemCounters:
+        """Returns the counters; arguments and what is left out as in `ItemCounters.build`."""
         n, today = len(index), now_ms // DAY_MS
-        classes = {name: position for position, name in enumerate(sorted(class_weights))}
-        rows = [
-            (at, code, today - day, value)
-            for item_id, name, day, value in counts
-            if (at := index.get(item_id)) is not None and (code := classes.get(name)) is not None and day <= today
-        ]
-        table = np.array(rows, np.float64).reshape(len(rows), 4)
-        item, class_code = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
-        age, value = table[:, 2], table[:, 3]
-        weight = np.array([class_weights[name] for name in classes], np.float64)
-        weighted = value * weight[class_code] if rows else value
+        place = np.array([index.get(item_id, -1) for item_id in self._items], np.int64)
+        weight = np.array([class_weights.get(name, np.nan) for name in self._classes], np.float64)
+        days = [day for day in sorted(self._days) if day <= today]
+        item, code, value, age = self._columns(days, today)
+        known = (place[item] >= 0) & ~np.isnan(weight[code]) if len(item) else np.zeros(0, np.bool_)
+        at, code, value, age = place[item[known]], code[known], value[known], age[known]
+        weighted = value * weight[code]
 
         def decayed(half_life_days: float) -> Float64s:
-            return np.maximum(np.bincount(item, weighted * 0.5 ** (age / half_life_days), minlength=n), 0.0)
+            return np.maximum(np.bincount(at, weighted * 0.5 ** (age / half_life_days), minlength=n), 0.0)
 
         popularity = _scaled(np.log1p(decayed(POPULAR_HALF_LIFE_DAYS)))
         slow = decayed(SLOW_HALF_LIFE_DAYS)
@@ -95,16 +125,20 @@ class ItemCounters:
         trend = _scaled(decayed(FAST_HALF_LIFE_DAYS) / (slow + prior))
         is_recent = age < WEEK_DAYS
         week = {
-            name: np.bincount(item[chosen], value[chosen], minlength=n).astype(np.float64)
-            for name, position in classes.items()
-            if (chosen := is_recent & (class_code == position)).any()
+            name: np.bincount(at[chosen], value[chosen], minlength=n).astype(np.float64)
+            for name, position in self._classes.items()
+            if (chosen := is_recent & (code == position)).any()
         }
-        return cls(now_ms, popularity, trend, week, _order(popularity), _order(trend))
+        return ItemCounters(now_ms, popularity, trend, week, _order(popularity), _order(trend))
 
-    @classmethod
-    def empty(cls, n_items: int) -> ItemCounters:
-        """Counters of a catalogue where nothing has happened yet."""
-        return cls.build((), {str(position): position for position in range(n_items)}, {}, 0)
+    def _columns(self, days: Sequence[int], today: int) -> tuple[Int32s, Int32s, Float64s, Float64s]:
+        """Item, class, count and age in days of all rows of some days."""
+        held = [self._days[day] for day in days]
+        if not held:
+            return np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0), np.zeros(0)
+        item, code, value = (np.concatenate(columns) for columns in zip(*held, strict=True))
+        age = np.repeat(np.array([today - day for day in days], np.float64), [len(rows) for rows, _, _ in held])
+        return item, code, value, age
 
 
 def _scaled(values: Float64s) -> Float64s:

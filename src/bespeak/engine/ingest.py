@@ -382,7 +382,7 @@ class _Batch:
         if self._stubs:
             item_rows.stubs(tx, self._stubs)
         if self._counts:
-            item_rows.add_counts(tx, {key: float(n) for key, n in self._counts.items()})
+            item_rows.add_counts(tx, {key: float(n) for key, n in self._counts.items()}, today=self._now_ms // DAY_MS)
         if self._exposures:
             records.add_exposures(tx, self._exposures)
         if self._decisions:

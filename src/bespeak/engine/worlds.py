@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from bespeak.catalogue.counters import DAY_MS, ItemCounters
+from bespeak.catalogue.counters import DAY_MS, DailyCounts, ItemCounters
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.catalogue.text_index import TextIndex
 from bespeak.decide.launch import launch_of
@@ -101,6 +101,8 @@ class WorldKeeper:
         self._lock = threading.Lock()
         self._seen: dict[str, int] = {}
         self._counters_at_ms = -COUNTERS_EVERY_MS
+        self._counts = DailyCounts()
+        self._counted: dict[str, int] | None = None
         self._loaded: tuple[LoadedModel, ...] = ()
         self._lending = Lending()
         self._models_version = 0
@@ -166,10 +168,8 @@ class WorldKeeper:
                 if is_new_models:
                     self._load_models(session)
                 if is_new_catalogue or is_time:
-                    since_day = now_ms // DAY_MS - COUNTER_DAYS
-                    counts = item_rows.counts(session, since_day)
-                    counters = ItemCounters.build(counts, catalogue.index, self._weights, now_ms)
-                    self._counters_at_ms = now_ms
+                    self._count(session, versions, now_ms)
+                    counters = self._counts.counters(catalogue.index, self._weights, now_ms)
             if is_new_models or is_new_catalogue:
                 models = ModelSet.build(self._loaded, catalogue, self._lending)
             # All at once: a world checks that its parts were made for one catalogue.
@@ -177,6 +177,23 @@ class WorldKeeper:
             self._world = world
             self._seen = versions
             return True
+
+    def _count(self, session: Session, versions: Mapping[str, int], now_ms: int) -> None:
+        """Reads the days whose counts may have changed since the last look: the latest, and those of a new version."""
+        first, today = now_ms // DAY_MS - COUNTER_DAYS, now_ms // DAY_MS
+        looked, seen = self._counters_at_ms // DAY_MS, self._counted
+        if seen is None or now_ms < self._counters_at_ms:
+            self._counts = DailyCounts()
+            self._counts.put(item_rows.counts(session, first))
+        else:
+            latest = max(first, min(looked, today) - 2)
+            for day in range(first, latest):
+                name = item_rows.day_version(day)
+                if versions.get(name, 0) != seen.get(name, 0):
+                    self._counts.put(item_rows.counts(session, day, day), [day])
+            self._counts.put(item_rows.counts(session, latest), range(latest, today + 1))
+            self._counts.drop(first)
+        self._counters_at_ms, self._counted = now_ms, dict(versions)
 
     def _launch(self, decided: Collection[str]) -> None:
         """Sets the experiments that run now, given the placements whose launch has its answer."""

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from itertools import islice
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -23,7 +24,7 @@ from bespeak.errors import InvalidInput, StoreUnavailable, UnknownName
 from bespeak.simulate.choice import Visits
 from bespeak.simulate.events import PLACEMENT, Event, EventWriter
 from bespeak.simulate.identities import KINDS
-from bespeak.simulate.life import play
+from bespeak.simulate.life import Day, play
 from bespeak.simulate.mailing import Mailing, mail_everybody
 from bespeak.simulate.policies import Experiment, Slates
 from bespeak.simulate.stock import DAY_MS
@@ -238,6 +239,55 @@ class LoopReport:
         return float(values[arm == 1].mean() - values[arm == 0].mean())
 
 
+class Loop:
+    """A world against an engine, day by day.
+
+    Args:
+        world, site, share, from_day, train_every_days, mailing: as in `run_loop`.
+
+    Attributes:
+        n_events: sent so far.
+    """
+
+    def __init__(
+        self, world: World, site: Site, *, share: float = 0.5, from_day: int = 0, train_every_days: int = 0,
+        mailing: Mailing = mail_everybody,
+    ) -> None:  # fmt: skip
+        self._world = world
+        self._site = site
+        self._from_day = from_day
+        self._train_every_days = train_every_days
+        self._mailing = mailing
+        self._policy = SitePolicy(world, site)
+        self._experiment = world.experiment(self._policy, share=share, from_day=from_day)
+        self._tally = Tally(world, from_day)
+        self.n_events = 0
+
+    def days(self, n_days: int) -> Iterator[Day]:
+        """Plays so many days; each happens, and its events are with the engine, when it is asked for."""
+        world, writer = self._world, EventWriter(self._world)
+        if self._from_day == 0:
+            self._site.train()
+        for day in islice(play(world, self._experiment, self._mailing), n_days):
+            events = writer.events(day)
+            self.n_events += len(events)
+            midnight_ms = world.calendar.midnight_ms(day.number) + DAY_MS
+            last_ms = int(day.acts.at_ms.max()) if len(day.acts) else midnight_ms
+            self._site.send(events, min(max(midnight_ms, last_ms + 1), world.end_ms))
+            self._tally.add(day)
+            yield day
+            if day.number + 1 < n_days and self._trains_after(day.number + 1):
+                self._site.train()
+
+    def _trains_after(self, done: int) -> bool:
+        every, past = self._train_every_days, done - self._from_day
+        return past == 0 or (every > 0 and past > 0 and past % every == 0)
+
+    def report(self) -> LoopReport:
+        """What came of the days so far."""
+        return LoopReport(self._tally.outcomes(), self._experiment, self.n_events, self._policy.n_decisions)
+
+
 def run_loop(
     world: World,
     site: Site,
@@ -264,28 +314,12 @@ def run_loop(
         mailing: who gets the newsletter.
         told: told how far it is.
     """
-    policy = SitePolicy(world, site)
-    experiment = world.experiment(policy, share=share, from_day=from_day)
-    writer, tally = EventWriter(world), Tally(world, from_day)
+    loop = Loop(world, site, share=share, from_day=from_day, train_every_days=train_every_days, mailing=mailing)
     n_days = world.n_days if days is None else min(days, world.n_days)
-    n_events = 0
-    if from_day == 0:
-        site.train()
-    for day in play(world, experiment, mailing):
-        events = writer.events(day)
-        n_events += len(events)
-        midnight_ms = world.calendar.midnight_ms(day.number) + DAY_MS
-        last_ms = int(day.acts.at_ms.max()) if len(day.acts) else midnight_ms
-        site.send(events, min(max(midnight_ms, last_ms + 1), world.end_ms))
-        tally.add(day)
-        done = day.number + 1
+    for done, _ in enumerate(loop.days(n_days), 1):
         if told is not None:
-            told(f"day {done}, {n_events:,} events", done / n_days)
-        if done >= n_days:
-            break
-        if done == from_day or (train_every_days and done > from_day and (done - from_day) % train_every_days == 0):
-            site.train()
-    return LoopReport(tally.outcomes(), experiment, n_events, policy.n_decisions)
+            told(f"day {done}, {loop.n_events:,} events", done / n_days)
+    return loop.report()
 
 
 def _batches(events: Sequence[Event]) -> Iterator[Sequence[Event]]:

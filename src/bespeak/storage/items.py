@@ -154,17 +154,31 @@ def changed_ids(session: Session, known_version: int) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-def add_counts(tx: Transaction, counts: Mapping[tuple[str, str, int], float]) -> None:
-    """Adds to the counters: (item id, signal class, day since 1970) -> how much. Negative numbers take back."""
-    if counts:
-        rows = [(*key, float(counts[key])) for key in sorted(counts)]
-        tx.insert("item_counters", ("item_id", "signal_class", "day", "n"), rows, on_conflict="add")
+def add_counts(tx: Transaction, counts: Mapping[tuple[str, str, int], float], *, today: int) -> None:
+    """Adds to the counters: (item id, signal class, day since 1970) -> how much. Negative numbers take back.
+
+    Yesterday's and today's change all the time. Whoever keeps older ones learns of a change by the day's version.
+    """
+    if not counts:
+        return
+    settled = sorted({day_version(day) for _, _, day in counts if day < today - 1})
+    if settled:
+        tx.insert("versions", ("name", "version"), [(name, 1) for name in settled], on_conflict="add")
+    rows = [(*key, float(counts[key])) for key in sorted(counts)]
+    tx.insert("item_counters", ("item_id", "signal_class", "day", "n"), rows, on_conflict="add")
 
 
-def counts(session: Session, since_day: int) -> list[tuple[str, str, int, float]]:
-    """Returns (item id, signal class, day, count) of all days from `since_day` on, in no order."""
-    rows = session.rows("SELECT item_id, signal_class, day, n FROM item_counters WHERE day >= ?", (since_day,))
-    return [(str(item), str(name), _integer(day), _number(n)) for item, name, day, n in rows]
+def day_version(day: int) -> str:
+    """Returns the name of the version that changes with the counters of a day; days 64 apart share one."""
+    return f"counts:{day % 64}"
+
+
+def counts(session: Session, since_day: int, until_day: int | None = None) -> list[tuple[str, str, int, float]]:
+    """Returns (item id, signal class, day, count) of all days from `since_day` on, up to `until_day`, in no order."""
+    sql, params = "SELECT item_id, signal_class, day, n FROM item_counters WHERE day >= ?", [since_day]
+    if until_day is not None:
+        sql, params = f"{sql} AND day <= ?", [since_day, until_day]
+    return [(str(item), str(name), _integer(day), _number(n)) for item, name, day, n in session.rows(sql, params)]
 
 
 def drop_counts(tx: Transaction, before_day: int) -> int:

@@ -88,7 +88,9 @@ class LogHolder(TableHolder):
             for signal in self._observer.allowed(event, entry.purposes):
                 if signal.item_id:
                     taken[(signal.item_id, signal.signal_class, event.time_ms // DAY_MS)] += 1
-        item_rows.add_counts(self._tx, {key: -float(n) for key, n in taken.items()})
+        latest = max((day for _, _, day in taken), default=0)
+        # As if it were days ago: every server reads all of these days anew.
+        item_rows.add_counts(self._tx, {key: -float(n) for key, n in taken.items()}, today=latest + 2)
         return super().erase(subject)
 
 
