@@ -23,6 +23,7 @@ from bespeak.cli import (
     evaluation,
     measure,
     measure_lifetime,
+    measure_replay,
     people,
     running,
     simulate,
@@ -63,6 +64,7 @@ app.command()(archive.restore)
 app.command()(simulate.simulate)
 app.add_typer(benchmark.benchmark, name="benchmark")
 measure.measure.command("lifetime")(measure_lifetime.lifetime)
+measure.measure.command("replay")(measure_replay.replay_file)
 app.add_typer(measure.measure, name="measure")
 app.add_typer(data.rejects, name="rejects")
 app.add_typer(people.segment, name="segment")
