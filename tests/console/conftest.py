@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from bespeak.console.app import login_of
 from bespeak.console.storefront import demo_routes
 from bespeak.engine.engine import Engine
+from bespeak.simulate.proof import Trial
 from server_fixtures import Project, make_project
 
 GRANTED = ["essential", "personalize", "measure", "improve"]
@@ -75,7 +76,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     project = make_project(root, n_people=30, n_items=60, history=True, settings=settings)
     with Engine.open(root) as engine:
         engine.track([{"type": "track", "event": "Nobody did this"}])  # a reject
-        routes = demo_routes(engine, world=project.world, token_key=project.keys.token_private_key)
+        crowd = Trial(n_people=40, n_items=48, n_days=8, from_day=4)
+        routes = demo_routes(engine, world=project.world, token_key=project.keys.token_private_key, crowd=crowd)
         yield Shop(project, engine, Starlette(routes=routes))
 
 

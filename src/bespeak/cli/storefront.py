@@ -76,6 +76,7 @@ def serve_shop(project: Path, shop: DemoShop, port: int, *, is_opened: bool) -> 
         console = err()
         console.print(f"\nStorefront  [bold]{escape(address)}{SHOP}/[/]")
         console.print(f"Console     [bold]{escape(address)}{CONSOLE}/login?once={escape(token)}[/]  (signs in once)")
+        console.print(f"Proof       [bold]{escape(address)}{SHOP}/proof[/]  (send 5,000 visitors: does it help?)")
         console.print("\nClick three products and watch the rows move; every card says why. Ctrl-C stops.")
         if is_opened:
             webbrowser.open(f"{address}{SHOP}/")

@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from bespeak.console.answers import HEADERS, data, html
 from bespeak.console.app import console_routes, static_folder
 from bespeak.console.guard import Endpoint, form_of
+from bespeak.console.proof import Crowd, figures
 from bespeak.console.rendering import Pages
 from bespeak.engine.engine import Engine
 from bespeak.engine.slates import Slate
@@ -26,6 +27,7 @@ from bespeak.engine.views.queries import Queries
 from bespeak.errors import BespeakError
 from bespeak.simulate import Consent, Person, ShopWorld, artwork
 from bespeak.simulate.goods import event_properties
+from bespeak.simulate.proof import Trial, recorded
 from bespeak.web.tokens import sign
 
 ROOT = "/demo"
@@ -36,6 +38,8 @@ N_ROW = 8
 N_GRID = 24
 FEW_EVENTS = 20
 MAX_QUERY = 100
+CROWD = Trial(n_people=1_000, n_days=40, from_day=15)
+"""About 5,000 visits."""
 
 View = Callable[["Storefront", Request], Response]
 
@@ -47,9 +51,10 @@ class Storefront:
         engine: the project that holds the world's items and people.
         world: the simulated shop.
         token_key: private half of the project's token key; without it nobody can be chosen.
+        crowd: what is played when visitors are sent.
     """
 
-    def __init__(self, engine: Engine, world: ShopWorld, token_key: str) -> None:
+    def __init__(self, engine: Engine, world: ShopWorld, token_key: str, crowd: Trial) -> None:
         self.engine = engine
         self.queries = Queries(engine.core)
         self.records = {record["id"]: record for record in world.items()}
@@ -57,6 +62,7 @@ class Storefront:
         self._world = world
         self._token_key = token_key
         self._people: dict[str, Person] | None = None
+        self.crowd = Crowd(crowd)
         self._pages = Pages()
 
     @property
@@ -195,25 +201,43 @@ def fresh_token(shop: Storefront, request: Request) -> Response:
     return data({"user": user if token else "", "token": token})
 
 
+def proof(shop: Storefront, request: Request) -> Response:
+    """Whether personalization helps: as recorded, and as a crowd of visitors shows it now."""
+    return shop.page(request, "demo/proof.html", title="Does it help?", recorded=figures(recorded()), **_crowd(shop))
+
+
+def crowd_state(shop: Storefront, request: Request) -> Response:
+    """How the crowd does, as a part of the page."""
+    return shop.page(request, "demo/parts/crowd.html", **_crowd(shop))
+
+
+def _crowd(shop: Storefront) -> dict[str, Any]:
+    progress = shop.crowd.progress()
+    return {"progress": progress, "crowd": figures(progress)}
+
+
 def tracked(record: dict[str, Any]) -> str:
     """Returns what the page's script sends about a product, as JSON."""
     return msgspec.json.encode(event_properties(record)).decode()
 
 
-def demo_routes(engine: Engine, *, world: ShopWorld, token_key: str = "") -> list[BaseRoute]:
+def demo_routes(engine: Engine, *, world: ShopWorld, token_key: str = "", crowd: Trial = CROWD) -> list[BaseRoute]:
     """Returns the console's and the demo shop's routes: what the demo's server adds to the API."""
-    return [*console_routes(engine), *storefront_routes(engine, world, token_key=token_key)]
+    return [*console_routes(engine), *storefront_routes(engine, world, token_key=token_key, crowd=crowd)]
 
 
-def storefront_routes(engine: Engine, world: ShopWorld, *, token_key: str = "") -> list[BaseRoute]:
+def storefront_routes(
+    engine: Engine, world: ShopWorld, *, token_key: str = "", crowd: Trial = CROWD
+) -> list[BaseRoute]:
     """Returns the demo shop's routes.
 
     Args:
         engine: the project that holds the world's items and people.
         world: the simulated shop.
         token_key: private half of the project's token key, to sign in as simulated people.
+        crowd: what is played when visitors are sent.
     """
-    shop = Storefront(engine, world, token_key)
+    shop = Storefront(engine, world, token_key, crowd)
     pages: tuple[tuple[str, View], ...] = (
         ("/", home),
         ("/p/{item_id}", product),
@@ -222,10 +246,13 @@ def storefront_routes(engine: Engine, world: ShopWorld, *, token_key: str = "") 
         ("/search", search),
         ("/art/{item_id}.svg", art),
         ("/token", fresh_token),
+        ("/proof", proof),
+        ("/proof/crowd", crowd_state),
     )
     routes: list[BaseRoute] = [Mount("/static", StaticFiles(directory=static_folder()), name="demo-static")]
     routes += [Route(path, _in_thread(shop, view), methods=["GET"]) for path, view in pages]
     routes.append(Route("/person", _choose(shop), methods=["POST"]))
+    routes.append(Route("/proof", _send(shop), methods=["POST"]))
     return [Route(ROOT, _to_root, methods=["GET"]), Mount(ROOT, routes=routes, name="demo")]
 
 
@@ -250,6 +277,20 @@ def _choose(shop: Storefront) -> Endpoint:
         else:
             answer.delete_cookie(COOKIE, path=ROOT, httponly=True, samesite="lax")
         return answer
+
+    return endpoint
+
+
+def _send(shop: Storefront) -> Endpoint:
+    """Sends a crowd of visitors, unless one is under way."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            await form_of(request)
+        except BespeakError:
+            return RedirectResponse(f"{ROOT}/", 303, headers=HEADERS)
+        shop.crowd.start(shop.engine.core.clock.now_ms())
+        return RedirectResponse(f"{ROOT}/proof", 303, headers=HEADERS)
 
     return endpoint
 

@@ -30,6 +30,7 @@ from bespeak.web.tokens import make_token_key
 Float64s: TypeAlias = NDArray[np.float64]
 
 METRIC = "clicks"
+END_MS = 1_750_000_000_000
 RECORDED = Path(__file__).parent / "recorded"
 
 
@@ -48,7 +49,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     n_items: int = 240
     n_days: int = 50
     from_day: int = 15
-    end_ms: int
+    end_ms: int = END_MS
 
     def made(self) -> World:
         """The world."""
@@ -102,7 +103,7 @@ def standings(trial: Trial, folder: Path) -> Iterator[Standing]:
 
 
 def recorded(name: str = "shop") -> Proof:
-    """Returns a trial that was played when this release was made (`bench/closed_loop.py --record`)."""
+    """Returns a trial that was played when this release was made (`bench/parts/record_proof.py`)."""
     return msgspec.json.decode((RECORDED / f"{name}.json").read_bytes(), type=Proof)
 
 

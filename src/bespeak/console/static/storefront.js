@@ -164,4 +164,15 @@
     drawCart();
   });
   drawCart();
+
+  // -- a part of the page that goes on by itself while something runs
+  const { live } = document.body.dataset;
+  const part = document.getElementById("crowd");
+  async function follow() {
+    if (!part.querySelector("[data-state=running]")) return;
+    const answer = await fetch(live).catch(() => null);
+    if (answer && answer.ok) part.innerHTML = await answer.text();
+    setTimeout(follow, 1000);
+  }
+  if (live) follow();
 })();
