@@ -26,7 +26,7 @@ def test_the_interval_and_both_lines_stand_where_their_figures_do() -> None:
 
 def test_days_that_say_too_little_are_left_out_of_the_plot() -> None:
     wide = stood(11, 1.0, -5.0, 9.0)
-    assert chart(TRIAL, [wide, stood(12, 0.2, 0.1, 0.4)])["line"] == "M600.0,120.0"
+    assert chart(TRIAL, [wide, stood(12, 0.2, 0.1, 0.4)])["line"] == "M600.0,160.0"
     assert figures(recorded())["chart"]["line"].count("L") > 10
 
 
