@@ -24,6 +24,7 @@ from bespeak.cli import (
     measure,
     measure_lifetime,
     measure_replay,
+    measure_uplift,
     people,
     running,
     simulate,
@@ -64,6 +65,7 @@ app.command()(archive.restore)
 app.command()(simulate.simulate)
 app.add_typer(benchmark.benchmark, name="benchmark")
 measure.measure.command("lifetime")(measure_lifetime.lifetime)
+measure.measure.command("uplift")(measure_uplift.uplift)
 measure.measure.command("replay")(measure_replay.replay_file)
 app.add_typer(measure.measure, name="measure")
 app.add_typer(data.rejects, name="rejects")

@@ -9,4 +9,5 @@ evaluation   trained models on one cut: every figure, for whom, and against some
 list_figures what lists are like besides being right
 train        choose, report, fit on everything   benchmark  the same on data from outside
 lifetime     what customers will buy and spend, held beside what they did
+uplift       who is worth treating, judged on people held back
 """

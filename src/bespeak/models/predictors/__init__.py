@@ -4,7 +4,7 @@ repeat_purchases   how often, how late and how long since: what a purchase histo
 bg_nbd             how often a customer will buy again, where leaving is silent
 gamma_gamma        what they will spend on average
 shifted_beta       how long a subscriber stays, where leaving is told
-logistic           the probability of something, calibrated; ridge on numbers
+ridge              the probability of something, or an amount, by a penalised regression
 design             columns of a file or a profile as a matrix
 uplift             whom a treatment moves: T-learner and DR-learner
 
