@@ -121,8 +121,9 @@ def rank(request: DecideRequest, person: PersonView | None, world: World, now_ms
 
 def scored_of(situation: Situation, matrix: FeatureMatrix) -> Scored:
     """The scores of candidates whose features are known."""
-    world = situation.world
-    return linear(matrix.values, world.weights.of(matrix.names, world.models.best, situation.placement.weights))
+    world, placement = situation.world, situation.placement
+    weights = world.weights_of(situation.request.placement)
+    return linear(matrix.values, weights.of(matrix.names, world.models.best, placement.weights))
 
 
 def _drawn(situation: Situation, candidates: Candidates, draw: str) -> Chooser:
@@ -223,7 +224,7 @@ def _record(
         config_version=world.config_version,
         catalogue_version=world.catalogue.version,
         models=world.models.versions(),
-        weights_version=world.weights.version,
+        weights_version=world.weights_of(request.placement).version,
         n_candidates=len(candidates),
         candidates=_others(candidates, scored, slate, world),
         removed={**situation.removed, **slate.removed},

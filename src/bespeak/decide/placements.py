@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -34,6 +34,11 @@ SEEN_ON_HOME: Mapping[str, float] = MappingProxyType(
         "dislike": FOREVER_DAYS,
         "hide": FOREVER_DAYS,
     }
+)
+
+
+TURNED_TO: Mapping[str, float] = MappingProxyType(
+    {"click": 1.0, "view": 1.0, "read": 1.0, "play": 1.0, "cart": 1.0, "purchase": 1.0}
 )
 
 
@@ -87,6 +92,13 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         explore_new_days: spreads `explore` only over items younger than this. Needs `explore`.
         needs_item: the placement is about one item: the request's, else the person's latest.
         needs_match: only items that match the request's query.
+        learn: whether training may learn the weights from what was shown here and what came of it; `weights` then say
+            where it starts.
+        objective: what an exposure is worth by what came of it: signal class -> worth. The most that came counts, as a
+            share of the largest worth declared; of `watch` the share that was watched, ranked among items as long.
+        attribution_days: how long after it was shown an outcome of the same person and item still counts.
+        signs: signal (or `family.*`) -> the sign that its learned weight keeps: `positive`, `negative`, `free` for
+            any, or `fixed` to leave the weight as it is. Else a weight keeps the sign that it has before learning.
         n_reasons: reasons given for an item when the request does not ask for all.
         launch: share of the people who may be measured that get the best slate without personalization, so that the
             lift can be told; 0 personalizes for everybody and tells none.
@@ -113,6 +125,10 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     explore_new_days: Annotated[float, Meta(gt=0)] | None = None
     needs_item: bool = False
     needs_match: bool = False
+    learn: bool = True
+    objective: dict[str, Annotated[float, Meta(gt=0)]] = msgspec.field(default_factory=lambda: dict(TURNED_TO))
+    attribution_days: Annotated[float, Meta(gt=0, le=90)] = 1.0
+    signs: dict[str, Literal["positive", "negative", "free", "fixed"]] = {}
     n_reasons: Annotated[int, Meta(ge=0, le=20)] = 3
     launch: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     holdout: Annotated[float, Meta(ge=0, le=0.5)] = 0.05

@@ -1,8 +1,9 @@
 """The transparent score: `score = sum over signals of value * weight`.
 
-The prior weights below hold until weights are learned. They are chosen so that what a person just did moves the very
-next slate (session terms), a rich history is led by the model that won the comparison, and a person about whom nothing
-is known gets what is popular, rising and new. A term's name may match a rule ending in `.*`; the most exact rule wins.
+The default weights below hold until a placement's own are learned (`learn.weights`), and for signals that were not met
+then. They are chosen so that what a person just did moves the very next slate (session terms), a rich history is led by
+the model that won the comparison, and a person about whom nothing is known gets what is popular, rising and new. A
+term's name may match a rule ending in `.*`; the most exact rule wins.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
 
@@ -50,11 +52,16 @@ class Weights:
 
     Attributes:
         table: signal, or `family.*`, -> weight.
-        version: 0 for the prior weights; a learned set has its own.
+        version: 0 for the default weights; a learned set has its own.
+        learned: signal -> weight, learned for one placement; it wins over the placement's and the table's.
+        intercept, slope: of learned weights: the chance of a reward is logistic(intercept + slope * score).
     """
 
     table: Mapping[str, float] = field(default_factory=lambda: PRIOR_WEIGHTS)
     version: int = 0
+    learned: Mapping[str, float] = field(default_factory=dict)
+    intercept: float = 0.0
+    slope: float = 0.0
 
     def of(self, names: Sequence[str], best_model: str, own: Mapping[str, float] = MappingProxyType({})) -> Float64s:
         """float64: the weight of each signal; 0 for one that no rule names.
@@ -70,10 +77,19 @@ class Weights:
         """
         return np.array([self._weight(name, best_model, own) for name in names], np.float64)
 
+    def probabilities(self, scores: Float64s) -> Float64s | None:
+        """float64: the chance that an item which is looked at brings a reward; None where no weights were learned.
+
+        Example:
+            >>> Weights(learned={"popular": 2.0}, intercept=-1.0, slope=0.5).probabilities(np.array([2.0])).tolist()
+            [0.5]
+        """
+        return np.asarray(expit(self.intercept + self.slope * scores)) if self.slope > 0 else None
+
     def _weight(self, name: str, best_model: str, own: Mapping[str, float]) -> float:
         family = name.partition(".")[0] + ".*"
         exact = (name, "model.best") if best_model and name == f"model.{best_model}" else (name,)
-        for table in (own, self.table):
+        for table in (self.learned, own, self.table):
             for key in (*exact, family):
                 if key in table:
                     return float(table[key])

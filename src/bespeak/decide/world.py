@@ -43,7 +43,8 @@ class World:
         variants: name -> settings, of those that show one of declared variants.
         policies: placement -> version of its policy; one that is missing counts as version 1.
         classes: signal class -> weight, verb, half-life.
-        weights: signal -> weight of the linear score.
+        weights: signal -> weight of the linear score, where none were learned.
+        learned: placement -> its learned weights.
         purposes: the project's purposes.
         config_version: of the configuration.
         locale: language of titles where a request names none.
@@ -63,6 +64,7 @@ class World:
     policies: Mapping[str, int] = field(default_factory=dict)
     classes: Mapping[str, SignalClass] = field(default_factory=dict)
     weights: Weights = field(default_factory=Weights)
+    learned: Mapping[str, Weights] = field(default_factory=dict)
     purposes: Purposes = field(default_factory=Purposes)
     config_version: int = 0
     locale: str = ""
@@ -99,6 +101,10 @@ class World:
             return self.variants[name]
         except KeyError:
             raise UnknownName("variant placement", name, sorted(self.variants)) from None
+
+    def weights_of(self, placement: str) -> Weights:
+        """Returns the weights that a placement scores with."""
+        return self.learned.get(placement, self.weights)
 
     def policy(self, placement: str) -> str:
         """Returns the policy as records name it, such as `home@3`."""

@@ -21,7 +21,7 @@ from bespeak.decide.variants.settings import VariantPlacement, variants_from
 from bespeak.decide.variants.when import Names
 from bespeak.engine.filters import check_filters
 from bespeak.engine.settings import Section, Settings
-from bespeak.errors import BespeakError, ConfigError
+from bespeak.errors import BespeakError, ConfigError, UnknownName
 from bespeak.privacy.consent import ConsentRules
 from bespeak.privacy.pseudonyms import key_digest
 from bespeak.segments.definitions import Segment, compile_segments
@@ -109,6 +109,7 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
             segments=segments,
             declared=settings.context.declared,
         )
+        _check_objectives(placements, signals)
         return Configuration(
             text=text,
             settings=settings,
@@ -244,6 +245,14 @@ def _check_source(name: str, kind: str, key: str, key_sha256: str) -> None:
             key=f"sources.{name}.key",
             hint="Put its SHA-256 into key_sha256 instead.",
         )
+
+
+def _check_objectives(placements: Mapping[str, Placement], signals: SignalCatalogue) -> None:
+    for name, placement in placements.items():
+        for outcome in placement.objective:
+            if outcome not in signals.classes:
+                error = UnknownName("signal class", outcome, sorted(signals.classes), limit=60)
+                raise ConfigError(error.message, key=f"placements.{name}.objective", hint=error.hint)
 
 
 def _known_purpose(purposes: Purposes, purpose: str, key: str) -> None:

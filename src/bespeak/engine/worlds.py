@@ -26,6 +26,7 @@ from bespeak.decide.world import World
 from bespeak.engine.config import Configuration
 from bespeak.engine.experiments import LAUNCHES, decided_launches
 from bespeak.engine.training.neighbour_tables import load_lending, load_model
+from bespeak.engine.weights import WEIGHTS, WeightsReport, stored_weights, weights_in_use
 from bespeak.errors import BespeakError
 from bespeak.storage import items as item_rows
 from bespeak.storage import records
@@ -66,6 +67,7 @@ class SetHeader(msgspec.Struct, frozen=True, kw_only=True):
         n_events, n_people, n_items: size of the training data.
         purposes: purposes under which the data was used.
         lake_position: log position up to which the log was read.
+        weights: what was found about the weights of each placement that showed anything.
     """
 
     models: list[StoredModel]
@@ -81,6 +83,7 @@ class SetHeader(msgspec.Struct, frozen=True, kw_only=True):
     purposes: list[str] = []
     lake_position: int = 0
     ratings: StoredRatings | None = None
+    weights: list[WeightsReport] = []
 
 
 class WorldKeeper:
@@ -149,12 +152,16 @@ class WorldKeeper:
                 is_new_catalogue = versions.get("catalogue", 0) != self._seen.get("catalogue", 0)
                 is_new_models = versions.get("models", 0) != self._seen.get("models", 0)
                 is_decided = versions.get(LAUNCHES, 0) != self._seen.get(LAUNCHES, 0)
+                is_new_weights = versions.get(WEIGHTS, 0) != self._seen.get(WEIGHTS, 0)
                 is_time = now_ms - self._counters_at_ms >= COUNTERS_EVERY_MS or now_ms < self._counters_at_ms
                 if is_decided:
                     self._launch(decided_launches(session))
+                if is_new_weights:
+                    learned = weights_in_use(stored_weights(session), self._world.placements)
+                    self._world = replace(self._world, learned=learned)
                 if not (is_new_catalogue or is_new_models or is_time):
                     self._seen = versions
-                    return is_decided
+                    return is_decided or is_new_weights
                 world = self._world
                 catalogue, text_index, counters, models = (
                     world.catalogue,

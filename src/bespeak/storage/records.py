@@ -103,6 +103,17 @@ def decision_page(session: Session, after: str, limit: int) -> list[Decision]:
     return [_decision_decoder.decode(as_bytes(r[0])) for r in rows]
 
 
+def placement_page(session: Session, placement: str, before: tuple[int, str] | None, limit: int) -> list[Decision]:
+    """Returns decisions of a placement, the latest first, before a (time, id): how to walk back through them."""
+    time_ms, decision_id = (1 << 62, "") if before is None else before
+    rows = session.rows(
+        "SELECT body FROM decisions WHERE placement = ? AND (time_ms < ? OR (time_ms = ? AND decision_id < ?)) "
+        "ORDER BY time_ms DESC, decision_id DESC LIMIT ?",
+        (placement, time_ms, time_ms, decision_id, limit),
+    )
+    return [_decision_decoder.decode(as_bytes(r[0])) for r in rows]
+
+
 def add_exposures(tx: Transaction, exposures: Sequence[Exposure]) -> None:
     """Records which items of a decision were seen; the first time counts."""
     tx.insert(
@@ -111,6 +122,16 @@ def add_exposures(tx: Transaction, exposures: Sequence[Exposure]) -> None:
         [(e.decision_id, e.item_id, e.position, e.time_ms, e.person) for e in exposures],
         on_conflict="ignore",
     )
+
+
+def exposed(session: Session, decision_ids: Iterable[str]) -> dict[str, set[str]]:
+    """Returns decision id -> the items that were seen; decisions without an exposure are left out."""
+    found: dict[str, set[str]] = {}
+    for decision_id, item_id in session.lookup(
+        "exposures", ("decision_id", "item_id"), ("decision_id",), [(i,) for i in decision_ids]
+    ):
+        found.setdefault(str(decision_id), set()).add(str(item_id))
+    return found
 
 
 def exposures_of(session: Session, people: Iterable[int]) -> list[Exposure]:

@@ -20,10 +20,13 @@ from bespeak.engine.lake_feed import feed
 from bespeak.engine.profiles import Profiles
 from bespeak.engine.training import traits
 from bespeak.engine.training.checkpoints import BlobCheckpoints
+from bespeak.engine.training.granted import granted_rows
 from bespeak.engine.training.machine import memory_limit_bytes
 from bespeak.engine.training.neighbour_tables import missing_index, store_beside, store_people
 from bespeak.engine.training.ratings import PredictedRating, RatingSource
+from bespeak.engine.training.weights import LearnedPlacements, learn_placements
 from bespeak.engine.views.people_view import granted_purposes, profile_view
+from bespeak.engine.weights import put_weights
 from bespeak.engine.worlds import MODEL_SET, SetHeader, StoredModel, StoredRatings
 from bespeak.errors import InvalidInput
 from bespeak.learn.leaderboard import Leaderboard
@@ -36,7 +39,7 @@ from bespeak.models.biased_factorization import BiasedFactorization
 from bespeak.models.ratings import Ratings
 from bespeak.profiles.profile import Profile
 from bespeak.signals.events import Context
-from bespeak.storage import people, records
+from bespeak.storage import records
 from bespeak.storage.records import ModelVersion
 
 Progress = Callable[[str, float], None]
@@ -111,8 +114,10 @@ class Models:
         )
         ratings = self.ratings(as_of_ms, content)
         rated = None if ratings is None else train_ratings(ratings, content, seed=seed, progress=progress)
+        told("learning weights", 1.0)
+        learned = learn_placements(core, core.now_ms() if as_of_ms is None else as_of_ms, core.clock.now_ms(), seed)
         told("storing", 1.0)
-        report = self._store(trained, rated, position, time.perf_counter() - started)
+        report = self._store(trained, rated, learned, position, time.perf_counter() - started)
         checkpoints.clear()
         return report
 
@@ -147,7 +152,7 @@ class Models:
             class_names=tuple(classes.dictionary.to_pylist()),
         )
         told = core.lake.read("signals", traits.COLUMNS, traits.WHERE)
-        told_by = traits.told_traits(core, told, *self._allowed(told, as_of_ms), log.user_ids)
+        told_by = traits.told_traits(core, told, *granted_rows(core, told, as_of_ms), log.user_ids)
         return log if told_by is None else log.with_traits(told_by)
 
     def ratings(self, as_of_ms: int | None, content: ItemContent) -> Ratings | None:
@@ -203,28 +208,17 @@ class Models:
 
     def _usable(self, table: pa.Table, as_of_ms: int | None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Returns the root person of each row, and which rows about an item may be used."""
-        person, keep = self._allowed(table, as_of_ms)
+        person, keep = granted_rows(self._core, table, as_of_ms)
         return person, keep & ~np.asarray(table.column("item_id").combine_chunks().is_null())
 
-    def _allowed(self, table: pa.Table, as_of_ms: int | None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Returns the root person of each row, and which rows training may use: neither bots nor withheld ones."""
-        with self._core.store.read() as session:
-            roots = people.roots(session)
-            refused = people.refusing(session, "improve")
-        person = table.column("person_id").to_numpy().copy()
-        if roots:
-            absorbed = np.array(sorted(roots), np.int64)
-            target = np.array([roots[p] for p in absorbed.tolist()], np.int64)
-            place = np.minimum(np.searchsorted(absorbed, person), len(absorbed) - 1)
-            person = np.where(absorbed[place] == person, target[place], person)
-        keep = ~np.isin(person, np.array(sorted(refused), np.int64))
-        keep &= (table.column("purposes").to_numpy() & self._core.config.purposes.improve) != 0
-        keep &= ~table.column("is_bot").to_numpy().astype(bool)
-        if as_of_ms is not None:
-            keep &= table.column("time_ms").to_numpy() <= as_of_ms
-        return person, keep
-
-    def _store(self, trained: Trained, rated: TrainedRatings | None, position: int, seconds: float) -> TrainingReport:
+    def _store(
+        self,
+        trained: Trained,
+        rated: TrainedRatings | None,
+        learned: LearnedPlacements,
+        position: int,
+        seconds: float,
+    ) -> TrainingReport:
         core = self._core
         now_ms = core.clock.now_ms()
         folder = f"models/{now_ms}-{position}"
@@ -251,7 +245,9 @@ class Models:
                 *trained.sentences(),
                 *(rated.evaluation.sentences() if rated else ()),
                 *missing_index(members.values()),
+                *learned.sentences(),
             ],
+            weights=list(learned.reports),
             boards=[_board(board) for board in trained.boards],
             metrics=trained.metrics() | (rated.evaluation.metrics() if rated else {}),
             trained_from_ms=window[0],
@@ -265,6 +261,7 @@ class Models:
         )
         with core.store.write() as tx:
             version = records.add_model(tx, MODEL_SET, now_ms, folder, msgspec.json.encode(header))
+            put_weights(tx, learned.better)
         core.refresh()
         self.prune()
         return TrainingReport(version=version, header=header)
