@@ -136,7 +136,7 @@ def _around(axis: Scale) -> list[float]:
 
 
 def _is_narrow(interval: tuple[float, float]) -> bool:
-    return interval[1] - interval[0] <= 2.0
+    return interval[1] - interval[0] <= 1.25
 
 
 def _path(points: Sequence[str], *, is_closed: bool = False) -> str:
