@@ -15,10 +15,12 @@ from bespeak.decide.placements import BUILT_IN, SOURCE_NAMES, PinSettings, Place
 from bespeak.decide.score import PRIOR_WEIGHTS
 from bespeak.decide.variants import when
 from bespeak.decide.variants.settings import VariantSettings
-from bespeak.engine.settings import KeySettings, Section, Settings
+from bespeak.engine.settings import ArmSettings, ExperimentSettings, KeySettings, Section, Settings
 from bespeak.engine.settings import SourceSettings as Source
 from bespeak.intake.columns import FIELDS
 from bespeak.intake.items import FIELDS as ITEM_JSON_FIELDS
+from bespeak.measure.metrics import BUILT_IN as METRICS
+from bespeak.measure.metrics import SIGNAL_SCHEMA, Metric
 from bespeak.profiles import record, stage
 from bespeak.rules import BUILT_INS
 from bespeak.signals.catalogue import SignalCatalogue
@@ -65,11 +67,37 @@ def _section(name: str, hint: Any) -> str:
         return f"{text} One table per name, such as `[{name}.{'web' if name == 'sources' else 'admin'}]`.\n\n" + (
             fields_table(kind)
         )
+    if name == "experiments":
+        return (
+            f"{text} One table per experiment: `[experiments.NAME]`.\n\n{fields_table(ExperimentSettings)}\n\n"
+            f"An arm, `[experiments.NAME.variants.ARM]`:\n\n{fields_table(ArmSettings)}"
+        )
+    if name == "metrics":
+        return f"{text} One table per metric, `[metrics.NAME]`; `like` names the metric that it starts from.\n\n" + (
+            f"{fields_table(Metric)}\n\n{_built_in_metrics()}\n\n{_metric_rules()}"
+        )
     return {
         "signals": f"{text} The shape of entries: [signals](signals.md#own-entries).",
         "segments": f"{text} One line per segment. What a rule may name: [rules](rules.md#profiles).",
         "placements": f"{text} One table per placement. Its settings: [placements](placements.md).",
     }[name]
+
+
+def _built_in_metrics() -> str:
+    rows = [
+        (code(metric.name), metric.shown, metric.kind, code(metric.of), code(metric.per), metric.good)
+        for metric in METRICS.values()
+    ]
+    return "The built-in metrics:\n\n" + table(("name", "title", "kind", "of", "per", "better is"), rows)
+
+
+def _metric_rules() -> str:
+    columns = ", ".join(code(name) for name in SIGNAL_SCHEMA.columns)
+    return (
+        f"A rule of a metric may name {columns}: name of the event, the catalogue's signal and its class, the item, "
+        "strength, money in major units of the project's currency, the catalogue's amount (seconds watched or read, a "
+        "survey's answer), id of the decision."
+    )
 
 
 def placements() -> str:

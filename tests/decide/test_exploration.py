@@ -69,7 +69,7 @@ def test_control_those_who_refused_profiling_and_the_fallback_are_not_explored_o
     exploring: World, world: World, person: Callable[..., PersonView], now_ms: int
 ) -> None:
     someone = person(*THREE_VIEWS)
-    control, treated = (Assigned("home-launch", variant) for variant in (CONTROL, PERSONALIZED))
+    control, treated = (Assigned.to_launch("home-launch", variant) for variant in (CONTROL, PERSONALIZED))
     best = slate(decide(HOME, None, world, now_ms, "d1"))
     assert slate(decide(HOME, someone, exploring, now_ms, "d1", control, explores=True)) == best
     assert slate(decide(HOME, someone, exploring, now_ms, "d1", treated, explores=True)) != best

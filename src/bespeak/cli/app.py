@@ -21,11 +21,13 @@ from bespeak.cli import (
     decisions,
     demo,
     evaluation,
+    experiments,
     measure,
     measure_lifetime,
     measure_replay,
     measure_uplift,
     people,
+    policies,
     running,
     simulate,
     start,
@@ -70,6 +72,8 @@ measure.measure.command("replay")(measure_replay.replay_file)
 app.add_typer(measure.measure, name="measure")
 app.add_typer(data.rejects, name="rejects")
 app.add_typer(people.segment, name="segment")
+app.add_typer(experiments.experiment, name="experiment")
+app.add_typer(policies.policy, name="policy")
 app.add_typer(people.privacy, name="privacy")
 app.add_typer(start.config, name="config")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bespeak.decide.decide import decide, fallback
+from bespeak.decide.by_policy import decide_by_policy, policy_for
+from bespeak.decide.decide import fallback
 from bespeak.decide.launch import Assigned
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest
@@ -27,8 +28,10 @@ def answer(
 ) -> Decision:
     """Makes one decision; arguments, result and errors as `decide` and `decide_variant`."""
     if request.placement in world.variants:
-        return decide_variant(request, person, world, now_ms, decision_id, assigned, ids=ids)
-    return decide(request, person, world, now_ms, decision_id, assigned, explores=explores)
+        policy = policy_for(world, request.placement, assigned)
+        return decide_variant(request, person, world, now_ms, decision_id, assigned, ids=ids, policy=policy)
+    units = [key.value for key in ids]
+    return decide_by_policy(request, person, world, now_ms, decision_id, assigned, ids=units, is_preview=not explores)
 
 
 def answer_without(request: DecideRequest, world: World, now_ms: int, decision_id: str, note: str = "") -> Decision:

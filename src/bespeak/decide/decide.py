@@ -20,10 +20,12 @@ from bespeak.decide.exploration import Exploration, numbers_of
 from bespeak.decide.features import FeatureMatrix, compute
 from bespeak.decide.launch import Assigned
 from bespeak.decide.person import PersonView
+from bespeak.decide.placements import Placement
 from bespeak.decide.request import DecideRequest, context_record
 from bespeak.decide.score import Scored, linear
 from bespeak.decide.situation import Situation
 from bespeak.decide.slate import Choice, Chooser, Slate, best, build
+from bespeak.decide.trial import Policy
 from bespeak.decide.world import World
 from bespeak.signals.decisions import Decision, Mode, Reason, ShownItem
 
@@ -44,6 +46,7 @@ def decide(
     decision_id: str,
     assigned: Assigned | None = None,
     *,
+    policy: Policy | None = None,
     explores: bool = False,
 ) -> Decision:
     """Makes one decision.
@@ -54,8 +57,9 @@ def decide(
         world: the snapshot to decide with.
         now_ms: the moment.
         decision_id: of the record; the same id repeats its draw.
-        assigned: the experiment that the person takes part in; its control reads nothing about them and is the best
-            slate of that kind, so it never explores.
+        assigned: the experiment that the person takes part in; the control of a launch reads nothing about them and is
+            the best slate of that kind, so it never explores.
+        policy: what decides in place of the placement's own.
         explores: whether positions are drawn where the placement says so; else all are taken by the score.
 
     Returns:
@@ -66,18 +70,20 @@ def decide(
         RuleError: the request's filter is wrong.
         InvalidInput: another value of the request is out of bounds.
     """
-    is_control = assigned is not None and assigned.is_control
+    is_control = assigned is not None and assigned.is_unread
     draw = decision_id if explores and not is_control else ""
-    ranked = rank(request, None if is_control else person, world, now_ms, draw)
+    ranked = rank(request, None if is_control else person, world, now_ms, draw, policy)
     situation, candidates, scored, slate = ranked.situation, ranked.candidates, ranked.scored, ranked.slate
     chosen = [choice.candidate for choice in slate.chosen]
     limit = None if request.explain else situation.placement.n_reasons
     explainer = Explainer(situation, candidates.rows, ranked.matrix, scored, chosen, limit)
     shown = tuple(
-        _shown(choice, position, candidates, scored, explainer, world)
+        shown_item(choice, position, candidates, scored, explainer, world)
         for position, choice in enumerate(slate.chosen, 1)
     )
-    decision = _record(situation, decision_id, shown, person, candidates, scored, slate)
+    decision = record(situation, decision_id, shown, person, candidates, scored, slate)
+    if policy is not None:
+        decision = msgspec.structs.replace(decision, policy=policy.name)
     return decision if assigned is None else under(assigned, decision)
 
 
@@ -100,13 +106,21 @@ class Ranked:
         ]
 
 
-def rank(request: DecideRequest, person: PersonView | None, world: World, now_ms: int, draw: str = "") -> Ranked:
+def rank(
+    request: DecideRequest,
+    person: PersonView | None,
+    world: World,
+    now_ms: int,
+    draw: str = "",
+    policy: Policy | None = None,
+) -> Ranked:
     """The slate of a decision without its reasons and its record; arguments and errors as `decide`.
 
     Args:
         draw: the decision that positions are drawn for where the placement explores; "" takes the best.
     """
-    placement = world.placement(request.checked().placement)
+    own = world.placement(request.checked().placement)
+    placement = policy.settings if policy is not None and isinstance(policy.settings, Placement) else own
     mode = mode_of(person)
     known_person = person if mode != "non_profiled" else None
     situation = Situation.of(request, placement, known_person, world, now_ms, mode)
@@ -122,7 +136,7 @@ def rank(request: DecideRequest, person: PersonView | None, world: World, now_ms
 def scored_of(situation: Situation, matrix: FeatureMatrix) -> Scored:
     """The scores of candidates whose features are known."""
     world, placement = situation.world, situation.placement
-    weights = world.weights_of(situation.request.placement)
+    weights = world.weights_of(situation.request.placement) if placement.learn else world.weights
     return linear(matrix.values, weights.of(matrix.names, world.models.best, placement.weights))
 
 
@@ -167,7 +181,7 @@ def fallback(
         for position, choice in enumerate(slate.chosen, 1)
     )
     scored = linear(popularity[:, None], np.ones(1))
-    decision = _record(situation, decision_id, shown, None, candidates, scored, slate)
+    decision = record(situation, decision_id, shown, None, candidates, scored, slate)
     notes = (*decision.notes, note) if note else decision.notes
     return msgspec.structs.replace(decision, person=person, notes=notes)
 
@@ -184,7 +198,7 @@ def mode_of(person: PersonView | None) -> Mode:
     return "anonymous" if person.is_unknown and not person.is_identified else "profiled"
 
 
-def _shown(
+def shown_item(
     choice: Choice,
     position: int,
     candidates: Candidates,
@@ -192,6 +206,7 @@ def _shown(
     explainer: Explainer,
     world: World,
 ) -> ShownItem:
+    """One position of the record, with its reasons and features."""
     return ShownItem(
         item_id=world.catalogue.item_ids[candidates.rows[choice.candidate]],
         position=position,
@@ -203,7 +218,7 @@ def _shown(
     )
 
 
-def _record(
+def record(
     situation: Situation,
     decision_id: str,
     shown: Sequence[ShownItem],
@@ -212,6 +227,7 @@ def _record(
     scored: Scored,
     slate: Slate,
 ) -> Decision:
+    """The record of a built slate."""
     world, request = situation.world, situation.request
     return Decision(
         decision_id=decision_id,
@@ -224,7 +240,7 @@ def _record(
         config_version=world.config_version,
         catalogue_version=world.catalogue.version,
         models=world.models.versions(),
-        weights_version=world.weights_of(request.placement).version,
+        weights_version=world.weights_of(request.placement).version if situation.placement.learn else 0,
         n_candidates=len(candidates),
         candidates=_others(candidates, scored, slate, world),
         removed={**situation.removed, **slate.removed},
@@ -271,12 +287,13 @@ def _notes(situation: Situation, slate: Slate) -> tuple[str, ...]:
 
 
 def under(assigned: Assigned, decision: Decision) -> Decision:
-    """The record of a decision under an experiment; that of the control does not say that nothing is known."""
+    """The record of a decision under an experiment; that of a launch's control does not say that nothing is known."""
     notes = decision.notes
-    if assigned.is_control:
+    if assigned.is_unread:
         notes = (IN_CONTROL, *(note for note in notes if note != UNKNOWN_PERSON))
     experiment = {"name": assigned.experiment, "variant": assigned.variant}
-    return msgspec.structs.replace(decision, experiment=experiment, notes=notes)
+    launch = None if assigned.launch is None else dict(zip(("name", "variant"), assigned.launch, strict=True))
+    return msgspec.structs.replace(decision, experiment=experiment, launch=launch, notes=notes)
 
 
 def _popular_reason(value: float) -> Reason:

@@ -19,15 +19,22 @@ PERSONALIZED = "personalized"
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """What an experiment says of one decision."""
+    """What an experiment says of one decision.
+
+    Attributes:
+        launch: (experiment, variant) of the placement's launch that the person takes part in beside this experiment.
+        is_unread: whether nothing about the person may be read: they are the control of a launch or holdout.
+    """
 
     experiment: str
     variant: str
+    launch: tuple[str, str] | None = None
+    is_unread: bool = False
 
-    @property
-    def is_control(self) -> bool:
-        """Whether nothing about the person may be read."""
-        return self.variant == CONTROL
+    @classmethod
+    def to_launch(cls, experiment: str, variant: str) -> Assigned:
+        """What a launch or holdout says: its control reads nothing."""
+        return cls(experiment, variant, is_unread=variant == CONTROL)
 
 
 def launch_of(placement: Placement | VariantPlacement, seed: int, *, is_decided: bool) -> Experiment | None:

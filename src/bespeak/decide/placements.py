@@ -103,6 +103,8 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         launch: share of the people who may be measured that get the best slate without personalization, so that the
             lift can be told; 0 personalizes for everybody and tells none.
         holdout: that share once the launch has its answer.
+        rollout: share of people who get these settings yet; the others stay on the version before.
+        shadow: settings of a policy that decides beside this one, is recorded and never shown.
     """
 
     name: str = ""
@@ -132,10 +134,22 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     n_reasons: Annotated[int, Meta(ge=0, le=20)] = 3
     launch: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     holdout: Annotated[float, Meta(ge=0, le=0.5)] = 0.05
+    rollout: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    shadow: dict[str, Any] = {}
 
     def digest(self) -> str:
-        """Returns a hash of all settings: a changed placement is a new version of its policy."""
-        return blake2b(msgspec.json.encode(self, order="deterministic"), digest_size=16).hexdigest()
+        """Returns a hash of all settings that decide: a changed placement is a new version of its policy."""
+        policy: dict[str, Any] = msgspec.to_builtins(self)
+        for setting in _BESIDE:
+            del policy[setting]
+        return blake2b(msgspec.json.encode(policy, order="deterministic"), digest_size=16).hexdigest()
+
+
+_BESIDE = ("rollout", "shadow")
+"""Settings that say who gets a policy and what decides beside it; they are no part of it."""
+
+_OF_THE_PLACE = ("name", "like", "launch", "holdout", *_BESIDE)
+"""Settings that hold for a placement whatever policy decides."""
 
 
 def _sources(**limits: int) -> tuple[SourceSettings, ...]:
@@ -217,6 +231,44 @@ def _placement(name: str, section: dict[str, Any]) -> Placement:
         placement = msgspec.convert({**msgspec.to_builtins(base), **own, "name": name}, Placement)
     except (msgspec.ValidationError, TypeError) as error:
         raise ConfigError(f"{error}.", key=key, hint="See `bespeak init` for every setting with its unit.") from None
+    _check(placement, key)
+    varied(placement, placement.shadow, f"{key}.shadow")
+    return placement
+
+
+def varied(placement: Placement, settings: Mapping[str, Any], key: str) -> Placement:
+    """Returns a placement with some settings changed: the policy of an arm of an experiment, or of a shadow.
+
+    Args:
+        placement: whose other settings hold.
+        settings: as they would stand in the file; `weights` go on top of the placement's, and learned weights are then
+            left aside unless `learn` is set too.
+        key: where they stand, for messages.
+
+    Raises:
+        ConfigError: an unknown setting, one that is not a policy's, or a value out of range; with its key.
+
+    Example:
+        >>> varied(HOME, {"diversity": 0.3, "weights": {"fresh": 1.0}}, "experiments.calm").weights
+        {'fresh': 1.0}
+    """
+    known = [field.name for field in msgspec.structs.fields(Placement) if field.name not in _OF_THE_PLACE]
+    for setting in settings:
+        if setting not in known:
+            raise ConfigError(f"'{setting}' is no setting of a policy.", key=key, hint=f"Allowed: {', '.join(known)}.")
+    changed = dict(settings)
+    if isinstance(changed.get("weights"), Mapping):
+        changed["weights"] = {**placement.weights, **changed["weights"]}
+        changed.setdefault("learn", False)
+    try:
+        found = msgspec.convert({**msgspec.to_builtins(placement), **changed, "shadow": {}, "rollout": 1.0}, Placement)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise ConfigError(f"{error}.", key=key, hint="The settings are those of a placement.") from None
+    _check(found, key)
+    return found
+
+
+def _check(placement: Placement, key: str) -> None:
     _check_sources(placement, key)
     _check_pins(placement, key)
     if not placement.explore:
@@ -224,7 +276,6 @@ def _placement(name: str, section: dict[str, Any]) -> Placement:
             if getattr(placement, setting):
                 hint = "Set `explore` above 0, or leave this out."
                 raise ConfigError("it says how to explore, but `explore` is 0.", key=f"{key}.{setting}", hint=hint)
-    return placement
 
 
 def _check_sources(placement: Placement, key: str) -> None:

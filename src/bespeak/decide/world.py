@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TypeAlias
@@ -16,6 +16,7 @@ from bespeak.catalogue.text_index import TextIndex
 from bespeak.decide.model_set import ModelSet
 from bespeak.decide.placements import BUILT_IN, Placement
 from bespeak.decide.score import Weights
+from bespeak.decide.trial import Policy, Rollout, Trial
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.measure.assignment import Experiment
@@ -49,6 +50,9 @@ class World:
         config_version: of the configuration.
         locale: language of titles where a request names none.
         launches: placement -> the experiment that tells what personalizing it is worth.
+        trials: placement -> the experiments that are not stopped, in order of name.
+        rollouts: placement -> the policy before, for those who do not get the newest yet.
+        shadows: placement -> the policy that decides beside and is not shown.
         seed: of the project, for placements that explore.
 
     Raises:
@@ -69,6 +73,9 @@ class World:
     config_version: int = 0
     locale: str = ""
     launches: Mapping[str, Experiment] = field(default_factory=dict)
+    trials: Mapping[str, Sequence[Trial]] = field(default_factory=dict)
+    rollouts: Mapping[str, Rollout] = field(default_factory=dict)
+    shadows: Mapping[str, Policy] = field(default_factory=dict)
     seed: int = 0
     _popular: dict[str, tuple[Int32s, Int64s]] = field(default_factory=dict, init=False, repr=False)
 

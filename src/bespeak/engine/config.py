@@ -17,11 +17,14 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from bespeak.decide.placements import BUILT_IN, Placement, placements_from
+from bespeak.decide.trial import Trial
 from bespeak.decide.variants.settings import VariantPlacement, variants_from
 from bespeak.decide.variants.when import Names
 from bespeak.engine.filters import check_filters
 from bespeak.engine.settings import Section, Settings
+from bespeak.engine.trials import arms_with_items, compile_trials
 from bespeak.errors import BespeakError, ConfigError, UnknownName
+from bespeak.measure.metrics import Metric, metrics_from
 from bespeak.privacy.consent import ConsentRules
 from bespeak.privacy.pseudonyms import key_digest
 from bespeak.segments.definitions import Segment, compile_segments
@@ -46,6 +49,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     placements: dict[str, Placement]
     variants: dict[str, VariantPlacement]
     segments: tuple[Segment, ...]
+    metrics: dict[str, Metric]
+    trials: dict[str, Trial]
 
     def digest(self) -> str:
         """Returns a hash of the text, which tells whether the file differs from what is active."""
@@ -110,6 +115,10 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
             declared=settings.context.declared,
         )
         _check_objectives(placements, signals)
+        variants = variants_from(of_variants, names)
+        metrics = metrics_from(settings.metrics)
+        trials = compile_trials(settings.experiments, {**placements, **variants}, metrics, names)
+        check_filters(arms_with_items(trials))
         return Configuration(
             text=text,
             settings=settings,
@@ -117,8 +126,10 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
             signals=signals,
             consent=ConsentRules(purposes, settings.consent.categories, defaults),
             placements=placements,
-            variants=variants_from(of_variants, names),
+            variants=variants,
             segments=segments,
+            metrics=metrics,
+            trials=trials,
         )
     except ConfigError as error:
         if error.file:

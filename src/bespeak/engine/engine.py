@@ -22,6 +22,7 @@ from bespeak.engine.experiments import Experiments
 from bespeak.engine.folding.refold import standing
 from bespeak.engine.items import Items
 from bespeak.engine.lake_feed import CURSOR
+from bespeak.engine.policies import Policies
 from bespeak.engine.privacy.rights import Privacy
 from bespeak.engine.profiles import Profiles
 from bespeak.engine.project import ProjectFolder
@@ -65,6 +66,7 @@ class Engine:
         profiles: what is known of people.
         models: training and trained versions.
         experiments: who takes part in what.
+        policies: the versions of what decides.
         privacy: export and erasure.
     """
 
@@ -74,6 +76,7 @@ class Engine:
         self.profiles = Profiles(core)
         self.models = Models(core)
         self.experiments = Experiments(core.store)
+        self.policies = Policies(core.store)
         self.privacy = Privacy(core)
 
     @classmethod
@@ -237,7 +240,9 @@ class Engine:
         started = time.perf_counter_ns()
         try:
             person = self.person(ids, request.context, now_ms, source)
-            assigned = None if is_preview else self.experiments.assigned(world, request, person, ids)
+            assigned = None
+            if not is_preview:
+                assigned = self.experiments.assigned(world, request, person, ids, now_ms)
         except StoreUnavailable:
             return self.fallback(request, "the store cannot be reached")
         decision = answer(request, person, world, now_ms, name, assigned, ids=ids, explores=not is_preview)

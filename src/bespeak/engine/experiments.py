@@ -1,21 +1,24 @@
-"""Experiments, as the engine runs them: who takes part in what, and which launches have their answer."""
+"""Experiments, as the engine runs them: who takes part in what, which launches have their answer, starts and stops."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from bespeak.decide.launch import Assigned
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest
+from bespeak.decide.trial import Trial
+from bespeak.decide.variants.when import context_values, record_of
 from bespeak.decide.world import World
+from bespeak.engine.runs import Run, decided_launches, put_decided, put_runs, read_runs
+from bespeak.errors import UnknownName
+from bespeak.profiles.view import ProfileView
+from bespeak.signals.events import Context
 from bespeak.signals.ids import IdKey
 from bespeak.storage import assignments, records
-from bespeak.storage.base import Session, Store
-
-LAUNCHES = "launches"
-"""Name of the setting that holds the decided launches, and of the version counter that tells of a change."""
+from bespeak.storage.base import Store
 
 
 class Experiments:
@@ -25,27 +28,42 @@ class Experiments:
         self._store = store
 
     def assigned(
-        self, world: World, request: DecideRequest, person: PersonView | None, ids: Sequence[IdKey]
+        self,
+        world: World,
+        request: DecideRequest,
+        person: PersonView | None,
+        ids: Sequence[IdKey],
+        now_ms: int,
     ) -> Assigned | None:
         """Returns the variant of whom a decision is for, None for somebody who takes no part.
 
         Only people who agreed to being measured and to personalization take part: nobody else could get the treatment
         or be compared. Who was assigned before keeps the variant; others get theirs by the hash of the id that the
-        request recognised them by, and the record of the decision makes it last.
+        request recognised them by, and the record of the decision makes it last. Whoever is on the control of the
+        placement's launch takes part in no other experiment there, and a person is in one of them at most: in the one
+        that they were first in.
 
         Raises:
             StoreUnavailable: the store cannot be read.
         """
-        trial = world.launches.get(request.placement)
+        launch = world.launches.get(request.placement)
+        trials = [trial for trial in world.trials.get(request.placement, ()) if trial.runs_at(now_ms)]
         needed = world.purposes.measure | world.purposes.personalize
-        if trial is None or person is None or person.person is None or person.purposes & needed != needed:
+        if (launch is None and not trials) or request.context.is_bot:
             return None
-        if request.context.is_bot:
+        if person is None or person.person is None or person.purposes & needed != needed:
             return None
         with self._store.read() as session:
-            held = assignments.variant_of(session, person.person, trial.name)
-        variant = held or trial.variant_of(ids[0].value)
-        return None if variant is None else Assigned(trial.name, variant)
+            held = {a.experiment: a.variant for a in assignments.assignments_of(session, [person.person])}
+        found = None
+        if launch is not None:
+            variant = held.get(launch.name) or launch.variant_of(ids[0].value)
+            found = None if variant is None else Assigned.to_launch(launch.name, variant)
+            if found is not None and found.is_unread:
+                return found
+        beside = None if found is None else (found.experiment, found.variant)
+        trial, variant = _trial_of(trials, held, ids[0].value, person.view, request.context)
+        return found if trial is None or variant is None else Assigned(trial.name, variant, launch=beside)
 
     def end_launch(self, experiment: str) -> bool:
         """Marks a launch as decided, so that only its holdout stays on the control; False for any other experiment."""
@@ -53,14 +71,70 @@ class Experiments:
         if kind != "launch":
             return False
         with self._store.write() as tx:
-            tx.lock_keys([f"setting:{LAUNCHES}"])
-            decided = decided_launches(tx) | {placement}
-            records.put_setting(tx, LAUNCHES, msgspec.json.encode(sorted(decided)))
-            records.bump(tx, LAUNCHES)
+            tx.lock_keys(["setting:launches"])
+            put_decided(tx, decided_launches(tx) | {placement})
         return True
 
+    def start(self, name: str, trials: Mapping[str, Trial], now_ms: int, actor: str) -> Run:
+        """Lets an experiment run from now on, whatever the file says of its start; ends a stop.
 
-def decided_launches(session: Session) -> frozenset[str]:
-    """Returns the placements whose launch has its answer."""
-    raw = records.setting(session, LAUNCHES)
-    return frozenset(msgspec.json.decode(raw, type=list[str])) if raw else frozenset()
+        Raises:
+            UnknownName: the active configuration has no such experiment.
+        """
+        return self._say(name, trials, now_ms, actor, is_start=True)
+
+    def stop(self, name: str, trials: Mapping[str, Trial], now_ms: int, actor: str) -> Run:
+        """Ends an experiment: from now on the placement's own policy decides for everybody, and no outcome counts.
+
+        Raises:
+            UnknownName: the active configuration has no such experiment.
+        """
+        return self._say(name, trials, now_ms, actor, is_start=False)
+
+    def runs(self) -> dict[str, Run]:
+        """Returns what was said of experiments by command."""
+        with self._store.read() as session:
+            return read_runs(session)
+
+    def _say(self, name: str, trials: Mapping[str, Trial], now_ms: int, actor: str, *, is_start: bool) -> Run:
+        if name not in trials:
+            raise UnknownName("experiment", name, sorted(trials))
+        with self._store.write() as tx:
+            tx.lock_keys(["setting:experiment_runs"])
+            runs = read_runs(tx)
+            held = runs.get(name, Run())
+            if is_start:
+                # An experiment that ran already goes on from where it began.
+                begun = held.started_ms if held.stopped_ms is not None else now_ms
+                run = Run(started_ms=begun)
+            else:
+                run = msgspec.structs.replace(held, stopped_ms=held.stopped_ms or now_ms)
+            put_runs(tx, {**runs, name: run})
+            records.add_audit(tx, now_ms, actor, "experiment", f"{name} {'started' if is_start else 'stopped'}")
+        return run
+
+
+def _trial_of(
+    trials: Sequence[Trial],
+    held: Mapping[str, str],
+    unit: str,
+    view: ProfileView | None,
+    context: Context,
+) -> tuple[Trial | None, str | None]:
+    """The experiment that a person is in or comes into, and their variant."""
+    for trial in trials:
+        variant = held.get(trial.name)
+        if variant is not None:
+            return trial, variant
+    for trial in trials:
+        variant = trial.variant_of(unit)
+        if variant is not None and _takes(trial, view, context):
+            return trial, variant
+    return None, None
+
+
+def _takes(trial: Trial, view: ProfileView | None, context: Context) -> bool:
+    if trial.condition is None:
+        return True
+    now_ms = view.now_ms if view is not None else 0
+    return trial.condition.test(record_of(view, trial.segments), now_ms, context_values(context))

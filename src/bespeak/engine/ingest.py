@@ -400,14 +400,15 @@ class _Batch:
 
 
 def _assigned(decisions: Sequence[Decision]) -> list[Assignment]:
-    """Returns what decisions under an experiment say of who is in which variant."""
+    """Returns what decisions under experiments say of who is in which variant."""
     return [
         Assignment(
             person=decision.person,
-            experiment=decision.experiment["name"],
-            variant=decision.experiment["variant"],
+            experiment=experiment["name"],
+            variant=experiment["variant"],
             first_ms=decision.time_ms,
         )
         for decision in decisions
-        if decision.experiment is not None and decision.person is not None
+        for experiment in (decision.experiment, decision.launch)
+        if experiment is not None and decision.person is not None
     ]

@@ -49,6 +49,7 @@ def signal_table(entries: Sequence[Entry], observer: Observer) -> pa.Table:
         event = entry.body.event
         if event is None:
             continue
+        decision_id = observer.signals.decision_of(event)
         for signal in observer.allowed(event, entry.purposes):
             columns["log_id"].append(entry.log_id)
             columns["person_id"].append(entry.person_id)
@@ -63,6 +64,8 @@ def signal_table(entries: Sequence[Entry], observer: Observer) -> pa.Table:
             columns["is_bot"].append(entry.is_bot)
             columns["value_minor"].append(signal.value_minor)
             columns["currency"].append(signal.currency or None)
+            columns["decision_id"].append(decision_id or None)
+            columns["amount"].append(observer.signals.amount_of(signal.name, event))
     return pa.table(columns, schema=SIGNALS)
 
 

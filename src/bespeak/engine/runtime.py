@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import msgspec
-
+from bespeak.decide.placements import Placement, varied
+from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.engine.config import FILE_NAME, Configuration, parse_config
 from bespeak.engine.folding import fold_version
 from bespeak.engine.folding.observe import Observer
 from bespeak.engine.ingest import Ingest
+from bespeak.engine.policies import number_policies
 from bespeak.engine.worlds import WorldKeeper
 from bespeak.errors import ConfigError
 from bespeak.intake.context import GeoIP
 from bespeak.storage import records
-from bespeak.storage.base import Session, Store, Transaction
+from bespeak.storage.base import Store, Transaction
 from bespeak.storage.blobs import Blobs
-
-POLICIES = "policies"
-
-
-class PolicyVersion(msgspec.Struct, frozen=True):
-    """The current version of a placement's policy and the digest of its settings."""
-
-    version: int
-    digest: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +43,6 @@ def build(
 ) -> Runtime:
     """Compiles a configuration."""
     with store.read() as session:
-        policies = {name: policy.version for name, policy in read_policies(session).items()}
         version = fold_version.version_of(session, config)
     observer = Observer(
         config.signals,
@@ -59,7 +50,7 @@ def build(
         fold_version.fold_settings(config, version),
         visit_sources=fold_version.visit_sources(config),
     )
-    keeper = WorldKeeper(store, blobs, config, config_version, policies)
+    keeper = WorldKeeper(store, blobs, config, config_version)
     ingest = Ingest(
         store,
         config,
@@ -98,21 +89,19 @@ def activate(tx: Transaction, config: Configuration, now_ms: int, author: str) -
     if before is not None:
         _check_purposes(before, config)
     fold_version.settle(tx, config, before)
-    held = read_policies(tx)
-    digests = {name: placement.digest() for name, placement in config.placements.items()}
-    digests |= {name: placement.digest() for name, placement in config.variants.items()}
-    for name, digest in digests.items():
-        known = held.get(name)
-        if known is None or known.digest != digest:
-            held[name] = PolicyVersion((known.version if known else 0) + 1, digest)
-    records.put_setting(tx, POLICIES, msgspec.json.encode(held))
+    number_policies(tx, {**config.placements, **config.variants}, _beside(config), now_ms, author)
     return records.add_config(tx, now_ms, author, config.digest(), config.text)
 
 
-def read_policies(session: Session) -> dict[str, PolicyVersion]:
-    """Returns placement -> current policy version."""
-    raw = records.setting(session, POLICIES)
-    return msgspec.json.decode(raw, type=dict[str, PolicyVersion]) if raw else {}
+def _beside(config: Configuration) -> Iterator[tuple[str, Placement | VariantPlacement]]:
+    """The policies that decide beside those of the placements: arms of experiments, and shadows."""
+    for name, placement in config.placements.items():
+        if placement.shadow:
+            yield "shadow", varied(placement, placement.shadow, f"placements.{name}.shadow")
+    for trial in config.trials.values():
+        for variant, policy in trial.arms.items():
+            if policy is not None:
+                yield f"{trial.name}: {variant}", policy.settings
 
 
 def _check_purposes(before: Configuration, after: Configuration) -> None:

@@ -102,6 +102,69 @@ class ProfileSettings(Section, frozen=True, kw_only=True):
     ] = 30
 
 
+class ArmSettings(Section, frozen=True, kw_only=True):
+    """One arm of an experiment."""
+
+    weight: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        Meta(description="share of those who take part; all alike where none is given"),
+    ] = None
+    settings: Annotated[
+        dict[str, Any], Meta(description="settings of the placement that differ in this arm: a policy of its own")
+    ] = {}
+    incumbent: Annotated[
+        bool, Meta(description="another system shows its own slate in this arm and logs it: POST /api/decisions")
+    ] = False
+
+
+class ExperimentSettings(Section, frozen=True, kw_only=True):
+    """One experiment on a placement."""
+
+    placement: Annotated[str, Meta(description="placement where it runs")]
+    variants: Annotated[
+        dict[str, ArmSettings], Meta(description="name -> arm, a table [experiments.NAME.variants.ARM] each")
+    ]
+    kind: Annotated[
+        Literal["ab", "aa", "interleave"],
+        Meta(
+            description="ab compares arms; aa has arms that do not differ, to try the machinery; interleave mixes the "
+            "choices of two arms in every slate and counts whose are clicked"
+        ),
+    ] = "ab"
+    control: Annotated[str, Meta(description="the arm that others are set beside; the first one when empty")] = ""
+    coverage: Annotated[float, Meta(description="share of people who take part: a ramp", ge=0, le=1)] = 1.0
+    namespace: Annotated[
+        str, Meta(description="experiments of one namespace with disjoint ranges exclude one another")
+    ] = ""
+    namespace_range: Annotated[tuple[float, float], Meta(description="this experiment's range, within 0 to 1")] = (
+        0.0,
+        1.0,
+    )
+    seed: Annotated[
+        str, Meta(description="of the hash that spreads people; the name when empty. A new seed spreads anew")
+    ] = ""
+    condition: Annotated[
+        str, Meta(description="rule over the profile: whom it takes, asked when somebody is first assigned")
+    ] = ""
+    start: Annotated[str, Meta(description="when it begins, ISO 8601; at once when empty")] = ""
+    stop: Annotated[str, Meta(description="when it ends, ISO 8601; by `bespeak experiment stop` when empty")] = ""
+    primary: Annotated[str, Meta(description="the metric that decides")] = "conversion_rate"
+    secondary: Annotated[list[str], Meta(description="further metrics, corrected for being many")] = msgspec.field(
+        default_factory=lambda: ["engagement_rate", "revenue"]
+    )
+    guardrails: Annotated[list[str], Meta(description="metrics that must not get worse")] = []
+    subgroups: Annotated[
+        list[str], Meta(description="segments whose members, when they were assigned, are looked at apart")
+    ] = []
+    pre_days: Annotated[
+        float,
+        Meta(description="days before the assignment that narrow intervals (CUPED); 0: none", ge=0, le=365),
+    ] = 28.0
+    smallest_lift: Annotated[
+        float, Meta(description="the lift of the primary metric that is worth finding, for planning", gt=0, le=10)
+    ] = 0.1
+
+
 class RetentionSettings(Section, frozen=True, kw_only=True):
     """How long things are kept, in days from receipt. 0 keeps them."""
 
@@ -169,6 +232,12 @@ class Settings(Section, frozen=True, kw_only=True):
     profiles: ProfileSettings = ProfileSettings()
     segments: Annotated[dict[str, str], Meta(description="name -> rule over the profile")] = {}
     placements: Annotated[dict[str, dict[str, Any]], Meta(description="places where a decision is shown")] = {}
+    experiments: Annotated[
+        dict[str, ExperimentSettings], Meta(description="policies of a placement side by side, on different people")
+    ] = {}
+    metrics: Annotated[
+        dict[str, dict[str, Any]], Meta(description="what experiments measure, beside the built-in metrics")
+    ] = {}
     retention: RetentionSettings = RetentionSettings()
     train: TrainSettings = TrainSettings()
     context: ContextSettings = ContextSettings()

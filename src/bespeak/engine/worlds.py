@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,11 +20,13 @@ from bespeak.catalogue.text_index import TextIndex
 from bespeak.decide.launch import launch_of
 from bespeak.decide.model_set import LoadedModel, ModelSet
 from bespeak.decide.new_items import Lending
-from bespeak.decide.placements import Placement
+from bespeak.decide.placements import Placement, varied
+from bespeak.decide.trial import Trial
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.decide.world import World
 from bespeak.engine.config import Configuration
-from bespeak.engine.experiments import LAUNCHES, decided_launches
+from bespeak.engine.policies import POLICIES, Versions
+from bespeak.engine.runs import LAUNCHES, RUNS, decided_launches, read_runs, under_run, versioned
 from bespeak.engine.training.neighbour_tables import load_lending, load_model
 from bespeak.engine.weights import WEIGHTS, WeightsReport, stored_weights, weights_in_use
 from bespeak.errors import BespeakError
@@ -38,6 +40,8 @@ _log = logging.getLogger("bespeak.engine")
 COUNTER_DAYS = 60
 COUNTERS_EVERY_MS = 60_000
 MODEL_SET = "models"
+_SETTLED = (LAUNCHES, RUNS, POLICIES)
+"""Version counters of what decides who gets which policy."""
 
 
 class StoredModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,13 +96,10 @@ class WorldKeeper:
     Args:
         store: where versions, items, counters and models are recorded.
         blobs: where model folders lie.
-        config: the active configuration and its version.
-        policies: placement -> version of its policy.
+        config: the active configuration; config_version: its version.
     """
 
-    def __init__(
-        self, store: Store, blobs: Blobs, config: Configuration, config_version: int, policies: Mapping[str, int]
-    ) -> None:
+    def __init__(self, store: Store, blobs: Blobs, config: Configuration, config_version: int) -> None:
         self._store = store
         self._blobs = blobs
         self._lock = threading.Lock()
@@ -118,14 +119,15 @@ class WorldKeeper:
             text_index=TextIndex.build([]),
             placements=config.placements,
             variants=config.variants,
-            policies=policies,
             classes=config.signals.classes,
             purposes=config.purposes,
             config_version=config_version,
             locale=config.settings.project.locale,
             seed=config.settings.project.seed,
         )
-        self._launch(())
+        self._config = config
+        with store.read() as session:
+            self._settle(session)
 
     @property
     def world(self) -> World:
@@ -151,17 +153,17 @@ class WorldKeeper:
                 versions = records.versions(session)
                 is_new_catalogue = versions.get("catalogue", 0) != self._seen.get("catalogue", 0)
                 is_new_models = versions.get("models", 0) != self._seen.get("models", 0)
-                is_decided = versions.get(LAUNCHES, 0) != self._seen.get(LAUNCHES, 0)
+                is_settled = all(versions.get(name, 0) == self._seen.get(name, 0) for name in _SETTLED)
                 is_new_weights = versions.get(WEIGHTS, 0) != self._seen.get(WEIGHTS, 0)
                 is_time = now_ms - self._counters_at_ms >= COUNTERS_EVERY_MS or now_ms < self._counters_at_ms
-                if is_decided:
-                    self._launch(decided_launches(session))
-                if is_new_weights:
+                if not is_settled:
+                    self._settle(session)
+                if is_new_weights or not is_settled:
                     learned = weights_in_use(stored_weights(session), self._world.placements)
                     self._world = replace(self._world, learned=learned)
                 if not (is_new_catalogue or is_new_models or is_time):
                     self._seen = versions
-                    return is_decided or is_new_weights
+                    return is_new_weights or not is_settled
                 world = self._world
                 catalogue, text_index, counters, models = (
                     world.catalogue,
@@ -202,16 +204,34 @@ class WorldKeeper:
             self._counts.drop(first)
         self._counters_at_ms, self._counted = now_ms, dict(versions)
 
-    def _launch(self, decided: Collection[str]) -> None:
-        """Sets the experiments that run now, given the placements whose launch has its answer."""
-        world = self._world
-        places: Mapping[str, Placement | VariantPlacement] = {**world.placements, **world.variants}
-        running = {
+    def _settle(self, session: Session) -> None:
+        """Sets which policies decide, and which launches and experiments run."""
+        versions, runs, decided = Versions.read(session), read_runs(session), decided_launches(session)
+        active, seed = self._config.placements, self._world.seed
+        places: Mapping[str, Placement | VariantPlacement] = {**active, **self._config.variants}
+        launches = {
             name: experiment
             for name, placement in places.items()
-            if (experiment := launch_of(placement, world.seed, is_decided=name in decided)) is not None
+            if (experiment := launch_of(placement, seed, is_decided=name in decided)) is not None
         }
-        self._world = replace(world, launches=running)
+        trials: dict[str, list[Trial]] = {}
+        for trial in self._config.trials.values():
+            running = under_run(trial, runs.get(trial.name))
+            if running is not None:
+                trials.setdefault(trial.placement, []).append(versioned(running, versions))
+        self._world = replace(
+            self._world,
+            placements=versions.placements(active),
+            policies={name: versions.number(name) for name in places},
+            launches=launches,
+            trials=trials,
+            rollouts=versions.rollouts(active),
+            shadows={
+                name: versions.named(varied(placement, placement.shadow, f"placements.{name}.shadow"))
+                for name, placement in active.items()
+                if placement.shadow
+            },
+        )
 
     def _catalogue(self, session: Session, held: CatalogueSnapshot) -> CatalogueSnapshot:
         if not self._seen.get("catalogue", 0):

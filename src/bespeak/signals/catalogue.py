@@ -37,6 +37,7 @@ TRAIT_SIGNAL = "trait_"
 MAX_ORDER_ID = 100
 """Characters of an order id that count."""
 
+_MAX_AMOUNT = 1e12
 _NO_READERS: tuple[Reader, ...] = ()
 
 
@@ -193,6 +194,17 @@ class SignalCatalogue:
             shown.append(Shown(decision_id, item_id, position if type(position) is int and position > 0 else place))
         return shown
 
+    def amount_of(self, signal_name: str, event: Event) -> float | None:
+        """Returns the number that metrics may sum of one signal of an event (see `SignalSpec.amount`), or None.
+
+        What is no number, or below zero, is None.
+        """
+        getter = self._amounts.get(signal_name)
+        value = None if getter is None else getter(event.properties)
+        if type(value) is not int and type(value) is not float:
+            return None
+        return float(value) if 0 <= value < _MAX_AMOUNT else None
+
     def signal_class(self, name: str) -> SignalClass:
         """Returns one class; raises `UnknownName` with the names there are."""
         try:
@@ -203,10 +215,10 @@ class SignalCatalogue:
     def mapping(self) -> dict[str, Any]:
         """Returns what decides which signals, facets and traits an event gives, as plain values; weights are not in it.
 
-        Two catalogues of one mapping read every event alike.
+        Two catalogues of one mapping read every event alike. Amounts reach metrics alone, so they are not in it either.
         """
         return {
-            "events": {name: msgspec.to_builtins(spec) for name, spec in self.specs.items()},
+            "events": {name: _without_amount(spec) for name, spec in self.specs.items()},
             "traits": {name: msgspec.to_builtins(spec) for name, spec in self.trait_specs.items()},
             "paths": self._data.get("paths", {}),
             "facets": self._data.get("facets", {}),
@@ -261,6 +273,7 @@ class SignalCatalogue:
                 for spelling in {event_name, event_name.lower()}:
                     by_name[spelling] = (*by_name.get(spelling, ()), reader)
         self._readers = readers
+        self._amounts = {name: first_of(spec.amount) for name, spec in self.specs.items() if spec.amount}
         self._decision = first_of(paths.get("decision", ["decisionId"]))
         self._order = first_of(paths.get("order", ["order_id"]))
 
@@ -286,6 +299,12 @@ class SignalCatalogue:
                         result[name] = typed
                         break
         return result
+
+
+def _without_amount(spec: SignalSpec) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(spec)
+    del plain["amount"]
+    return plain
 
 
 @cache

@@ -25,9 +25,10 @@ class ShownItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         position: from 1.
         propensity: probability with which the policy put this item here, given what stands before; 1 where nothing
-            was drawn. The slate's is the product.
+            was drawn, 0 where nobody knows: another system chose. The slate's is the product.
         sources: names of the candidate sources that proposed it.
         features: name -> value of every term the score used (also those that are zero are left out).
+        team: of an interleaved slate, the variant whose choice this is.
     """
 
     item_id: str
@@ -38,6 +39,7 @@ class ShownItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sources: tuple[str, ...] = ()
     reasons: tuple[Reason, ...] = ()
     features: dict[str, float] = {}
+    team: str = ""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,6 +55,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         candidate_features_rate: the probability with which `candidate_features` is kept.
         removed: rule -> how many candidates it removed.
         context: the context used, without raw address or user agent.
+        experiment: name and variant of the experiment that chose the policy; of the launch where none did.
+        launch: name and variant of the placement's launch where `experiment` is another one.
+        shadow_policy, shadow: a policy that decided beside and was not shown, and its (item id, score) in order.
     """
 
     decision_id: str
@@ -79,6 +84,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     purposes: int = 0
     notes: tuple[str, ...] = ()
     duration_us: int = 0
+    launch: dict[str, str] | None = None
+    shadow_policy: str = ""
+    shadow: tuple[tuple[str, float], ...] = ()
 
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):

@@ -99,6 +99,7 @@ class SignalSpec(
         needs_item: without an item there is no signal.
         scales: property names that become traits (declared interests, values, lifestyle, satisfaction).
         scale_paths: `scale` and `answer`: properties that hold the name of the scale and the answer.
+        amount: paths of a number that metrics may sum: seconds watched or read, a survey's answer. Profiles keep none.
     """
 
     events: tuple[str, ...]
@@ -119,6 +120,7 @@ class SignalSpec(
     enabled: bool = True
     scales: tuple[str, ...] = ()
     scale_paths: dict[str, str] = {}
+    amount: tuple[str, ...] = ()
 
 
 class TraitSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"keys": "from"}):

@@ -63,6 +63,18 @@ def assigned_to(session: Session, experiment: str) -> list[Assignment]:
         "ORDER BY person_id", (experiment,))]  # fmt: skip
 
 
+def units(session: Session, experiment: str) -> list[tuple[int, str, int, int, int]]:
+    """Returns (person, variant, first_ms, 1 if mixed, when the person was first seen) of everybody, by person."""
+    return [
+        (as_int(row[0]), str(row[1]), as_int(row[2]), as_int(row[3]), as_int(row[4]))
+        for row in session.rows(
+            "SELECT a.person_id, a.variant, a.first_ms, a.is_mixed, p.created_ms FROM assignments a "
+            "JOIN persons p ON p.person_id = a.person_id WHERE a.experiment = ? ORDER BY a.person_id",
+            (experiment,),
+        )
+    ]
+
+
 def _row(assignment: Assignment) -> Sequence[str | int]:
     return (assignment.person, assignment.experiment, assignment.variant, assignment.first_ms, int(assignment.is_mixed))
 
@@ -75,6 +87,12 @@ def _assignment(row: Row) -> Assignment:
         first_ms=as_int(row[3]),
         is_mixed=bool(row[4]),
     )
+
+
+def sizes(session: Session) -> dict[str, int]:
+    """Returns experiment -> how many people were assigned to it."""
+    rows = session.rows("SELECT experiment, count(*) FROM assignments GROUP BY experiment")
+    return {str(row[0]): as_int(row[1]) for row in rows}
 
 
 def experiments(session: Session) -> list[str]:

@@ -97,6 +97,12 @@ def decisions_of(session: Session, people: Iterable[int]) -> list[Decision]:
     return [_decision_decoder.decode(as_bytes(r[2])) for r in sorted(rows, key=lambda r: (as_int(r[0]), str(r[1])))]
 
 
+def decisions_named(session: Session, ids: Iterable[str]) -> list[Decision]:
+    """Returns the decisions with these ids, in no order; ids that nothing is known of are left out."""
+    rows = session.lookup("decisions", ("body",), ("decision_id",), [(i,) for i in ids])
+    return [_decision_decoder.decode(as_bytes(row[0])) for row in rows]
+
+
 def decision_page(session: Session, after: str, limit: int) -> list[Decision]:
     """Returns decisions in id order, after an id: how to walk through all of them."""
     rows = session.rows("SELECT body FROM decisions WHERE decision_id > ? ORDER BY decision_id LIMIT ?", (after, limit))
@@ -184,6 +190,15 @@ def moves_of(session: Session, people: Iterable[int]) -> list[SegmentMove]:
         SegmentMove(person=as_int(r[1]), segment=str(r[2]), is_member=bool(r[3]), time_ms=as_int(r[4]))
         for r in sorted(rows, key=lambda r: as_int(r[0]))
     ]
+
+
+def moves_into(session: Session, segment: str) -> list[tuple[int, int, bool]]:
+    """Returns every move into and out of one segment, (person, time, is member), the earliest first."""
+    rows = session.rows(
+        "SELECT person_id, time_ms, is_member FROM segment_moves WHERE segment = ? ORDER BY time_ms, move_id",
+        (segment,),
+    )
+    return [(as_int(row[0]), as_int(row[1]), bool(row[2])) for row in rows]
 
 
 def drop_moves(tx: Transaction, before_ms: int) -> int:

@@ -94,7 +94,7 @@ def test_the_control_of_a_launch_gets_the_default_and_is_read_nothing_of(
     led = under(world, when=["TRUE show loud"], launch=0.5)
     someone = person(("horror0", "view", 2.0))
     control, treated = (
-        answer(HERO, someone, led, now_ms, "d1", Assigned("hero-launch", variant))
+        answer(HERO, someone, led, now_ms, "d1", Assigned.to_launch("hero-launch", variant))
         for variant in (CONTROL, PERSONALIZED)
     )
     assert (taken(control), control.mode, control.person) == (("plain", "default", 1.0), "anonymous", someone.person)

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from bespeak.decide.decide import mode_of, recorded_person, under
 from bespeak.decide.launch import Assigned
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, context_record
+from bespeak.decide.trial import Policy
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.decide.variants.when import context_values, record_of
 from bespeak.decide.world import World
@@ -44,6 +47,7 @@ def decide_variant(
     assigned: Assigned | None = None,
     *,
     ids: Sequence[IdKey] = (),
+    policy: Policy | None = None,
 ) -> Decision:
     """Makes one decision at a variant placement.
 
@@ -55,6 +59,7 @@ def decide_variant(
         decision_id: of the record.
         assigned: the experiment that the person takes part in; its control gets the default.
         ids: the ids of the request, the best known first: what a split goes by.
+        policy: what decides in place of the placement's own.
 
     Returns:
         The record: one shown "item", whose id is the variant's.
@@ -64,8 +69,10 @@ def decide_variant(
         InvalidInput: the request asks for items.
     """
     placement = world.variant_placement(request.checked().placement)
+    if policy is not None and isinstance(policy.settings, VariantPlacement):
+        placement = policy.settings
     _refuse_lists(request)
-    if assigned is not None and assigned.is_control:
+    if assigned is not None and assigned.is_unread:
         taken = Taken(placement.settings.default, "default", 1.0, "the default, which the control gets")
         return under(assigned, _record(request, None, world, now_ms, decision_id, taken, of=person))
     taken = (
@@ -74,6 +81,8 @@ def decide_variant(
         or Taken(placement.settings.default, "default", 1.0, "the default")
     )
     decision = _record(request, person, world, now_ms, decision_id, taken, of=person)
+    if policy is not None:
+        decision = msgspec.structs.replace(decision, policy=policy.name)
     return decision if assigned is None else under(assigned, decision)
 
 

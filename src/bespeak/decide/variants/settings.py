@@ -17,6 +17,7 @@ from bespeak.measure.assignment import Experiment
 from bespeak.segments.definitions import Segment
 
 MAX_VARIANTS = 100
+_OF_A_POLICY = ("default", "when", "split", "sticky")
 _ID = re.compile(r"\w[\w.:-]{0,99}", re.ASCII)
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -110,6 +111,27 @@ def variants_from(sections: Mapping[str, Mapping[str, Any]], names: Names = Name
             key.
     """
     return {name: _placement(name, dict(section), names) for name, section in sections.items()}
+
+
+def varied_variant(
+    placement: VariantPlacement, settings: Mapping[str, Any], names: Names, key: str
+) -> VariantPlacement:
+    """Returns a placement with some settings changed: the policy of an arm of an experiment.
+
+    Raises:
+        ConfigError: a setting that is not a policy's, or a wrong value; with its key.
+    """
+    for setting in settings:
+        if setting not in _OF_A_POLICY:
+            hint = f"Allowed where variants are shown: {', '.join(_OF_A_POLICY)}."
+            raise ConfigError(f"'{setting}' is no setting of a policy.", key=key, hint=hint)
+    section = {**msgspec.to_builtins(placement.settings), **settings}
+    try:
+        return _placement(placement.name, section, names)
+    except ConfigError as error:
+        message = error.message.removeprefix(f"{error.key}: ")
+        place = error.key.replace(f"placements.{placement.name}", key)
+        raise ConfigError(message, key=place, hint=error.hint) from None
 
 
 def _placement(name: str, section: dict[str, Any], names: Names) -> VariantPlacement:

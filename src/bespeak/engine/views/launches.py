@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from bespeak.decide.launch import CONTROL, PERSONALIZED
 from bespeak.engine.core import Core
-from bespeak.engine.experiments import decided_launches
+from bespeak.engine.runs import decided_launches
 from bespeak.measure.assignment import Experiment
 from bespeak.measure.comparison import Comparison, compare
 from bespeak.measure.planner import Plan, days_needed

@@ -18,8 +18,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bespeak.decide.by_policy import policy_for
 from bespeak.decide.decide import Ranked, mode_of, rank
-from bespeak.decide.launch import CONTROL
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.world import World
 from bespeak.engine.core import Core
@@ -122,6 +122,7 @@ class _List(NamedTuple):
 
     mode: Mode
     items: list[tuple[str, float]]
+    is_control: bool = False
 
     @classmethod
     def of(cls, ranked: Ranked) -> Self:
@@ -173,15 +174,16 @@ class _Lists:
     def _rank(self, key: IdKey, person: int, body: bytes) -> tuple[str | None, _List]:
         """Returns the variant of an experiment, None outside of any, and the list."""
         view = person_view(self._runtime, person, decode(body), Context(), self._now_ms)
-        assigned = self._experiments.assigned(self._world, self._request, view, [key])
+        assigned = self._experiments.assigned(self._world, self._request, view, [key], self._now_ms)
         variant = None if assigned is None else assigned.variant
-        if view.can_personalize and (assigned is None or not assigned.is_control):
-            return variant, _List.of(rank(self._request, view, self._world, self._now_ms))
+        if view.can_personalize and (assigned is None or not assigned.is_unread):
+            policy = policy_for(self._world, self._request.placement, assigned)
+            return variant, _List.of(rank(self._request, view, self._world, self._now_ms, policy=policy))
         unread = None if view.can_personalize else view
         mode = mode_of(unread)
         if mode not in self._same_for_all:
             self._same_for_all[mode] = _List.of(rank(self._request, unread, self._world, self._now_ms))
-        return variant, self._same_for_all[mode]
+        return variant, self._same_for_all[mode]._replace(is_control=assigned is not None and assigned.is_unread)
 
     def _table(self, ranked: Sequence[tuple[str, str | None, _List]]) -> pa.Table:
         users: list[str] = []
@@ -190,13 +192,13 @@ class _Lists:
         scores: list[float] = []
         modes: list[str] = []
         variants: list[str | None] = []
-        for user, variant, (mode, chosen) in ranked:
+        for user, variant, (mode, chosen, is_control) in ranked:
             if not chosen:
                 self._n_empty += 1
                 continue
             self._by_mode[mode] = self._by_mode.get(mode, 0) + 1
             self._n_rows += len(chosen)
-            self._n_control += variant == CONTROL
+            self._n_control += is_control
             users += [user] * len(chosen)
             modes += [mode] * len(chosen)
             variants += [variant] * len(chosen)

@@ -26,9 +26,11 @@ SIGNALS = pa.schema(
         pa.field("is_bot", pa.bool_(), nullable=False),
         pa.field("value_minor", pa.int64(), nullable=False),
         pa.field("currency", pa.string()),
+        pa.field("decision_id", pa.string()),
+        pa.field("amount", pa.float64()),
     ]
 )
-"""One row for each signal of an event."""
+"""One row for each signal of an event; `amount` is what the catalogue says that metrics may sum of it."""
 
 DECISIONS = pa.schema(
     [

@@ -9,7 +9,8 @@ listed.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import duckdb
@@ -182,12 +183,19 @@ class Lake:
         return self.query(sql, start_ms=start_ms, end_ms=end_ms).cast(wanted)
 
     def query(
-        self, sql: str, params: Sequence[Any] = (), *, start_ms: int | None = None, end_ms: int | None = None
+        self,
+        sql: str,
+        params: Sequence[Any] = (),
+        *,
+        tables: Mapping[str, pa.Table] = MappingProxyType({}),
+        start_ms: int | None = None,
+        end_ms: int | None = None,
     ) -> pa.Table:
         """Returns the answer to a DuckDB query over the datasets, which are views under their names.
 
         Args:
             params: values for `?` in the query.
+            tables: name -> further tables that the query may read.
             start_ms: with `end_ms` limits which days' files are opened; the rows are not filtered.
         """
 
@@ -200,6 +208,8 @@ class Lake:
             try:
                 for kind in DATASETS.values():
                     self._define(cursor, kind, [file for file in files if file.dataset == kind.name])
+                for name, table in tables.items():
+                    cursor.register(name, table)
                 return cursor.sql(sql, params=list(params)).to_arrow_table()
             finally:
                 cursor.close()

@@ -1,0 +1,128 @@
+"""How many people and days an experiment needs, from what a metric was lately."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from bespeak.engine.core import Core
+from bespeak.errors import InvalidInput, UnknownName
+from bespeak.measure.metrics import Metric, sums_of
+from bespeak.measure.planner import Plan, days_needed
+from bespeak.signals.money import exponent
+from bespeak.storage import people
+from bespeak.storage.lake.sums import MEMBERS, unit_sums
+from bespeak.storage.log import DAY_MS
+from bespeak.storage.statistics import Group, RawSums, SumsRequest, Wanted
+
+LIFTS = (0.02, 0.05, 0.1, 0.2, 0.5)
+DAYS = 28
+_ENOUGH = 20
+
+_VISITORS = """
+    SELECT DISTINCT person_id FROM signals WHERE time_ms >= ? AND time_ms < ? AND (purposes & ?) <> 0 AND NOT is_bot
+"""
+
+
+class Needed(msgspec.Struct, frozen=True, kw_only=True):
+    """What one lift needs: intervals of 95 % that hold at every look, 80 % power."""
+
+    lift: float
+    n_people: int
+    n_days: int | None
+
+
+class ExperimentPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What an experiment needs.
+
+    Attributes:
+        mean: of the metric over the visitors of the last `days`.
+        n_visitors: of them; coverage: the share of people who would take part.
+        share: of the variant among those who take part.
+    """
+
+    metric: str
+    title: str
+    mean: float
+    n_visitors: int
+    days: int
+    coverage: float
+    share: float
+    needed: list[Needed]
+
+
+def experiment_plan(
+    core: Core, metric: str, *, share: float = 0.5, coverage: float = 1.0, lifts: tuple[float, ...] = LIFTS
+) -> ExperimentPlan:
+    """Returns what an experiment on a metric needs. The lake is read as it stands.
+
+    Args:
+        metric: the primary metric.
+        share: of the variant, of those in it or in the control.
+        coverage: of people who take part.
+        lifts: relative ones that should show.
+
+    Raises:
+        UnknownName: there is no such metric.
+        InvalidInput: the metric hardly ever happened, so there is nothing to plan with.
+    """
+    known = core.config.metrics
+    if metric not in known:
+        raise UnknownName("metric", metric, sorted(known))
+    wanted = msgspec.structs.replace(known[metric], after_days=0.0, is_closed=False).wanted()
+    n_visitors, raw = _lately(core, wanted)
+    if raw is None or raw.n_nonzero < _ENOUGH:
+        n = 0 if raw is None else raw.n_nonzero
+        raise InvalidInput(
+            f"{n} of {n_visitors:,} visitors of the last {DAYS} days of data have {known[metric].shown}: too few.",
+            hint=f"About {_ENOUGH} are needed to plan with. Import more events, or take another metric.",
+        )
+    plan = _plan(known[metric], raw, wanted, share)
+    a_day = coverage * n_visitors / DAYS
+    needed = []
+    for lift in lifts:
+        if plan.is_proportion and plan.mean * (1 + lift) >= 1:
+            continue
+        n_people = plan.units_needed(lift * plan.mean)
+        needed.append(Needed(lift=lift, n_people=n_people, n_days=days_needed(n_people, a_day) if a_day else None))
+    return ExperimentPlan(
+        metric=metric,
+        title=known[metric].shown,
+        mean=plan.mean,
+        n_visitors=n_visitors,
+        days=DAYS,
+        coverage=coverage,
+        share=share,
+        needed=needed,
+    )
+
+
+def _plan(metric: Metric, raw: RawSums, wanted: Wanted, share: float) -> Plan:
+    if metric.kind == "proportion":
+        return Plan.of_rate(min(raw.n_nonzero / raw.n, 0.99), share=share, is_sequential=True)
+    return Plan.of_sums(sums_of(raw, wanted, is_adjusted=False), share=share, is_sequential=True)
+
+
+def _lately(core: Core, wanted: Wanted) -> tuple[int, RawSums | None]:
+    """How many people came in the last days of data, and what they did."""
+    measure = core.config.purposes.measure
+    latest = core.lake.query("SELECT max(time_ms) AS latest FROM signals").to_pylist()[0]["latest"]
+    end_ms = int(latest or 0) + 1
+    start_ms = end_ms - DAYS * DAY_MS
+    found = core.lake.query(_VISITORS, (start_ms, end_ms, measure), start_ms=start_ms, end_ms=end_ms)
+    with core.store.read() as session:
+        roots, refusing = people.roots(session), people.refusing(session, "measure")
+    of_root = {one: roots.get(one, one) for one in found.column("person_id").to_pylist()}
+    kept = {one: root for one, root in of_root.items() if root not in refusing}
+    units = np.array(sorted(set(kept.values())), np.int64)
+    if len(units) < 2:
+        return len(units), None
+    members = pa.table(
+        [np.array(list(kept), np.int64), np.array(list(kept.values()), np.int64), np.full(len(kept), start_ms)],
+        schema=MEMBERS,
+    )
+    table = pa.table({"unit": units, "start_ms": np.full(len(units), start_ms), "arm": np.zeros(len(units), np.int64)})
+    currency = core.config.settings.project.currency
+    request = SumsRequest((wanted,), measure, currency, exponent(currency), end_ms)
+    return len(units), unit_sums(core.lake, request, members, table).get(Group(0), {}).get(wanted.name)
