@@ -50,9 +50,11 @@ def test_weights_by_hand() -> None:
     np.testing.assert_allclose(weights, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("is_sparse", [True, False])
 @pytest.mark.parametrize(("memory", "ahead"), [(HALVES, 1), (4.0, 3), (20.0, 10)])
-def test_weights_are_those_of_the_plain_formula(memory, ahead, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_are_those_of_the_plain_formula(memory, ahead, is_sparse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_BLOCK_ITEMS", 7)
+    monkeypatch.setattr(module, "_SPARSE", 1.0 if is_sparse else -1.0)
     monkeypatch.setattr(module, "_NEGLIGIBLE", 1e-7)
     data = walks(80, 18, 25)
     weights = Slist(memory=memory, ahead=ahead, l2=5.0).fit(data).arrays()["weights"]

@@ -35,7 +35,7 @@ def test_numpy_serves_what_torch_trained(torch, training) -> None:
     model = Transformer(**SMALL, epochs=2).fit(rounds())
     parts = {name: torch.from_numpy(array) for name, array in model.arrays().items()}
     likes = np.array([[3, 1, 4, 1, 5, 9], [2, 6, 5, 3, 5, 8]])
-    states = training.state(model, parts, torch.from_numpy(likes), 0.0).numpy()
+    states = training.state(model, parts, torch.from_numpy(likes)).numpy()
     for row, sequence in enumerate(likes):
         for n in range(1, len(sequence) + 1):
             served = last_state(model.arrays(), sequence[:n], model.heads)
@@ -47,6 +47,15 @@ def test_the_next_item_of_a_round_is_learnt() -> None:
     model = Transformer(**SMALL, epochs=25, dropout=0.0, learning_rate=0.02).fit(data)
     best = model.scores(data.histories(), 0).argmax(axis=1)
     assert best.tolist() == [(history.items[-1] + 1) % data.n_items for history in data.histories()]
+
+
+def test_dropout_leaves_out_its_share_and_keeps_the_sum(torch, training) -> None:
+    ones = torch.ones(400, 500)
+    found = training.dropping(0.3, np.random.default_rng(5))(ones)
+    assert float((found == 0).float().mean()) == pytest.approx(77 / 256, abs=0.005)  # in steps of 1 / 256
+    assert float(found.max()) == pytest.approx(256 / 179)
+    assert float(found.mean()) == pytest.approx(1, abs=0.01)
+    assert training.dropping(0.0, np.random.default_rng(5))(ones) is ones
 
 
 def test_a_seed_settles_everything_and_torch_keeps_its_own_state(torch) -> None:
@@ -68,8 +77,8 @@ def test_the_sampled_loss_is_the_full_softmax_when_every_other_item_is_drawn_onc
         for name, array in training.initial(settings, data, np.random.default_rng(0)).items()
     }
     sequence = np.array([[4, 7]])
-    loss = training._loss(settings, parts, sequence, torch.tensor([i for i in range(10) if i != 7]), 0.0)
-    state = training.state(settings, parts, torch.tensor([[4]]), 0.0)[0, 0]
+    loss = training._loss(settings, parts, sequence, torch.tensor([i for i in range(10) if i != 7]))
+    state = training.state(settings, parts, torch.tensor([[4]]))[0, 0]
     logits = parts["items"] @ state + parts["item_bias"]
     torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(logits[None], torch.tensor([7])))
 

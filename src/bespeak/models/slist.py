@@ -16,6 +16,9 @@ so both products are sums over pairs of likes by their distance, and no row of X
 case without the inverse: the inverse takes out what an item only inherits from its neighbours in the history.
 Only positive events make the sequence. A dislike pushes down what follows the disliked item (see `linear`).
 
+Where few pairs of items occur, X'Y is mostly empty: it is then multiplied by the inverse, which takes less than half as
+many operations as solving for each of its columns.
+
 Cost: 7 * memory * events additions and n_items^3 operations, 2 n_items^2 numbers of memory.
 """
 
@@ -39,6 +42,8 @@ from bespeak.models.strength import Weighting, latest_first
 _BLOCK_ITEMS = 2048
 _NEGLIGIBLE = 1e-3
 """Pairs of likes, and likes of a history, whose weight is below this share of the largest are left out."""
+_SPARSE = 0.02
+"""Share of X'Y that is not 0 up to which a product of it with the inverse is faster than solving for it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,10 +181,27 @@ def _solved(gram: Float32s, links: Float32s) -> Float32s:
     factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1)
     if failed:
         raise InvalidInput("SLIST cannot invert its matrix.", hint="Use a larger l2.")
-    solved, _ = lapack.spotrs(factor, links.T, lower=1, overwrite_b=1)
-    weights: Float32s = solved.T
-    _transpose(weights)
-    return weights
+    if np.count_nonzero(links) > _SPARSE * links.size:
+        solved, _ = lapack.spotrs(factor, links.T, lower=1, overwrite_b=1)
+        links = solved.T
+    else:
+        inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
+        _multiply(links, inverse.T)
+    _transpose(links)
+    return links
+
+
+def _multiply(links: Float32s, inverse: Float32s) -> None:
+    """Multiplies, in place, a mostly empty matrix by a symmetric one of which the upper triangle is given."""
+    sparse = csr_array(links)
+    for start in range(0, len(inverse), _BLOCK_ITEMS):
+        stop = start + _BLOCK_ITEMS
+        corner = np.triu(inverse[start:stop, start:stop])
+        inverse[start:stop, start:stop] = corner + np.triu(corner, 1).T
+        inverse[stop:, start:stop] = inverse[start:stop, stop:].T
+    for start in range(0, len(inverse), _BLOCK_ITEMS):
+        block = slice(start, start + _BLOCK_ITEMS)
+        links[block] = sparse[block] @ inverse
 
 
 def _transpose(square: Float32s) -> None:
