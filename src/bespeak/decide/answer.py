@@ -29,7 +29,9 @@ def answer(
     """Makes one decision; arguments, result and errors as `decide` and `decide_variant`."""
     if request.placement in world.variants:
         policy = policy_for(world, request.placement, assigned)
-        return decide_variant(request, person, world, now_ms, decision_id, assigned, ids=ids, policy=policy)
+        return decide_variant(
+            request, person, world, now_ms, decision_id, assigned, ids=ids, policy=policy, explores=explores
+        )
     units = [key.value for key in ids]
     return decide_by_policy(request, person, world, now_ms, decision_id, assigned, ids=units, is_preview=not explores)
 

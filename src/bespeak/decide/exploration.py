@@ -87,6 +87,15 @@ def numbers_of(seed: int, placement: str, decision_id: str, n: int) -> Float64s:
         >>> numbers_of(0, "home", "d1", 1).tolist() == numbers_of(0, "home", "d2", 1).tolist()
         False
     """
-    key = blake2b(msgspec.json.encode((seed, placement, decision_id)), digest_size=16).digest()
-    words = np.random.Philox(key=int.from_bytes(key, "little")).random_raw(n)
+    words = _counter_based(seed, placement, decision_id).random_raw(n)
     return np.asarray((words >> np.uint64(11)) * 2.0**-53, np.float64)
+
+
+def generator_of(seed: int, placement: str, decision_id: str) -> np.random.Generator:
+    """The generator of one decision, for draws that need more than `numbers_of`; it starts with the same words."""
+    return np.random.Generator(_counter_based(seed, placement, decision_id))
+
+
+def _counter_based(seed: int, placement: str, decision_id: str) -> np.random.Philox:
+    key = blake2b(msgspec.json.encode((seed, placement, decision_id)), digest_size=16).digest()
+    return np.random.Philox(key=int.from_bytes(key, "little"))

@@ -17,6 +17,7 @@ from bespeak.decide.model_set import ModelSet
 from bespeak.decide.placements import BUILT_IN, Placement
 from bespeak.decide.score import Weights
 from bespeak.decide.trial import Policy, Rollout, Trial
+from bespeak.decide.variants.bandits import Posterior
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.measure.assignment import Experiment
@@ -54,6 +55,7 @@ class World:
         rollouts: placement -> the policy before, for those who do not get the newest yet.
         shadows: placement -> the policy that decides beside and is not shown.
         seed: of the project, for placements that explore.
+        posteriors: placement with variants -> what its outcomes say; nothing yet where it is missing.
 
     Raises:
         ValueError: counters, text index or models were made for a catalogue of another size.
@@ -77,6 +79,7 @@ class World:
     rollouts: Mapping[str, Rollout] = field(default_factory=dict)
     shadows: Mapping[str, Policy] = field(default_factory=dict)
     seed: int = 0
+    posteriors: Mapping[str, Posterior] = field(default_factory=dict)
     _popular: dict[str, tuple[Int32s, Int64s]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from bespeak.decide.answer import answer, answer_without
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, listed_items
 from bespeak.decide.why_not import WhyNot, why_not
+from bespeak.engine.bandits import learn
 from bespeak.engine.clock import Clock, SystemClock
 from bespeak.engine.config import parse_config, read_file
 from bespeak.engine.core import Core
@@ -161,6 +162,16 @@ class Engine:
     def train(self, *, as_of_ms: int | None = None, progress: Progress | None = None) -> TrainingReport:
         """Trains on the log and swaps the result in; `models` has the versions."""
         return self.models.train(as_of_ms=as_of_ms, progress=progress)
+
+    def learn(self) -> dict[str, int]:
+        """Takes in what came of decisions at placements that learn; returns placement -> decisions taken in.
+
+        A server does it by itself every few seconds.
+        """
+        self.core.drain()
+        done = learn(self.core)
+        self.core.refresh()
+        return {learnt.placement: learnt.n_decisions for learnt in done}
 
     # -- the read path -------------------------------------------------------------------------------------------------
     def decide(

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from bespeak.engine.bandits import learn
 from bespeak.engine.engine import Engine
 from bespeak.engine.folding import refold
 from bespeak.engine.lake_feed import feed
@@ -64,6 +65,8 @@ def tasks(engine: Engine) -> list[Task]:
         Task("launches", 3600 * SECOND_MS, _settle_launches),
         Task("retention", 3600 * SECOND_MS, lambda engine: sweep_retention(engine.core)),
     ]
+    if any(placement.settings.learn is not None for placement in engine.core.config.variants.values()):
+        wanted.append(Task("bandits", 2 * SECOND_MS, _learn))
     every_ms = interval_ms(engine.core.config.settings.train.every)
     if every_ms:
         wanted.append(Task("train", every_ms, _train))
@@ -181,6 +184,11 @@ def _settle_launches(engine: Engine) -> str:
         if found.is_running and lift is not None and lift[0] > 0 and engine.experiments.end_launch(found.experiment):
             ended.append(found.placement)
     return f"ended: {', '.join(ended)}" if ended else "none ended"
+
+
+def _learn(engine: Engine) -> str:
+    done = [f"{n:,} decisions at {name}{', anew' if is_refit else ''}" for name, n, is_refit in learn(engine.core)]
+    return "; ".join(done) or "nothing new"
 
 
 def _train(engine: Engine) -> str:

@@ -20,7 +20,7 @@ class Variant(NamedTuple):
         id: of the variant.
         value: what was declared for it; None where it is declared no more.
         propensity: probability with which it was shown.
-        source: how it was decided: `rule`, `split` or `default`.
+        source: how it was decided: `rule`, `learned`, `split` or `default`.
         text: why, in words.
     """
 

@@ -25,6 +25,7 @@ from bespeak.decide.trial import Trial
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.decide.world import World
 from bespeak.engine.config import Configuration
+from bespeak.engine.learned import LEARNED, posteriors
 from bespeak.engine.policies import POLICIES, Versions
 from bespeak.engine.runs import LAUNCHES, RUNS, decided_launches, read_runs, under_run, versioned
 from bespeak.engine.training.neighbour_tables import load_lending, load_model
@@ -156,14 +157,18 @@ class WorldKeeper:
                 is_settled = all(versions.get(name, 0) == self._seen.get(name, 0) for name in _SETTLED)
                 is_new_weights = versions.get(WEIGHTS, 0) != self._seen.get(WEIGHTS, 0)
                 is_time = now_ms - self._counters_at_ms >= COUNTERS_EVERY_MS or now_ms < self._counters_at_ms
+                is_learned = versions.get(LEARNED, 0) != self._seen.get(LEARNED, 0)
                 if not is_settled:
                     self._settle(session)
                 if is_new_weights or not is_settled:
                     learned = weights_in_use(stored_weights(session), self._world.placements)
                     self._world = replace(self._world, learned=learned)
+                if is_learned:
+                    found = posteriors(session, self._world.variants.values())
+                    self._world = replace(self._world, posteriors=found)
                 if not (is_new_catalogue or is_new_models or is_time):
                     self._seen = versions
-                    return is_new_weights or not is_settled
+                    return is_new_weights or is_learned or not is_settled
                 world = self._world
                 catalogue, text_index, counters, models = (
                     world.catalogue,

@@ -113,6 +113,17 @@ def entries_of(session: Session, people: Iterable[int]) -> Iterator[Entry]:
         yield _entry(row)
 
 
+def entries_between(session: Session, people: Iterable[int], first_ms: int, last_ms: int) -> Iterator[Entry]:
+    """Yields the entries of these persons whose time lies in a span (both ends included), by person and log order."""
+    members = sorted(set(people))
+    for start in range(0, len(members), 500):
+        part = members[start : start + 500]
+        marks = ", ".join("?" * len(part))
+        sql = f"{_SELECT} WHERE person_id IN ({marks}) AND time_ms >= ? AND time_ms <= ? ORDER BY person_id, log_id"
+        for row in session.rows(sql, (*part, first_ms, last_ms)):
+            yield _entry(row)
+
+
 def positions_of(session: Session, people: Iterable[int]) -> list[int]:
     """Returns the positions of every entry of these persons, ascending: a long log can then be read in parts."""
     members = sorted(set(people))

@@ -158,6 +158,18 @@ def members(session: Session, root: int) -> tuple[int, ...]:
     return tuple(as_int(r[0]) for r in rows)
 
 
+def roots_of(session: Session, people: Iterable[int]) -> dict[int, int]:
+    """Returns person -> root of these persons, as far as they are there."""
+    rows = session.lookup("persons", ("person_id", "root_id"), ("person_id",), [(p,) for p in people])
+    return {as_int(a): as_int(b) for a, b in rows}
+
+
+def members_of(session: Session, roots: Iterable[int]) -> dict[int, int]:
+    """Returns person -> root of everybody who was joined into these, themselves included."""
+    rows = session.lookup("persons", ("person_id", "root_id"), ("root_id",), [(r,) for r in roots])
+    return {as_int(a): as_int(b) for a, b in rows}
+
+
 def roots(session: Session) -> dict[int, int]:
     """Returns absorbed person -> root for every person that is not its own root."""
     rows = session.rows("SELECT person_id, root_id FROM persons WHERE person_id <> root_id")

@@ -120,6 +120,23 @@ def placement_page(session: Session, placement: str, before: tuple[int, str] | N
     return [_decision_decoder.decode(as_bytes(r[0])) for r in rows]
 
 
+def decisions_at(session: Session, placement: str, after: tuple[int, str], until_ms: int, limit: int) -> list[Decision]:
+    """Returns the next decisions of a placement after (time, id), up to a time (included), in the order of both."""
+    time_ms, decision_id = after
+    rows = session.rows(
+        "SELECT body FROM decisions WHERE placement = ? AND time_ms >= ? AND time_ms <= ?"
+        " AND (time_ms > ? OR decision_id > ?) ORDER BY time_ms, decision_id LIMIT ?",
+        (placement, time_ms, until_ms, time_ms, decision_id, limit),
+    )
+    return [_decision_decoder.decode(as_bytes(r[0])) for r in rows]
+
+
+def seen_by(session: Session, decision_ids: Iterable[str]) -> dict[str, int]:
+    """Returns decision -> a person who saw it, of those that anybody saw."""
+    rows = session.lookup("exposures", ("decision_id", "person_id"), ("decision_id",), [(d,) for d in decision_ids])
+    return {str(r[0]): as_int(r[1]) for r in sorted(rows, key=lambda r: (str(r[0]), as_int(r[1])))}
+
+
 def add_exposures(tx: Transaction, exposures: Sequence[Exposure]) -> None:
     """Records which items of a decision were seen; the first time counts."""
     tx.insert(

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from bespeak.decide.variants.settings import VariantPlacement, variants_from
+from bespeak.decide.variants.when import Names
 from bespeak.errors import ConfigError
 
 
 def made(**settings: Any) -> VariantPlacement:
     section = {"kind": "variant", "variants": {"a": {"title": "A"}, "b": 2, "c": None}, **settings}
-    return variants_from({"hero": section})["hero"]
+    return variants_from({"hero": section}, Names(classes=("click",)))["hero"]
 
 
 def test_the_first_variant_is_the_default_where_none_is_named() -> None:
@@ -67,6 +68,15 @@ def test_another_setting_is_another_version() -> None:
         ({"variants": {"a b": 1}}, "placements.hero.variants", "no id"),
         ({"variants": "a"}, "placements.hero", "variants"),
         ({"launch": 1.0}, "placements.hero", "launch"),
+        ({"explore": 0.1}, "placements.hero.explore", "`learn` is not set"),
+        ({"learn": "ucb"}, "placements.hero", "ucb"),
+        ({"learn": "linucb", "split": {"b": 0.5}}, "placements.hero.split", "given and learned"),
+        ({"learn": "linucb", "explore": 0.0}, "placements.hero", "explore"),
+        ({"learn": "linucb", "features": ["colour"]}, "placements.hero.features", "no feature 'colour'"),
+        ({"learn": "linucb", "features": ["segment.x"]}, "placements.hero.features", "no 'segment.x'"),
+        ({"learn": "linucb", "reward": {"wink": 1.0}}, "placements.hero.reward", "no class 'wink'"),
+        ({"learn": "linucb", "reward": {}}, "placements.hero.reward", "nothing is worth"),
+        ({"learn": "linucb", "dimension": 1}, "placements.hero", "dimension"),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_key(settings: dict[str, Any], key: str, said: str) -> None:

@@ -1,21 +1,30 @@
-"""Which variant is shown: the first line that holds, else the split, else the default.
+"""Which variant is shown: the first line that holds, else what is learned or the split, else the default.
 
 The propensity in the record is 1 for a line and for the default, and the share for a split. A split goes by a hash of
-the visitor's id, so who comes again sees the same; a visitor without any id is drawn by the decision's id.
+the visitor's id, so who comes again sees the same; a visitor without any id is drawn by the decision's id. Where it is
+learned, the variant is drawn for each decision from the probabilities that `bandits` gives; its own is logged, with the
+features that it went by. Of somebody who refused profiling nothing is read and nothing is tried on them: they get what
+earns most over all. So does a preview, with what is known of the person.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from bespeak.decide.decide import mode_of, recorded_person, under
+from bespeak.decide.exploration import generator_of
 from bespeak.decide.launch import Assigned
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, context_record
 from bespeak.decide.trial import Policy
+from bespeak.decide.variants.bandits import Posterior, drawn_arm
+from bespeak.decide.variants.context import entry_of, features_of, vector_of
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.decide.variants.when import context_values, record_of
 from bespeak.decide.world import World
@@ -26,16 +35,26 @@ from bespeak.profiles.view import ProfileView
 from bespeak.signals.decisions import Decision, Mode, Reason, ShownItem
 from bespeak.signals.ids import ANONYMOUS_ID, IdKey
 
-Source = Literal["rule", "split", "default"]
+Float64s: TypeAlias = npt.NDArray[np.float64]
+Source = Literal["rule", "split", "learned", "default"]
 
 
 class Taken(NamedTuple):
-    """One variant, how it was decided, with which probability, and why in words."""
+    """One variant, how it was decided, with which probability, and why.
+
+    Attributes:
+        reasons: the terms of the score; the first has the sentence.
+        features: what was learned by.
+        others: (variant, score) of those not shown.
+    """
 
     variant: str
     source: Source
     propensity: float
-    text: str
+    reasons: tuple[Reason, ...]
+    score: float = 0.0
+    features: Mapping[str, float] = MappingProxyType({})
+    others: tuple[tuple[str, float], ...] = ()
 
 
 def decide_variant(
@@ -48,6 +67,7 @@ def decide_variant(
     *,
     ids: Sequence[IdKey] = (),
     policy: Policy | None = None,
+    explores: bool = False,
 ) -> Decision:
     """Makes one decision at a variant placement.
 
@@ -60,6 +80,7 @@ def decide_variant(
         assigned: the experiment that the person takes part in; its control gets the default.
         ids: the ids of the request, the best known first: what a split goes by.
         policy: what decides in place of the placement's own.
+        explores: whether variants are drawn where the placement learns; else what earns most is taken.
 
     Returns:
         The record: one shown "item", whose id is the variant's.
@@ -73,12 +94,13 @@ def decide_variant(
         placement = policy.settings
     _refuse_lists(request)
     if assigned is not None and assigned.is_unread:
-        taken = Taken(placement.settings.default, "default", 1.0, "the default, which the control gets")
+        taken = _default(placement, "the default, which the control gets")
         return under(assigned, _record(request, None, world, now_ms, decision_id, taken, of=person))
     taken = (
         _by_line(placement, request, person, world, now_ms)
+        or _by_learning(placement, request, person, world, decision_id if explores else "")
         or _by_split(placement, ids, world, decision_id)
-        or Taken(placement.settings.default, "default", 1.0, "the default")
+        or _default(placement)
     )
     decision = _record(request, person, world, now_ms, decision_id, taken, of=person)
     if policy is not None:
@@ -90,7 +112,7 @@ def default_variant(request: DecideRequest, world: World, now_ms: int, decision_
     """The default, for when a decision fails or takes too long; errors as `decide_variant`."""
     placement = world.variant_placement(request.checked().placement)
     _refuse_lists(request)
-    taken = Taken(placement.settings.default, "default", 1.0, "the default")
+    taken = _default(placement)
     notes = (note,) if note else ()
     return _record(request, None, world, now_ms, decision_id, taken, of=None, mode="fallback", notes=notes)
 
@@ -117,8 +139,53 @@ def _by_line(
     record, context = record_of(view, placement.segments), context_values(request.context)
     for line in placement.lines:
         if line.rule.test(record, now_ms, context):
-            return Taken(line.variant, "rule", 1.0, line.rule.text)
+            return Taken(line.variant, "rule", 1.0, _because("rule", line.rule.text))
     return None
+
+
+def _by_learning(
+    placement: VariantPlacement, request: DecideRequest, person: PersonView | None, world: World, draw: str
+) -> Taken | None:
+    """What is learned; drawn for the decision `draw`, or taken by the score where that is ""."""
+    settings = placement.settings
+    if settings.learn is None:
+        return None
+    posterior = world.posteriors.get(placement.name) or placement.nothing_learned
+    if mode_of(person) == "non_profiled":
+        averages = posterior.averages()
+        arm = int(np.argmax(averages))
+        reason = Reason(signal="average", value=1.0, weight=float(averages[arm]), contribution=float(averages[arm]),
+                        text="earns most over all")  # fmt: skip
+        others = _others(placement.arms, averages, arm)
+        return Taken(placement.arms[arm], "learned", 1.0, (reason,), float(averages[arm]), others=others)
+    features = features_of(settings.features, person, request.context, placement.feature_segments)
+    x = vector_of(features, settings.dimension)
+    estimates = posterior.estimates(x)
+    if draw:
+        generator = generator_of(world.seed, placement.name, draw)
+        usual = posterior.usual(settings.learn, x, settings.width, generator)
+        arm, propensity = drawn_arm(usual, settings.explore, generator)
+    else:
+        arm, propensity = int(np.argmax(estimates)), 1.0
+    reasons = _terms(posterior, features, arm, settings.dimension)
+    others = _others(placement.arms, estimates, arm)
+    return Taken(placement.arms[arm], "learned", propensity, reasons, float(estimates[arm]), features, others)
+
+
+def _terms(posterior: Posterior, features: Mapping[str, float], arm: int, dimension: int) -> tuple[Reason, ...]:
+    """The terms of an arm's estimate: they add up to it."""
+    theta, n_rows = posterior.theta[arm], posterior.sums.n_rows[arm]
+    base = posterior.mean + float(theta[0])
+    text = f"earns {base:.4g} where nothing is known, by {n_rows:,.0f} decisions"
+    terms = [Reason(signal="average", value=1.0, weight=base, contribution=base, text=text)]
+    for name, value in features.items():
+        weight = float(theta[entry_of(name, dimension)])
+        terms.append(Reason(signal=name, value=value, weight=weight, contribution=weight * value, text=name))
+    return tuple(terms)
+
+
+def _others(arms: Sequence[str], scores: Float64s, taken: int) -> tuple[tuple[str, float], ...]:
+    return tuple((arm, float(score)) for n, (arm, score) in enumerate(zip(arms, scores, strict=True)) if n != taken)
 
 
 def _by_split(placement: VariantPlacement, ids: Sequence[IdKey], world: World, decision_id: str) -> Taken | None:
@@ -131,7 +198,15 @@ def _by_split(placement: VariantPlacement, ids: Sequence[IdKey], world: World, d
     if variant is None:  # shares whose sum is a rounding below 1 leave a gap at the end
         variant = placement.settings.default
     share = split.expected()[variant]
-    return Taken(variant, "split", share, f"{share:.4g} of the visitors see it")
+    return Taken(variant, "split", share, _because("split", f"{share:.4g} of the visitors see it"))
+
+
+def _default(placement: VariantPlacement, text: str = "the default") -> Taken:
+    return Taken(placement.settings.default, "default", 1.0, _because("default", text))
+
+
+def _because(source: Source, text: str) -> tuple[Reason, ...]:
+    return (Reason(signal=source, value=1.0, weight=0.0, contribution=0.0, text=text),)
 
 
 def _record(
@@ -148,14 +223,14 @@ def _record(
 ) -> Decision:
     """The record of what was taken by what may be read of `person`, for `of`."""
     mode = mode or mode_of(person)
-    reason = Reason(signal=taken.source, value=1.0, weight=0.0, contribution=0.0, text=taken.text)
     shown = ShownItem(
         item_id=taken.variant,
         position=1,
-        score=0.0,
+        score=taken.score,
         propensity=taken.propensity,
         sources=(taken.source,),
-        reasons=(reason,),
+        reasons=taken.reasons,
+        features=dict(taken.features),
     )
     return Decision(
         decision_id=decision_id,
@@ -168,6 +243,7 @@ def _record(
         person=recorded_person(of, mode, world),
         config_version=world.config_version,
         n_candidates=len(world.variant_placement(request.placement).settings.variants),
+        candidates=taken.others,
         context=context_record(request.context),
         purposes=of.purposes if of is not None else 0,
         notes=notes,

@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from bespeak.decide.variants.bandits import ArmSums, Learner, Posterior
+from bespeak.decide.variants.context import check_features
 from bespeak.decide.variants.when import Line, Names, read_line
 from bespeak.errors import ConfigError
 from bespeak.measure.assignment import Experiment
 from bespeak.segments.definitions import Segment
 
 MAX_VARIANTS = 100
-_OF_A_POLICY = ("default", "when", "split", "sticky")
+_OF_A_POLICY = ("default", "when", "split", "sticky", "learn", "explore", "width")
+_LEARNING = ("explore", "width", "features", "dimension", "reward", "conversion", "window_minutes", "half_life_days")
 _ID = re.compile(r"\w[\w.:-]{0,99}", re.ASCII)
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -36,8 +40,22 @@ class VariantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         split: variant -> share of those whom no line decides about, from 0 to 1. What is left of 1 gets the default. A
             share that grows keeps whom it has.
         sticky: what a visitor's share goes by: the `person` (their user id, else their device), or the `device`.
-        launch: share of the people who may be measured that get the default, whatever the lines and the split say, so
-            that the lift can be told; 0 takes nobody out.
+        learn: learns from outcomes which variant earns most for whom no line decides about: `thompson` tries variants
+            as often as they may be the best, `linucb` what may be the best by a wide margin, `epsilon` what was best.
+            Needs `explore`.
+        explore: share of the probability that is spread evenly over all variants while it learns.
+        width: how wide the margin of error counts for `thompson` and `linucb`; less tries less.
+        features: what it learns by: `device`, `os`, `browser`, `language`, `country`, `referrer`, `campaign`, `hour`,
+            `day_part`, `weekday`, `weekend`, `stage`, `segment.NAME`, `affinity.FACET`, `traits.NAME`, `context.KEY`.
+            Empty learns which variant is the best for all.
+        dimension: numbers that the features are kept in; best well above how many values they have.
+        reward: signal class -> what it is worth when an event of it names the decision. Each class counts once.
+        conversion: signal class -> what it is worth when the person does it at all after the decision.
+        window_minutes: an outcome counts this long after the decision, in minutes; a decision is learned from once this
+            has passed.
+        half_life_days: what happened this many days ago counts half; nothing fades when left out.
+        launch: share of the people who may be measured that get the default, whatever else would decide, so that the
+            lift can be told; 0 takes nobody out.
         holdout: that share once the launch has its answer.
     """
 
@@ -47,6 +65,15 @@ class VariantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     when: tuple[str, ...] = ()
     split: dict[str, Share] = {}
     sticky: Literal["person", "device"] = "person"
+    learn: Learner | None = None
+    explore: Annotated[float, Meta(gt=0, le=1)] = 0.05
+    width: Annotated[float, Meta(gt=0, le=10)] = 0.5
+    features: tuple[str, ...] = ()
+    dimension: Annotated[int, Meta(ge=2, le=128)] = 32
+    reward: dict[str, Annotated[float, Meta(ge=-1e6, le=1e6)]] = msgspec.field(default_factory=lambda: {"click": 1.0})
+    conversion: dict[str, Annotated[float, Meta(ge=-1e6, le=1e6)]] = {}
+    window_minutes: Annotated[float, Meta(gt=0, le=129_600)] = 30.0
+    half_life_days: Annotated[float, Meta(gt=0)] | None = None
     launch: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     holdout: Annotated[float, Meta(ge=0, le=0.5)] = 0.05
 
@@ -59,12 +86,36 @@ class VariantPlacement:
         settings: as they stand in the file, the default filled in.
         lines: `settings.when`, parsed.
         segments: those that the lines need, in the order in which they are decided.
+        feature_segments: those that the features need.
     """
 
     name: str
     settings: VariantSettings
     lines: tuple[Line, ...] = ()
     segments: tuple[Segment, ...] = ()
+    feature_segments: tuple[Segment, ...] = ()
+
+    @cached_property
+    def arms(self) -> tuple[str, ...]:
+        """The variants in the order in which they are learned."""
+        return tuple(self.settings.variants)
+
+    @cached_property
+    def nothing_learned(self) -> Posterior:
+        """What is known before any outcome."""
+        return self.posterior(ArmSums.empty(len(self.arms), self.settings.dimension))
+
+    def posterior(self, sums: ArmSums) -> Posterior:
+        """What sums of outcomes say."""
+        worth = [abs(value) for value in (*self.settings.reward.values(), *self.settings.conversion.values())]
+        return Posterior(sums, largest_reward=sum(worth) or 1.0)
+
+    def learning_digest(self) -> str:
+        """Returns a hash of what decides how rows are made: sums under another one say nothing."""
+        settings = self.settings
+        read = (self.arms, settings.features, settings.dimension, settings.reward, settings.conversion,
+                settings.window_minutes, settings.half_life_days)  # fmt: skip
+        return blake2b(msgspec.json.encode(read, order="deterministic"), digest_size=16).hexdigest()
 
     @property
     def launch(self) -> float:
@@ -153,7 +204,33 @@ def _placement(name: str, section: dict[str, Any], names: Names) -> VariantPlace
     lines = tuple(read_line(text, names, f"{key}.when[{place}]") for place, text in enumerate(settings.when))
     _check_named(settings, lines, key)
     _check_split(settings, key)
-    return VariantPlacement(name, settings, lines, names.needed(line.rule for line in lines))
+    _check_learning(settings, names, key)
+    named = {feature.removeprefix("segment.") for feature in settings.features if feature.startswith("segment.")}
+    return VariantPlacement(
+        name, settings, lines, names.needed(line.rule for line in lines), names.with_those_named(named)
+    )
+
+
+def _check_learning(settings: VariantSettings, names: Names, key: str) -> None:
+    if settings.learn is None:
+        default = VariantSettings(kind="variant", variants={})
+        for setting in _LEARNING:
+            if getattr(settings, setting) != getattr(default, setting):
+                raise ConfigError("it says how to learn, but `learn` is not set.", key=f"{key}.{setting}",
+                                  hint="Set `learn` to thompson, linucb or epsilon, or leave this out.")  # fmt: skip
+        return
+    if settings.split:
+        raise ConfigError("shares are given and learned.", key=f"{key}.split", hint="Set `split` or `learn`, not both.")
+    segments = [segment.name for segment in names.segments]
+    check_features(settings.features, f"{key}.features", segments=segments, facets=names.facets,
+                   declared=names.declared)  # fmt: skip
+    if not settings.reward and not settings.conversion:
+        raise ConfigError("nothing is worth anything.", key=f"{key}.reward", hint="Set `reward` or `conversion`.")
+    for setting in ("reward", "conversion"):
+        for signal_class in getattr(settings, setting):
+            if signal_class not in names.classes:
+                hint = f"Known: {', '.join(names.classes)}."
+                raise ConfigError(f"there is no class '{signal_class}'.", key=f"{key}.{setting}", hint=hint)
 
 
 def _check_variants(variants: Mapping[str, Any], key: str) -> None:

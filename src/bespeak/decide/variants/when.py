@@ -98,7 +98,10 @@ class Names:
 
     def needed(self, rules: Iterable[Rule]) -> tuple[Segment, ...]:
         """The segments that rules name, and those that these name, in the order in which they are decided."""
-        wanted = {name for rule in rules for name in segments_in(rule)}
+        return self.with_those_named({name for rule in rules for name in segments_in(rule)})
+
+    def with_those_named(self, wanted: set[str]) -> tuple[Segment, ...]:
+        """These segments and those that their rules name, in the order in which they are decided."""
         for segment in reversed(self.segments):
             if segment.name in wanted:
                 wanted |= segment.names

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from bespeak.engine.bandits import BanditHolder, learn
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import LakeHolder
@@ -78,6 +79,7 @@ class Privacy:
             core.ledger.add({*subject.ids, *keys}, asked_ms)
             lines = [holder.erase(subject) for holder in self._holders(tx, subject)]
             self._audit(tx, "erase", asked_for)
+        learn(core)  # what is learned of variants is made anew without the person
         drop_checkpoints(core.blobs)
         core.sweep_blobs()
         core.store.scrub()
@@ -110,6 +112,7 @@ class Privacy:
     def _holders(self, tx: Transaction, subject: Subject) -> list[Holder]:
         return [
             ModelHolder(tx, self._core.blobs),
+            BanditHolder(tx, self._core.config.variants.values()),
             LakeHolder(tx, self._core.lake),
             *table_holders(tx, self._core.runtime.observer, _traits(tx, subject)),
         ]
