@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
 
-from bespeak.engine import DecideRequest, Slate, listed_items
+from bespeak.engine import DecideRequest, listed_items
 from bespeak.errors import BespeakError, InvalidInput
 from bespeak.intake.context import read_context
 from bespeak.serve.metrics import DECIDE_SECONDS, DECISIONS
 from bespeak.serve.requests import Caller, caller_of, decoded, readable_ids
 from bespeak.serve.shapes import ID_TEXT, NO_NUL, Id, Key, NumberId, Rule
+from bespeak.signals.events import Context
 from bespeak.signals.ids import IdKey, clean_id
 from bespeak.web.site import Site
+
+T = TypeVar("T")
 
 N_THREADS = 4
 MAX_IN_FLIGHT = 64
@@ -106,10 +109,43 @@ class Decider:
         )
         return await self._answer(caller, ids, self._request(as_decision, caller, headers, client), "")
 
-    def _request(self, wanted: DecideBody, caller: Caller, headers: Mapping[str, str], client: Any) -> DecideRequest:
+    def context(self, raw: dict[str, Any], caller: Caller, headers: Mapping[str, str], client: Any) -> Context:
+        """Returns the circumstances of a request: what its body says, and what a visitor's connection tells."""
         core = self._site.engine.core
         # A site's backend is not the visitor: what is known of theirs stands in the body's context.
         is_visitor = caller.access is None or caller.access.kind == "browser"
+        return read_context(
+            raw,
+            time_ms=core.now_ms(),
+            address=client[0] if client and is_visitor else None,
+            user_agent=headers.get("user-agent") if is_visitor else None,
+            places=core.runtime.places,
+            is_gpc=headers.get("sec-gpc") == "1",
+            declared_keys=core.config.settings.context.declared,
+        )
+
+    async def within_budget(self, work: Callable[[], T], otherwise: Callable[[str], T]) -> T:
+        """Returns what `work` does on a thread, or `otherwise` with a note: late, overloaded or failed by our fault.
+
+        Raises:
+            InvalidInput: the request is wrong.
+        """
+        if self._in_flight >= MAX_IN_FLIGHT:
+            return otherwise("too many decisions at once")
+        self._in_flight += 1
+        call = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        call.add_done_callback(self._landed)
+        try:
+            budget = self._site.engine.core.config.settings.serve.decide_budget_ms / 1000
+            return await asyncio.wait_for(asyncio.shield(call), budget)
+        except TimeoutError:
+            return otherwise("the time budget was used up")
+        except InvalidInput:
+            raise
+        except BespeakError as error:
+            return otherwise(f"our fault: {error.code}")
+
+    def _request(self, wanted: DecideBody, caller: Caller, headers: Mapping[str, str], client: Any) -> DecideRequest:
         items = None
         if wanted.items is not None:
             items = listed_items([i if not isinstance(i, ListedItem) else _listed(i) for i in wanted.items])
@@ -120,15 +156,7 @@ class Decider:
             query=wanted.query or "",
             filter=wanted.filter or "",
             exclude=tuple(clean_id(entry, "exclude") for entry in wanted.exclude or ()),
-            context=read_context(
-                wanted.context or {},
-                time_ms=core.now_ms(),
-                address=client[0] if client and is_visitor else None,
-                user_agent=headers.get("user-agent") if is_visitor else None,
-                places=core.runtime.places,
-                is_gpc=headers.get("sec-gpc") == "1",
-                declared_keys=core.config.settings.context.declared,
-            ),
+            context=self.context(wanted.context or {}, caller, headers, client),
             item=clean_id(wanted.item, "item"),
             market=wanted.market or "",
             explain=bool(wanted.explain),
@@ -137,30 +165,15 @@ class Decider:
     async def _answer(self, caller: Caller, ids: list[IdKey], request: DecideRequest, decision_id: str) -> bytes:
         started = time.perf_counter()
         engine = self._site.engine
-        slate: Slate
-        if self._in_flight >= MAX_IN_FLIGHT:
-            slate = engine.fallback(request, "too many decisions at once")
-        else:
-            self._in_flight += 1
-            call = asyncio.get_running_loop().run_in_executor(
-                self._threads,
-                lambda: engine.decide_request(request, ids, source=caller.source(), decision_id=decision_id),
-            )
-            call.add_done_callback(self._landed)
-            try:
-                budget = engine.core.config.settings.serve.decide_budget_ms / 1000
-                slate = await asyncio.wait_for(asyncio.shield(call), budget)
-            except TimeoutError:
-                slate = engine.fallback(request, "the time budget was used up")
-            except InvalidInput:
-                raise
-            except BespeakError as error:
-                slate = engine.fallback(request, f"our fault: {error.code}")
+        slate = await self.within_budget(
+            lambda: engine.decide_request(request, ids, source=caller.source(), decision_id=decision_id),
+            lambda note: engine.fallback(request, note),
+        )
         DECIDE_SECONDS.observe(time.perf_counter() - started)
         DECISIONS.labels(request.placement, slate.decision.mode).inc()
         return msgspec.json.encode(slate.to_json())
 
-    def _landed(self, call: asyncio.Future[Slate]) -> None:
+    def _landed(self, call: asyncio.Future[Any]) -> None:
         self._in_flight -= 1
         if not call.cancelled():
             call.exception()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,6 +23,14 @@ JSON_TYPE = (b"content-type", b"application/json")
 _RESOURCES = frozenset({"placement", "item"})
 """What has an address of its own; another name that does not exist makes the request wrong."""
 _STATUS_OF_CODE = {"body_too_large": 413, "unsupported_encoding": 415}
+
+
+class Answer(NamedTuple):
+    """One JSON answer."""
+
+    status: int
+    body: bytes
+    headers: Headers = []  # noqa: RUF012 - never changed
 
 
 class ErrorBody(msgspec.Struct, frozen=True):

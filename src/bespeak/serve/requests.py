@@ -16,7 +16,8 @@ from bespeak.web.site import Site
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
 _ALLOWED_HEADERS = (
-    b"authorization, content-type, x-retry-count, x-person-token, x-write-key, x-request-id, anonymousid, sentat"
+    b"authorization, content-type, if-none-match, x-retry-count, x-person-token, x-write-key, x-api-key, x-request-id,"
+    b" anonymousid, sentat"
 )
 
 

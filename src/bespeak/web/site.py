@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bespeak.engine.engine import Engine
+from bespeak.engine.vault import Vault
 from bespeak.web.access import AccessKeys
 from bespeak.web.tokens import PersonTokens
 
@@ -36,6 +37,10 @@ class Site:
         """Returns the check of person tokens."""
         self._current()
         return self._tokens
+
+    def secret(self, name: str) -> bytes:
+        """Returns 32 random bytes: the same ones for a name in every process of the project."""
+        return Vault(self.engine.core).secret(name)
 
     def now_ms(self) -> int:
         """Returns the clock's time."""

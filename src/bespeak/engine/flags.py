@@ -1,0 +1,176 @@
+"""Flags: placements with variants, as the clients of OpenFeature and GrowthBook ask for them.
+
+These clients ask again and again, and mostly for all flags at once, long before one is looked at. So an answer is held:
+the same visitor under the same circumstances gets the same variant, and one record, for a while. What a rule or a split
+decides follows the visitor at once, with a record a day; what is drawn is drawn anew every hour. An answer that was
+fetched with all others is marked (`Decision.is_ahead`): it counts as shown only once an exposure says so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+
+import msgspec
+
+from bespeak.decide.answer import answer, answer_without
+from bespeak.decide.person import PersonView
+from bespeak.decide.request import DecideRequest
+from bespeak.decide.variants.settings import VariantPlacement
+from bespeak.decide.world import World
+from bespeak.engine.core import Core
+from bespeak.engine.experiments import Experiments
+from bespeak.engine.slates import Slate
+from bespeak.errors import StoreUnavailable
+from bespeak.signals.decisions import Decision
+from bespeak.signals.events import Context
+from bespeak.signals.ids import ANONYMOUS_ID, IdKey
+from bespeak.storage import people, records
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+FIXED = frozenset({"rule", "split", "default"})
+"""How a variant is decided without a draw; whatever else decides draws."""
+
+FindPerson = Callable[[Sequence[IdKey], Context, int, str], PersonView | None]
+
+
+class Flags:
+    """Evaluates flags.
+
+    Args:
+        core: the open project.
+        experiments: who takes part in what.
+        person: finds what a decision may read of whom ids belong to.
+        log: queues a record.
+    """
+
+    def __init__(
+        self, core: Core, experiments: Experiments, person: FindPerson, log: Callable[[Decision], None]
+    ) -> None:
+        self._core = core
+        self._experiments = experiments
+        self._person = person
+        self._log = log
+
+    def placements(self) -> dict[str, VariantPlacement]:
+        """Returns the flags there are, by name in order."""
+        return dict(sorted(self._core.world.variants.items()))
+
+    def needs_id(self, key: str, ids: Sequence[IdKey]) -> bool:
+        """Whether a flag cannot be evaluated for these ids, because it shares visitors out and none of them tells whom.
+
+        Raises:
+            UnknownName: there is no such flag.
+        """
+        placement = self._core.world.variant_placement(key)
+        if not placement.shares_out:
+            return False
+        by_device = placement.settings.sticky == "device"
+        return not any(key.kind == ANONYMOUS_ID for key in ids) if by_device else not ids
+
+    def evaluate(
+        self,
+        keys: Sequence[str],
+        ids: Sequence[IdKey],
+        context: Context,
+        *,
+        source: str = "",
+        is_ahead: bool = False,
+    ) -> list[Slate]:
+        """Returns the answers in the order of `keys`, each with its `variant`, and queues their records.
+
+        Args:
+            keys: names of flags.
+            ids: of the visitor, the best known first.
+            context: the circumstances.
+            source: whose consent defaults hold.
+            is_ahead: they are fetched to be shown later, or never.
+
+        Raises:
+            UnknownName: one of them does not exist.
+        """
+        self._core.refresh_when_due()
+        world, now_ms = self._core.world, self._core.now_ms()
+        requests = [DecideRequest(placement=key, context=context) for key in keys]
+        try:
+            person = self._person(ids, context, now_ms, source)
+            return [self._held(request, person, ids, world, now_ms, is_ahead) for request in requests]
+        except StoreUnavailable:
+            return self.fallback(keys, context, "the store cannot be reached")
+
+    def fallback(self, keys: Sequence[str], context: Context, note: str) -> list[Slate]:
+        """Returns the default variants, without asking the store and without a record."""
+        world, now_ms = self._core.world, self._core.clock.now_ms()
+        requests = [DecideRequest(placement=key, context=context) for key in keys]
+        return [Slate.of(answer_without(request, world, now_ms, "", note), request, world) for request in requests]
+
+    def state_of(self, ids: Sequence[IdKey]) -> bytes:
+        """Returns a digest of what is stored of whom ids belong to: it changes when an evaluation may.
+
+        Raises:
+            StoreUnavailable: the store cannot be read.
+        """
+        digest = blake2b(digest_size=16)
+        with self._core.store.read() as session:
+            for key in ids:
+                person, body = people.profile_of(session, key) or (0, None)
+                digest.update(b"%d:" % person + blake2b(body or b"").digest())
+        return digest.digest()
+
+    def configuration(self) -> bytes:
+        """Returns a digest of everything besides the visitor that evaluations go by, and that changes by hand."""
+        world = self._core.world
+        decided = sorted(experiment.name for experiment in world.launches.values())
+        return blake2b(msgspec.msgpack.encode([world.config_version, decided]), digest_size=16).digest()
+
+    def log_position(self) -> int:
+        """Returns a position in the log: while it stays the same, nobody's state has changed.
+
+        Raises:
+            StoreUnavailable: the store cannot be read.
+        """
+        with self._core.store.read() as session:
+            return session.log_ceiling()
+
+    def _held(
+        self,
+        request: DecideRequest,
+        person: PersonView | None,
+        ids: Sequence[IdKey],
+        world: World,
+        now_ms: int,
+        is_ahead: bool,
+    ) -> Slate:
+        started = time.perf_counter_ns()
+        assigned = self._experiments.assigned(world, request, person, ids)
+        of_hour = msgspec.structs.replace(request.context, local_hour=-1, local_weekday=-1)
+        what = [
+            request.placement,
+            world.policy(request.placement),
+            list(ids),
+            person.purposes if person is not None else -1,
+            of_hour,
+        ]
+        draw = self._name(*what, now_ms // HOUR_MS)
+        decision = answer(request, person, world, now_ms, draw, assigned, ids=ids, explores=True)
+        shown = decision.items[0]
+        if FIXED.isdisjoint(shown.sources):
+            held = self._record(draw)
+            if held is not None:
+                return Slate.of(held, request, world)
+        else:
+            name = self._name(*what, now_ms // DAY_MS, shown.item_id, decision.mode, decision.experiment)
+            decision = msgspec.structs.replace(decision, decision_id=name)
+        duration_us = (time.perf_counter_ns() - started) // 1000
+        decision = msgspec.structs.replace(decision, is_ahead=is_ahead, duration_us=duration_us)
+        self._log(decision)
+        return Slate.of(decision, request, world)
+
+    def _record(self, decision_id: str) -> Decision | None:
+        with self._core.store.read() as session:
+            return records.decision(session, decision_id)
+
+    def _name(self, *parts: object) -> str:
+        """Returns a decision id that only this project can make of these parts."""
+        return blake2b(msgspec.msgpack.encode(parts), key=self._core.message_secret, digest_size=16).hexdigest()
