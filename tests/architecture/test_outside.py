@@ -34,5 +34,4 @@ def test_the_node_packages_are_the_locked_ones(root):
     for name, version in wanted.items():
         found = json.loads((folder / "node_modules" / name / "package.json").read_text(encoding="utf-8"))
         assert found["version"] == version
-        done = subprocess.run(["node", "-e", f"import('{name}')"], cwd=folder, capture_output=True, timeout=60)
-        assert done.returncode == 0, done.stderr.decode()
+        subprocess.run(["node", "-e", f"import('{name}')"], cwd=folder, capture_output=True, check=True, timeout=60)

@@ -9,6 +9,7 @@ privacy     who holds a person; rights     views      what people look at: conso
 """
 
 from bespeak.decide.request import DecideRequest, listed_items
+from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.engine.engine import Engine, Tracked
 from bespeak.engine.slates import Slate
 from bespeak.engine.writer import WriteRequest, Written
@@ -22,6 +23,7 @@ __all__ = [
     "Reject",
     "Slate",
     "Tracked",
+    "VariantPlacement",
     "WriteRequest",
     "Written",
     "listed_items",

@@ -20,6 +20,7 @@ from bespeak.engine.clock import Clock, SystemClock
 from bespeak.engine.config import parse_config, read_file
 from bespeak.engine.core import Core
 from bespeak.engine.experiments import Experiments
+from bespeak.engine.flags import Flags
 from bespeak.engine.folding.refold import standing
 from bespeak.engine.items import Items
 from bespeak.engine.lake_feed import CURSOR
@@ -68,6 +69,7 @@ class Engine:
         models: training and trained versions.
         experiments: who takes part in what.
         policies: the versions of what decides.
+        flags: placements with variants, for clients that ask again and again.
         privacy: export and erasure.
     """
 
@@ -78,6 +80,7 @@ class Engine:
         self.models = Models(core)
         self.experiments = Experiments(core.store)
         self.policies = Policies(core.store)
+        self.flags = Flags(core, self.experiments, self.person, self._log)
         self.privacy = Privacy(core)
 
     @classmethod

@@ -57,6 +57,11 @@ class Flags:
         """Returns the flags there are, by name in order."""
         return dict(sorted(self._core.world.variants.items()))
 
+    def is_tried(self, key: str) -> bool:
+        """Whether a launch or an experiment runs on a flag, so that who gets what is not for the flag alone to say."""
+        world, now_ms = self._core.world, self._core.now_ms()
+        return key in world.launches or any(trial.runs_at(now_ms) for trial in world.trials.get(key, ()))
+
     def needs_id(self, key: str, ids: Sequence[IdKey]) -> bool:
         """Whether a flag cannot be evaluated for these ids, because it shares visitors out and none of them tells whom.
 
@@ -64,7 +69,7 @@ class Flags:
             UnknownName: there is no such flag.
         """
         placement = self._core.world.variant_placement(key)
-        if not placement.shares_out:
+        if placement.experiment(self._core.world.seed) is None:
             return False
         by_device = placement.settings.sticky == "device"
         return not any(key.kind == ANONYMOUS_ID for key in ids) if by_device else not ids
@@ -121,8 +126,9 @@ class Flags:
     def configuration(self) -> bytes:
         """Returns a digest of everything besides the visitor that evaluations go by, and that changes by hand."""
         world = self._core.world
-        decided = sorted(experiment.name for experiment in world.launches.values())
-        return blake2b(msgspec.msgpack.encode([world.config_version, decided]), digest_size=16).digest()
+        running = sorted(experiment.name for experiment in world.launches.values())
+        tried = [(one.name, one.start_ms, one.stop_ms) for trials in world.trials.values() for one in trials]
+        return blake2b(msgspec.msgpack.encode([world.config_version, running, tried]), digest_size=16).digest()
 
     def log_position(self) -> int:
         """Returns a position in the log: while it stays the same, nobody's state has changed.
@@ -143,33 +149,38 @@ class Flags:
         is_ahead: bool,
     ) -> Slate:
         started = time.perf_counter_ns()
-        assigned = self._experiments.assigned(world, request, person, ids)
+        assigned = self._experiments.assigned(world, request, person, ids, now_ms)
         of_hour = msgspec.structs.replace(request.context, local_hour=-1, local_weekday=-1)
         what = [
             request.placement,
             world.policy(request.placement),
             list(ids),
             person.purposes if person is not None else -1,
+            (assigned.experiment, assigned.variant) if assigned is not None else None,
             of_hour,
         ]
         draw = self._name(*what, now_ms // HOUR_MS)
         decision = answer(request, person, world, now_ms, draw, assigned, ids=ids, explores=True)
         shown = decision.items[0]
         if FIXED.isdisjoint(shown.sources):
-            held = self._record(draw)
-            if held is not None:
+            name = self._name(draw, is_ahead)
+            held = self._first_of(name, self._name(draw, not is_ahead))
+            if held is not None and held.decision_id == name:
                 return Slate.of(held, request, world)
+            decision = held or decision
         else:
-            name = self._name(*what, now_ms // DAY_MS, shown.item_id, decision.mode, decision.experiment)
-            decision = msgspec.structs.replace(decision, decision_id=name)
+            name = self._name(*what, now_ms // DAY_MS, shown.item_id, decision.mode, is_ahead)
         duration_us = (time.perf_counter_ns() - started) // 1000
-        decision = msgspec.structs.replace(decision, is_ahead=is_ahead, duration_us=duration_us)
+        decision = msgspec.structs.replace(
+            decision, decision_id=name, time_ms=now_ms, is_ahead=is_ahead, duration_us=duration_us
+        )
         self._log(decision)
         return Slate.of(decision, request, world)
 
-    def _record(self, decision_id: str) -> Decision | None:
+    def _first_of(self, *decision_ids: str) -> Decision | None:
+        """Returns the first of these records that there is."""
         with self._core.store.read() as session:
-            return records.decision(session, decision_id)
+            return next(filter(None, (records.decision(session, name) for name in decision_ids)), None)
 
     def _name(self, *parts: object) -> str:
         """Returns a decision id that only this project can make of these parts."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,9 @@ from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 
 from bespeak.errors import BespeakError
+from bespeak.serve import ofrep
 from bespeak.serve.deciding import Decider
+from bespeak.serve.flags import FlagRoutes
 from bespeak.serve.metrics import CATALOGUE_ITEMS, LAKE_LAG, MODEL_AGE, REFOLDED, REQUESTS, WAITING, exposition
 from bespeak.serve.openapi import document
 from bespeak.serve.reading import Call
@@ -44,12 +46,21 @@ class App:
         site: the open project.
         version: of the package, for the API document.
         extra: further routes (console, demo storefront).
+        is_stopping: whether the server is about to stop, so that what stays open must end.
     """
 
-    def __init__(self, site: Site, *, version: str, extra: Sequence[BaseRoute] = ()) -> None:
+    def __init__(
+        self,
+        site: Site,
+        *,
+        version: str,
+        extra: Sequence[BaseRoute] = (),
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._site = site
         self._version = version
         self._decider = Decider(site)
+        self._flags = FlagRoutes(site, self._decider, is_stopping)
         self._starlette = Starlette(
             routes=[*self._plain_routes(), *extra],
             exception_handlers={BespeakError: _failed, HTTPException: _not_served, Exception: _broken},
@@ -81,7 +92,11 @@ class App:
         except BespeakError as error:
             status = status_of(error)
             extra = [*cors(headers), *error_headers(error), (b"x-request-id", request_id.encode("latin-1", "replace"))]
-            await send_json(send, status, error_body(error), extra)
+            if path.startswith(ofrep.BASE):
+                status, body = ofrep.failure_of(error, path)
+            else:
+                body = error_body(error)
+            await send_json(send, status, body, extra)
             if status >= 500:
                 log.warning("request %s failed: %s", request_id, error.code)
         except Exception:
@@ -107,6 +122,8 @@ class App:
             answer = self._decider.decide if path == _DECIDE else self._decider.search
             await send_json(send, 200, await answer(headers, scope.get("client"), body), cors(headers))
             return 200
+        if self._flags.has(path):
+            return await self._flags.answer(scope, receive, send, path, headers)
         return await self._rest(scope, receive, send)
 
     async def _rest(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> int:

@@ -1,8 +1,8 @@
 """The API of GrowthBook's SDKs, on placements with variants.
 
-`GET /api/features/{key}` gives the flags that an SDK can evaluate by itself: plain lines about the circumstances, splits
-and constants, with the hash that the server uses too, so both give a visitor the same variant. Flags that read the
-profile, run a launch or learn are left out; `POST /api/eval/{key}` answers all flags for one visitor.
+`GET /api/features/{key}` gives the flags that an SDK can evaluate by itself: plain lines about the circumstances,
+splits and constants, with the hash that the server uses too, so both give a visitor the same variant. Flags that read
+the profile, that an experiment runs on or that learn are left out; `POST /api/eval/{key}` answers all flags for one visitor.
 
 The key stands in addresses, so only public ones are taken there; a secret key or a person token comes in a header.
 """
@@ -102,11 +102,11 @@ class GrowthBook:
         """
         self.public_caller(key, {})
         core = self._site.engine.core
-        world, declared = core.world, core.config.settings.context.declared
+        flags, declared = self._site.engine.flags, core.config.settings.context.declared
         found = {
             name: made
-            for name, placement in self._site.engine.flags.placements().items()
-            if name not in world.launches and (made := feature(placement, world.seed, declared)) is not None
+            for name, placement in flags.placements().items()
+            if not flags.is_tried(name) and (made := feature(placement, core.world.seed, declared)) is not None
         }
         body = msgspec.json.encode(FeaturesReply(found))
         tag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
@@ -162,6 +162,11 @@ class GrowthBook:
         if key_of(headers):
             return caller_of(self._site, headers)
         return caller_of(self._site, headers, key)
+
+
+def updated(state: bytes) -> bytes:
+    """Returns the event that tells an SDK to fetch the features again."""
+    return b"event: features-updated\nid: " + state.hex()[:32].encode() + b"\ndata: {}\n\n"
 
 
 def feature(placement: VariantPlacement, seed: int, declared: list[str]) -> dict[str, Any] | None:
@@ -235,4 +240,3 @@ def settled(placement: VariantPlacement, slate: Slate, unit: str) -> dict[str, A
         experiment["name"] = tried["name"]
     track = {"experiment": experiment, "result": result}
     return {"defaultValue": variant.value, "rules": [{"force": variant.value, "tracks": [track]}]}
-

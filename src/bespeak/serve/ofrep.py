@@ -12,23 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, get_args
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
 
 from bespeak.engine import Slate, VariantPlacement
 from bespeak.errors import BespeakError, InvalidInput, UnknownName
 from bespeak.serve.deciding import Decider
-from bespeak.serve.replies import Answer, Failure, Headers, error_headers, status_of
-from bespeak.serve.requests import Caller, caller_of, readable_ids
-from bespeak.serve.shapes import NO_NUL, Id, NumberId
+from bespeak.serve.replies import Answer, Failure, status_of
+from bespeak.serve.requests import Caller, caller_of, readable_ids, whole_numbers
+from bespeak.serve.shapes import Id, NumberId
 from bespeak.serve.streams import Streams
 from bespeak.signals.events import Context
 from bespeak.signals.ids import IdKey
 from bespeak.web.site import Site
-
-T = TypeVar("T")
 
 BASE = "/ofrep/v1/evaluate/flags"
 EVENTS = "/ofrep/v1/events"
@@ -38,9 +35,8 @@ Reason = Literal["STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT"]
 ErrorCode = Literal[
     "PARSE_ERROR", "TARGETING_KEY_MISSING", "INVALID_CONTEXT", "FLAG_NOT_FOUND", "GENERAL"
 ]  # fmt: skip
-_CODES = frozenset(ErrorCode.__args__)
+_CODES = frozenset(get_args(ErrorCode))
 _NAMES = ("targetingKey", "anonymousId")
-_Text = Annotated[str, Meta(pattern=NO_NUL)]
 
 
 class EvaluationContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,22 +71,23 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str | float | bool] = {}
 
 
-class NotEvaluated(msgspec.Struct, frozen=True, kw_only=True):
+class NotEvaluated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why a flag (or all of them) has no answer."""
 
     error_code: ErrorCode = msgspec.field(name="errorCode")
     error_details: str = msgspec.field(name="errorDetails")
-    key: str | UnsetType = UNSET
+    key: str | None = None
 
 
 class BulkReply(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a bulk evaluation.
 
     Attributes:
+        flags: each as a single evaluation answers it, or its error.
         event_streams: where a client is told to ask again.
     """
 
-    flags: list[Evaluated | NotEvaluated]
+    flags: list[Any]
     metadata: dict[str, str | float | bool] = {}
     event_streams: list[dict[str, Any]] = msgspec.field(default_factory=list, name="eventStreams")
 
@@ -156,7 +153,7 @@ class Ofrep:
     def _asked(self, headers: Mapping[str, str], client: Any, body: bytes) -> tuple[Caller, list[IdKey], Context]:
         caller = caller_of(self._site, headers)
         given = context_of(body)
-        who = _typed(given, EvaluationContext)
+        who = _named(given)
         key, device = (str(value) if value is not None else "" for value in (who.targeting_key, who.anonymous_id))
         is_person = caller.is_secret or bool(caller.user_id)
         ids = readable_ids(caller, key, device) if is_person else readable_ids(caller, "", device or key)
@@ -188,9 +185,10 @@ def context_of(body: bytes) -> dict[str, Any]:
     return context
 
 
-def _typed(given: dict[str, Any], kind: type[T]) -> T:
+def _named(context: dict[str, Any]) -> EvaluationContext:
+    named = {name: context[name] for name in _NAMES if name in context}
     try:
-        return msgspec.convert(given, kind)
+        return msgspec.convert(whole_numbers(named), EvaluationContext)
     except msgspec.ValidationError as error:
         raise Failure(400, "INVALID_CONTEXT", f"{error}.") from None
 
@@ -253,23 +251,32 @@ def is_held(if_none_match: str, tag: str) -> bool:
     return tag in held or "*" in held
 
 
-def failure_of(error: BespeakError, path: str) -> tuple[int, bytes, Headers]:
-    """Returns an error as the protocol writes it: status, body, headers."""
+def refetch(state: bytes) -> bytes:
+    """Returns the event that tells a client to evaluate again."""
+    message = {"type": "refetchEvaluation", "etag": state.hex()[:32]}
+    return b"data: " + msgspec.json.encode(message) + b"\n\n"
+
+
+def failure_of(error: BespeakError, path: str) -> tuple[int, bytes]:
+    """Returns an error as the protocol writes it: status and body."""
     key = path.removeprefix(f"{BASE}/") if path.startswith(f"{BASE}/") else ""
     is_unknown = isinstance(error, UnknownName) and bool(key)
     status = 404 if is_unknown else status_of(error)
-    return status, msgspec.json.encode(_failed(error, key)), error_headers(error)
+    return status, msgspec.json.encode(_failed(error, key))
 
 
 def _failed(error: BespeakError, key: str) -> NotEvaluated:
     code: Any = error.code if error.code in _CODES else "GENERAL"
     if isinstance(error, UnknownName) and key:
         code = "FLAG_NOT_FOUND"
-    return NotEvaluated(key=key or UNSET, error_code=code, error_details=str(error))
+    return NotEvaluated(key=key or None, error_code=code, error_details=str(error))
 
 
 def _no_id(placement: VariantPlacement) -> InvalidInput:
     by_device = placement.settings.sticky == "device"
     wanted = "anonymousId" if by_device else "targetingKey"
-    problem = f"'{placement.name}' shares visitors out, and the context does not say whom it is evaluated for."
-    return InvalidInput(problem, hint=f"Send `{wanted}`.", code="TARGETING_KEY_MISSING")
+    return InvalidInput(
+        f"'{placement.name}' shares visitors out, and the context does not say whom it is evaluated for.",
+        hint=f"Send `{wanted}`.",
+        code="TARGETING_KEY_MISSING",
+    )

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from bespeak.serve.replies import ErrorBody
 from bespeak.serve.routes import Route
 from bespeak.serve.shapes import ID_TEXT, EventShape, ItemShape, PatchShape
 
@@ -34,7 +33,7 @@ _ERRORS = {
 def document(routes: Sequence[Route], *, version: str, placements: Sequence[str]) -> dict[str, Any]:
     """Returns the document; the placements of the active configuration are the allowed values of `placement`."""
     types = [t for route in routes for t in (route.request, route.reply) if t is not None]
-    types += [ErrorBody, *(shape for *_, shape in _ENTRIES)]
+    types += [*(route.errors for route in routes), *(shape for *_, shape in _ENTRIES)]
     _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     for body, name, keyword, shape in _ENTRIES:
         if body in components:
@@ -69,7 +68,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "responses": {
             "200": {"description": "OK", "content": {"application/json": {"schema": reply}}},
             **{
-                status: {"description": text, "content": {"application/json": {"schema": _ref(ErrorBody)}}}
+                status: {"description": text, "content": {"application/json": {"schema": _ref(route.errors)}}}
                 for status, text in _ERRORS.items()
             },
         },
@@ -80,11 +79,13 @@ def _operation(route: Route) -> dict[str, Any]:
     parameters += [
         {"name": name, "in": "query", "required": False, "schema": _query_schema(name)} for name in route.query
     ]
+    if route.has_tag:
+        operation["responses"]["304"] = {"description": "What the client holds (If-None-Match) is still right."}
     if parameters:
         operation["parameters"] = parameters
     if route.request is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(route.request)}}}
-    if route.who != "anybody":
+    if route.who not in ("anybody", "write key in the address"):
         operation["security"] = [{"key": []}, {"basicKey": []}]
         if "person" in route.who:
             operation["security"].append({"personToken": []})

@@ -11,11 +11,16 @@ from msgspec import Meta
 from bespeak.intake.segment import MAX_BATCH_EVENTS
 from bespeak.serve import reading
 from bespeak.serve.deciding import DecideBody, SearchBody
+from bespeak.serve.growthbook import EvalBody, FeaturesReply
+from bespeak.serve.ofrep import BulkReply, Evaluated, EvaluationBody, NotEvaluated
 from bespeak.serve.reading import Call, Changed, DeleteBody, Health, ItemPage, ItemsBody, PatchBody
+from bespeak.serve.replies import ErrorBody
 from bespeak.serve.shapes import Key
 from bespeak.serve.tracking import TrackReply
 
-Who = Literal["anybody", "write key", "secret key", "any key or person token", "person or secret key"]
+Who = Literal[
+    "anybody", "write key", "secret key", "any key or person token", "person or secret key", "write key in the address"
+]
 
 
 class TrackBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -58,6 +63,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         handler: a plain function for everything that is not hot; None for the hot routes, which `app` handles.
         reply: type of the 200 answer; None for free-form JSON.
+        errors: type of the body of errors.
+        has_tag: whether `If-None-Match` with the answer's ETag is answered by 304.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -68,6 +75,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     reply: type[Any] | None = None
     handler: Callable[[Call], Any] | None = None
     query: tuple[str, ...] = ()
+    errors: type[Any] = ErrorBody
+    has_tag: bool = False
 
 
 ROUTES: tuple[Route, ...] = (
@@ -94,6 +103,41 @@ ROUTES: tuple[Route, ...] = (
         summary="Search, ranked for the person",
         request=SearchBody,
         reply=SlateReply,
+    ),
+    Route(
+        method="POST",
+        path="/ofrep/v1/evaluate/flags/{key}",
+        who="any key or person token",
+        summary="OpenFeature: evaluate one flag (a placement with variants) at the moment of its use",
+        request=EvaluationBody,
+        reply=Evaluated,
+        errors=NotEvaluated,
+    ),
+    Route(
+        method="POST",
+        path="/ofrep/v1/evaluate/flags",
+        who="any key or person token",
+        summary="OpenFeature: evaluate all flags ahead",
+        request=EvaluationBody,
+        reply=BulkReply,
+        errors=NotEvaluated,
+        has_tag=True,
+    ),
+    Route(
+        method="GET",
+        path="/api/features/{client_key}",
+        who="write key in the address",
+        summary="GrowthBook: the flags that an SDK evaluates by itself",
+        reply=FeaturesReply,
+        has_tag=True,
+    ),
+    Route(
+        method="POST",
+        path="/api/eval/{client_key}",
+        who="write key in the address",
+        summary="GrowthBook: all flags, evaluated for one visitor",
+        request=EvalBody,
+        reply=FeaturesReply,
     ),
     Route(
         method="PUT",

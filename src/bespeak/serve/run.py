@@ -208,19 +208,20 @@ class Supervisor:
         self._stopping.set()
 
 
-def make_app(engine: Engine, extra: ExtraRoutes | None = None) -> App:
-    """Returns the application over an open engine."""
+def make_app(engine: Engine, extra: ExtraRoutes | None = None, is_stopping: Callable[[], bool] = lambda: False) -> App:
+    """Returns the application over an open engine; arguments as `App`."""
     routes = extra(engine) if extra is not None else ()
-    return App(Site(engine), version=metadata.version("bespeak"), extra=routes)
+    return App(Site(engine), version=metadata.version("bespeak"), extra=routes, is_stopping=is_stopping)
 
 
 def _worker(project: str, listener: socket.socket, extra: ExtraRoutes | None) -> None:
     set_up_logs()
     _end_with_parent()
     with Engine.open(project) as engine:
-        app = make_app(engine, extra)
-        calm_collector()
         stop = threading.Event()
+        servers: list[uvicorn.Server] = []
+        app = make_app(engine, extra, lambda: any(server.should_exit for server in servers))
+        calm_collector()
         refresher = threading.Thread(target=_refresh, args=(engine, stop), name="refresh", daemon=True)
         refresher.start()
         config = uvicorn.Config(
@@ -235,7 +236,8 @@ def _worker(project: str, listener: socket.socket, extra: ExtraRoutes | None) ->
             timeout_keep_alive=30,
         )
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            servers.append(uvicorn.Server(config))
+            servers[0].run(sockets=[listener])
         finally:
             stop.set()
             app.close()

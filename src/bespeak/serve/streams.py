@@ -123,7 +123,8 @@ class Streams:
             if self._watcher is None or self._watcher.done():
                 self._watcher = asyncio.ensure_future(self._watch())
             rung = asyncio.ensure_future(stream.bell.wait())
-            await asyncio.wait({rung, gone}, timeout=COMMENT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            both: set[asyncio.Future[Any]] = {rung, gone}
+            await asyncio.wait(both, timeout=COMMENT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             rung.cancel()
             if gone.done() or self._is_stopping():
                 break

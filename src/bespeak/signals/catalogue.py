@@ -178,10 +178,14 @@ class SignalCatalogue:
         """Returns the items that an exposure event says were seen; empty for every other event.
 
         A position that the event does not state is the place in its list. An event without items may name the variant
-        of a placement that was seen (`variant`).
+        of a placement that was seen: `variant`, or the variation of an experiment.
         """
         decision_id = self.decision_of(event)
-        if not decision_id or self.role_of(event) != "exposure":
+        role = self.role_of(event) if decision_id else ""
+        if role == "experiment":
+            variation = event.properties.get("variation_id", event.properties.get("variationId"))
+            return [Shown(decision_id, variation, 1)] if type(variation) is str and variation else []
+        if role != "exposure":
             return []
         shown = []
         items = self._readers_of(event)[0].items(event.properties)

@@ -47,6 +47,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         kind: `items` for a slate; `variant` where the one shown "item" is a variant of the placement.
+        is_ahead: made for a client that fetches all flags at once: it counts as shown only once an exposure says so.
         person: surrogate id, or None when nobody was recognised.
         policy: `placement@version`.
         config_version, catalogue_version, models: the snapshot it was made with (`models`: name -> version).
@@ -67,6 +68,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     policy: str
     items: tuple[ShownItem, ...]
     kind: Literal["items", "variant"] = "items"
+    is_ahead: bool = False
     person: int | None = None
     experiment: dict[str, str] | None = None
     config_version: int = 0
