@@ -2,7 +2,8 @@
 
 `GET /api/features/{key}` gives the flags that an SDK can evaluate by itself: plain lines about the circumstances,
 splits and constants, with the hash that the server uses too, so both give a visitor the same variant. Flags that read
-the profile, that an experiment runs on or that learn are left out; `POST /api/eval/{key}` answers all flags for one visitor.
+the profile, that learn, or that an experiment runs on are left out; `POST /api/eval/{key}` answers all flags for one
+visitor.
 
 The key stands in addresses, so only public ones are taken there; a secret key or a person token comes in a header.
 """
