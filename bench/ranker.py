@@ -47,6 +47,10 @@ SEED = 11
 END_MS = 1_750_000_000_000
 N_ITEMS = 240
 EXPLORE = 0.1
+CROSSES = {
+    "shop": ["daypart * category", "device * price_percentile"],
+    "streaming": ["daypart * genre", "device * price_percentile"],
+}
 
 
 class Judge:
@@ -101,9 +105,18 @@ def variants(world: Snapshot) -> Mapping[str, Snapshot]:
     alone = Weights({"model.best": 1.0, "popular": 1e-3})
     return {
         "learned": world,
+        "without crosses": replace(
+            world, learned={name: uncrossed(weights) for name, weights in world.learned.items()}
+        ),
         "default": replace(world, learned={}),
         "best model": replace(world, learned={}, weights=alone, placements=bare),
     }
+
+
+def uncrossed(weights: Weights) -> Weights:
+    """Learned weights without those of context crosses."""
+    kept = {name: weight for name, weight in weights.learned.items() if not name.startswith("cross.")}
+    return replace(weights, learned=kept)
 
 
 def lived(kind: str, seed: int, n_people: int, days: int, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,7 +138,7 @@ def lived(kind: str, seed: int, n_people: int, days: int, settings: Mapping[str,
     people = np.array(judge.people, np.int32)
     clicks = {name: np.array(values) for name, values in judge.clicks.items()}
     result: dict[str, Any] = {"clicks": {name: round(float(v.mean()), 4) for name, v in clicks.items()}}
-    for other in ("default", "best model"):
+    for other in ("default", "best model", "without crosses"):
         found = difference_interval(clicks["learned"], clicks[other], np.random.default_rng(0), groups=people)
         base = clicks[other].mean()
         result[f"learned over {other}"] = [round(float(v / base), 4) for v in (found.low, found.mean, found.high)]
@@ -149,7 +162,7 @@ def main() -> None:
     for kind in WORLDS:
         for seed in range(SEED, SEED + given.seeds):
             started = time.perf_counter()
-            found = lived(kind, seed, given.people, given.days, {"explore": EXPLORE})
+            found = lived(kind, seed, given.people, given.days, {"explore": EXPLORE, "crosses": CROSSES[kind]})
             found["seconds"] = round(time.perf_counter() - started)
             summary[f"{kind} {seed}"] = found
             tell(f"{kind} {seed}: {found}")

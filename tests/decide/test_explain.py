@@ -13,6 +13,7 @@ from bespeak.decide.model_set import LoadedModel, ModelSet
 from bespeak.decide.person import PersonView
 from bespeak.decide.placements import placements_from
 from bespeak.decide.request import DecideRequest
+from bespeak.decide.score import Weights
 from bespeak.decide.world import World
 from bespeak.models.base import Interactions
 from bespeak.models.ease import Ease
@@ -143,3 +144,21 @@ def test_a_decision_leaves_nothing_to_the_garbage_collector(
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_removing_the_top_reason_of_learned_weights_changes_the_score_by_its_contribution(
+    everything: World, person: People, now_ms: int
+) -> None:
+    someone = person(("war1", "view", 1.0), ("war2", "purchase", WEEKS_AGO), ("comedy1", "view", WEEKS_AGO))
+    learned = {"affinity.genre": 2.7, "model.ease": 0.31, "session.genre": 0.0, "popular": 1.9, "repeat": -0.123}
+    world = dataclasses.replace(everything, learned={"home": Weights(learned=learned, version=2)})
+    request = DecideRequest(placement="home", count=40, explain=True)
+    for item in decide(request, someone, world, now_ms, "d").items:
+        top = item.reasons[0]
+        signal = top.signal.partition("=")[0]
+        without = Weights(learned={**learned, signal: 0.0})
+        bare = decide(request, someone, dataclasses.replace(world, learned={"home": without}), now_ms, "d")
+        other = next(o for o in bare.items if o.item_id == item.item_id)
+        assert item.score - other.score == pytest.approx(top.contribution, abs=1e-12)
+        assert top.contribution == top.value * top.weight
+        assert top.weight == learned.get(signal, top.weight)

@@ -76,6 +76,13 @@ class Evidence:
         n = int(touched.counts[touched.rows == index].sum())
         return "you came across this before" if n == 1 else f"you came across this {n} times before"
 
+    def shown(self, index: int) -> str:
+        """How often the person was shown this very item."""
+        touched = self._situation.touched
+        is_shown = np.array([name == "exposure" for name in touched.names], np.bool_)[touched.classes]
+        n = int(touched.counts[(touched.rows == index) & is_shown].sum())
+        return "you were shown this before" if n == 1 else f"you were shown this {n} times before"
+
     def verb_for(self, index: int) -> str:
         """What the person did with an item, by the weightiest class."""
         person = self._situation.person

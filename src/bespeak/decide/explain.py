@@ -71,6 +71,7 @@ _PLAIN: Mapping[str, str] = MappingProxyType(
         "trending": "rising right now",
         "match": "matches your search",
         "listed": "high in the list that was given",
+        "click_rate": "often chosen where it is shown",
     }
 )
 
@@ -225,8 +226,20 @@ class Explainer:
     def _context(self, key: str, index: int, value: float) -> tuple[str, str]:
         return f"context.{key}", f"fits {key} {self._situation.request.context.declared[key]}"
 
+    def _cross(self, rest: str, index: int, value: float) -> tuple[str, str]:
+        when, _, what = rest.partition("*")
+        circumstance, _, held = when.partition("=")
+        name, _, word = what.partition("=")
+        weight = self._scored.weights[self._matrix.names.index(f"cross.{rest}")]
+        often = "often" if weight * value > 0 else "seldom"
+        chosen = f"{name} {word}" if word else f"such {name.replace('_', ' ')}"
+        return f"cross.{rest}", f"{chosen} is {often} chosen {_when(circumstance, held)}"
+
     def _repeat(self, index: int) -> str:
         return self._evidence.repeat(index)
+
+    def _fatigue(self, index: int) -> str:
+        return self._evidence.shown(index)
 
     def _alike(self, index: int) -> str:
         return f"much in common with {self._title(self._situation.about)}"
@@ -254,6 +267,7 @@ _OF_FAMILIES: Mapping[str, Callable[[Explainer, str, int, float], tuple[str, str
         "model": Explainer._model,
         "fit": Explainer._fit,
         "context": Explainer._context,
+        "cross": Explainer._cross,
     }
 )
 _OF_NAMES: Mapping[str, Callable[[Explainer, int], str]] = MappingProxyType(
@@ -261,6 +275,7 @@ _OF_NAMES: Mapping[str, Callable[[Explainer, int], str]] = MappingProxyType(
         "popular": Explainer._popular,
         "fresh": Explainer._fresh,
         "repeat": Explainer._repeat,
+        "fatigue": Explainer._fatigue,
         "alike": Explainer._alike,
     }
 )
@@ -274,6 +289,23 @@ def _people(trait: str, value: str) -> str:
         ('people of 25-34', 'people whose profession is nurse')
     """
     return "people " + _PEOPLE.get(trait, f"whose {trait.replace('_', ' ')} is {{}}").format(value)
+
+
+def _when(circumstance: str, held: str) -> str:
+    """How a circumstance is told.
+
+    Example:
+        >>> _when("daypart", "evening"), _when("device", "mobile"), _when("trait.age_band", "25-34")
+        ('in the evening', 'on mobile', 'by people of 25-34')
+    """
+    if circumstance in ("daypart", "day"):
+        told = {"night": "at night", "weekday": "on weekdays", "weekend": "at the weekend"}
+        return told.get(held, f"in the {held}")
+    if circumstance in ("device", "os"):
+        return f"on {held}"
+    if circumstance.startswith("trait."):
+        return f"by {_people(circumstance.removeprefix('trait.'), held)}"
+    return f"with {circumstance.removeprefix('declared.').replace('_', ' ')} {held}"
 
 
 def _largest(contributions: Float64s, limit: int | None) -> list[list[tuple[int, float]]]:

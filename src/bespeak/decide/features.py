@@ -9,10 +9,13 @@ fresh               1 for an item that came out now, halving every two weeks
 just_viewed         pull of the latest items, 0..1
 cart                pull of what is in the cart, 0..1
 similar, alike      pull of the item asked about; share of its facets with a common value
+click_rate          how often the item brings something where it is looked at here, -1..1 (`learn.click_rate`)
 repeat              how often they touched the item before: log(1 + n) / log(11), at most 1
+fatigue             how often the item was shown to them before, likewise
 match               relevance to the query, 0..1
 listed              relevance in the caller's list, 0..1
 context.KEY         1 where the item's attribute KEY has the value that the caller declared
+cross.WHEN*WHAT     what counts only in some circumstances (`crosses`)
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.decide.affinity import facet_values, gathered
+from bespeak.decide.crosses import crossed
 from bespeak.decide.similarity import Pull, pull
 from bespeak.decide.situation import Situation
 from bespeak.rules.columns import TextColumn, TextsColumn
@@ -36,6 +40,8 @@ Column: TypeAlias = tuple[str, npt.NDArray[np.floating]]
 FIT_PRIOR = 3.0
 FIT_WIDTH = 0.25
 REPEAT_FULL = 10
+SHOWN = "exposure"
+"""The signal class of what somebody was shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +71,8 @@ def compute(situation: Situation, rows: Int32s) -> FeatureMatrix:
         *_of_person(situation, rows),
         *_of_request(situation, rows),
     ]
+    if situation.placement.crosses:
+        columns += crossed(situation, rows, dict(columns))
     values = np.empty((len(columns), len(rows)))
     for place, (_, column) in enumerate(columns):
         values[place] = column
@@ -115,13 +123,24 @@ def _of_items(situation: Situation, rows: Int32s) -> Iterator[Column]:
     yield "popular", counters.popularity[rows]
     yield "trending", counters.trend[rows]
     yield "fresh", situation.world.freshness(rows, situation.now_ms)
+    rates = situation.world.click_rates.get(situation.request.placement)
+    if rates is not None:
+        yield "click_rate", rates[rows]
 
 
 def _of_person(situation: Situation, rows: Int32s) -> Iterator[Column]:
     touched = situation.touched
-    if len(touched.rows):
-        times = np.bincount(touched.rows, touched.counts, minlength=len(situation.eligible))
-        yield "repeat", np.minimum(np.log1p(times[rows]) / np.log1p(REPEAT_FULL), 1.0)
+    if not len(touched.rows):
+        return
+    yield "repeat", _times(touched.rows, touched.counts, rows, len(situation.eligible))
+    if SHOWN in touched.names:
+        is_shown = touched.classes == touched.names.index(SHOWN)
+        yield "fatigue", _times(touched.rows[is_shown], touched.counts[is_shown], rows, len(situation.eligible))
+
+
+def _times(touched: Int32s, counts: Float64s, rows: Int32s, n_items: int) -> Float64s:
+    times = np.bincount(touched, counts, minlength=n_items)
+    return np.asarray(np.minimum(np.log1p(times[rows]) / np.log1p(REPEAT_FULL), 1.0))
 
 
 def _of_request(situation: Situation, rows: Int32s) -> Iterator[Column]:

@@ -99,6 +99,9 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         attribution_days: how long after it was shown an outcome of the same person and item still counts.
         signs: signal (or `family.*`) -> the sign that its learned weight keeps: `positive`, `negative`, `free` for
             any, or `fixed` to leave the weight as it is. Else a weight keeps the sign that it has before learning.
+        crosses: what counts only in some circumstances, as `WHEN * WHAT`, for weights to be learned of. WHEN: hour,
+            daypart, weekday, day, device, os, locale, language, country, referrer, campaign, medium, stage, intent,
+            `trait.NAME`, `declared.KEY`; WHAT: a facet, an attribute, a numeric facet, or another signal.
         n_reasons: reasons given for an item when the request does not ask for all.
         launch: share of the people who may be measured that get the best slate without personalization, so that the
             lift can be told; 0 personalizes for everybody and tells none.
@@ -130,6 +133,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     learn: bool = True
     objective: dict[str, Annotated[float, Meta(gt=0)]] = msgspec.field(default_factory=lambda: dict(TURNED_TO))
     attribution_days: Annotated[float, Meta(gt=0, le=90)] = 1.0
+    crosses: tuple[str, ...] = ()
     signs: dict[str, Literal["positive", "negative", "free", "fixed"]] = {}
     n_reasons: Annotated[int, Meta(ge=0, le=20)] = 3
     launch: Annotated[float, Meta(ge=0, lt=1)] = 0.0

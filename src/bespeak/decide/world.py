@@ -47,6 +47,7 @@ class World:
         classes: signal class -> weight, verb, half-life.
         weights: signal -> weight of the linear score, where none were learned.
         learned: placement -> its learned weights.
+        click_rates: placement -> float64[n], how often each item brings something where it is looked at, -1..1.
         purposes: the project's purposes.
         config_version: of the configuration.
         locale: language of titles where a request names none.
@@ -71,6 +72,7 @@ class World:
     classes: Mapping[str, SignalClass] = field(default_factory=dict)
     weights: Weights = field(default_factory=Weights)
     learned: Mapping[str, Weights] = field(default_factory=dict)
+    click_rates: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     purposes: Purposes = field(default_factory=Purposes)
     config_version: int = 0
     locale: str = ""
@@ -85,6 +87,7 @@ class World:
     def __post_init__(self) -> None:
         n_items = len(self.catalogue)
         sizes = {"counters": len(self.counters.popularity), "text_index": self.text_index.n_items}
+        sizes |= {f"click rates of {name}": len(rates) for name, rates in self.click_rates.items()}
         sizes |= {f"model {model.name}": len(model.items.from_catalogue) for model in self.models.models}
         wrong = [f"{name} ({size})" for name, size in sizes.items() if size != n_items]
         if wrong:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import msgspec
 
+from bespeak.decide.crosses import CIRCUMSTANCES, DECLARED, read_cross
 from bespeak.decide.placements import BUILT_IN, Placement, placements_from
 from bespeak.decide.trial import Trial
 from bespeak.decide.variants.settings import VariantPlacement, variants_from
@@ -114,7 +115,7 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
             segments=segments,
             declared=settings.context.declared,
         )
-        _check_objectives(placements, signals)
+        _check_learning(placements, signals, settings.context.declared)
         variants = variants_from(of_variants, names)
         metrics = metrics_from(settings.metrics)
         trials = compile_trials(settings.experiments, {**placements, **variants}, metrics, names)
@@ -258,12 +259,22 @@ def _check_source(name: str, kind: str, key: str, key_sha256: str) -> None:
         )
 
 
-def _check_objectives(placements: Mapping[str, Placement], signals: SignalCatalogue) -> None:
+def _check_learning(placements: Mapping[str, Placement], signals: SignalCatalogue, declared: Collection[str]) -> None:
+    """Objectives name signal classes, crosses known circumstances."""
     for name, placement in placements.items():
         for outcome in placement.objective:
             if outcome not in signals.classes:
                 error = UnknownName("signal class", outcome, sorted(signals.classes), limit=60)
                 raise ConfigError(error.message, key=f"placements.{name}.objective", hint=error.hint)
+        for text in placement.crosses:
+            cross = read_cross(text)
+            if cross is None or (cross.when.startswith(DECLARED) and cross.when[len(DECLARED) :] not in declared):
+                raise ConfigError(
+                    f"{text!r} is no cross of a known circumstance.",
+                    key=f"placements.{name}.crosses",
+                    hint=f"Write WHEN * WHAT. WHEN: {', '.join(CIRCUMSTANCES)}, trait.NAME, or declared.KEY of a key "
+                    "under [context] declared.",
+                )
 
 
 def _known_purpose(purposes: Purposes, purpose: str, key: str) -> None:

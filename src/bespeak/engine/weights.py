@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from bespeak.decide.placements import Placement
 from bespeak.decide.score import Weights
@@ -16,6 +18,9 @@ from bespeak.storage.base import Session, Transaction
 
 WEIGHTS = "weights"
 """Name of the setting, and of the version counter that tells of a change."""
+
+RATES = "click_rates"
+"""Name of the setting that holds the click rates of items; it changes with the same counter."""
 
 KEPT = 5
 """Versions kept of each placement."""
@@ -92,9 +97,18 @@ def stored_weights(session: Session) -> dict[str, list[StoredWeights]]:
     return msgspec.json.decode(raw, type=dict[str, list[StoredWeights]]) if raw else {}
 
 
-def put_weights(tx: Transaction, learned: Mapping[str, StoredWeights]) -> int:
-    """Makes weights the ones in use; returns their version, which replaces the one given."""
-    if not learned:
+def stored_rates(session: Session) -> dict[str, dict[str, float]]:
+    """Returns placement -> item id -> its click rate, -1..1, as `learn.click_rate` has it."""
+    raw = records.setting(session, RATES)
+    return msgspec.json.decode(raw, type=dict[str, dict[str, float]]) if raw else {}
+
+
+def put_weights(tx: Transaction, learned: Mapping[str, StoredWeights], rates: Mapping[str, Mapping[str, float]]) -> int:
+    """Makes weights and click rates the ones in use; returns the version that replaces the one given with the weights.
+
+    Placements that are not named keep theirs.
+    """
+    if not learned and not rates:
         return records.versions(tx).get(WEIGHTS, 0)
     tx.lock_keys([f"setting:{WEIGHTS}"])
     held = stored_weights(tx)
@@ -103,7 +117,21 @@ def put_weights(tx: Transaction, learned: Mapping[str, StoredWeights]) -> int:
         made = msgspec.structs.replace(weights, version=version)
         held[placement] = [made, *held.get(placement, [])][:KEPT]
     records.put_setting(tx, WEIGHTS, msgspec.json.encode(held))
+    records.put_setting(tx, RATES, msgspec.json.encode({**stored_rates(tx), **rates}))
     return version
+
+
+def rates_in_use(
+    stored: Mapping[str, Mapping[str, float]], placements: Mapping[str, Placement], index: Mapping[str, int]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Returns placement -> float64[n], the click rate of each item of a catalogue; 0 for those without one."""
+    found = {}
+    for name, rates in stored.items():
+        if name in placements and placements[name].learn:
+            found[name] = np.zeros(len(index))
+            known = [(index[item], rate) for item, rate in rates.items() if item in index]
+            found[name][[place for place, _ in known]] = [rate for _, rate in known]
+    return found
 
 
 def weights_in_use(

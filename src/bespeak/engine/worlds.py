@@ -13,6 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from bespeak.catalogue.counters import DAY_MS, DailyCounts, ItemCounters
 from bespeak.catalogue.snapshot import CatalogueSnapshot
@@ -29,7 +31,7 @@ from bespeak.engine.learned import LEARNED, posteriors
 from bespeak.engine.policies import POLICIES, Versions
 from bespeak.engine.runs import LAUNCHES, RUNS, decided_launches, read_runs, under_run, versioned
 from bespeak.engine.training.neighbour_tables import load_lending, load_model
-from bespeak.engine.weights import WEIGHTS, WeightsReport, stored_weights, weights_in_use
+from bespeak.engine.weights import WEIGHTS, WeightsReport, rates_in_use, stored_rates, stored_weights, weights_in_use
 from bespeak.errors import BespeakError
 from bespeak.storage import items as item_rows
 from bespeak.storage import records
@@ -111,6 +113,7 @@ class WorldKeeper:
         self._loaded: tuple[LoadedModel, ...] = ()
         self._lending = Lending()
         self._models_version = 0
+        self._rates: dict[str, dict[str, float]] = {}
         self._weights = {name: c.prior_weight for name, c in config.signals.classes.items()}
         profiles = config.settings.profiles
         catalogue = CatalogueSnapshot.build([], profiles.facets, profiles.numeric_facets)
@@ -161,8 +164,9 @@ class WorldKeeper:
                 if not is_settled:
                     self._settle(session)
                 if is_new_weights or not is_settled:
+                    self._rates = stored_rates(session)
                     learned = weights_in_use(stored_weights(session), self._world.placements)
-                    self._world = replace(self._world, learned=learned)
+                    self._world = replace(self._world, learned=learned, click_rates=self._rated(self._world.catalogue))
                 if is_learned:
                     found = posteriors(session, self._world.variants.values())
                     self._world = replace(self._world, posteriors=found)
@@ -187,7 +191,14 @@ class WorldKeeper:
             if is_new_models or is_new_catalogue:
                 models = ModelSet.build(self._loaded, catalogue, self._lending)
             # All at once: a world checks that its parts were made for one catalogue.
-            world = replace(world, catalogue=catalogue, text_index=text_index, counters=counters, models=models)
+            world = replace(
+                world,
+                catalogue=catalogue,
+                text_index=text_index,
+                counters=counters,
+                models=models,
+                click_rates=self._rated(catalogue) if is_new_catalogue else self._world.click_rates,
+            )
             self._world = world
             self._seen = versions
             return True
@@ -208,6 +219,10 @@ class WorldKeeper:
             self._counts.put(item_rows.counts(session, latest), range(latest, today + 1))
             self._counts.drop(first)
         self._counters_at_ms, self._counted = now_ms, dict(versions)
+
+    def _rated(self, catalogue: CatalogueSnapshot) -> dict[str, npt.NDArray[np.float64]]:
+        """The click rates of the items of a catalogue."""
+        return rates_in_use(self._rates, self._world.placements, catalogue.index)
 
     def _settle(self, session: Session) -> None:
         """Sets which policies decide, and which launches and experiments run."""

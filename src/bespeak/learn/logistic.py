@@ -145,7 +145,7 @@ def fit_logistic(rows: Rows, prior: Prior, *, dispersion: float = 1.0) -> Logist
     bounds = [(None, None), *zip(prior.low * scale, prior.high * scale, strict=True)]
     found = minimize(
         loss, start, jac=True, bounds=bounds, method="L-BFGS-B",
-        options={"maxiter": _MAX_STEPS, "maxfun": 4 * _MAX_STEPS, "ftol": 1e-14, "gtol": 1e-8, "maxcor": 30},
+        options={"maxiter": _MAX_STEPS, "maxfun": 4 * _MAX_STEPS, "ftol": 1e-14, "gtol": 1e-7, "maxcor": 30},
     )  # fmt: skip
     weights = np.clip(found.x[1:] / scale, prior.low, prior.high)
     intercept = float(found.x[0] - centre @ weights)

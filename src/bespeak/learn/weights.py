@@ -154,9 +154,10 @@ def learn_weights(
     earlier, later = shown.cut(FITTED_SHARE, window_ms)
     bias = position_bias(earlier if len(earlier) else shown)
     judged = fit_score(earlier, usual, allowed, bias)
-    held = fit_score(earlier, current, ["fixed"] * len(current), bias)
+    held = _calibrated(earlier, current, bias)
     looked = bias.examination_of(later)
-    chances, held_chances = (looked * score.probabilities(later.values) for score in (judged, held))
+    chances = looked * judged.probabilities(later.values)
+    held_chances = looked * expit(held.logits((later.values @ current)[:, None]))
     likelier = _likelier(later, chances, held_chances, seed)
     gain = _gain(later, judged.weights, current, looked, seed)
     bias = position_bias(shown)
@@ -164,7 +165,7 @@ def learn_weights(
         names=shown.names,
         usual=usual,
         current=current,
-        score=fit_score(shown, usual, allowed, bias),
+        score=fit_score(shown, usual, allowed, bias, doubts=(judged.doubt,)),
         bias=bias,
         likelier=likelier,
         gain=gain,
@@ -179,11 +180,26 @@ def learn_weights(
     )
 
 
-def fit_score(shown: ShownItems, usual: Float64s, allowed: Sequence[Sign], bias: PositionBias) -> WeightedScore:
-    """Fits the weights of one set of rows, and how far they may stand from the default ones."""
+def fit_score(
+    shown: ShownItems,
+    usual: Float64s,
+    allowed: Sequence[Sign],
+    bias: PositionBias,
+    *,
+    doubts: Sequence[float] = _DOUBTS,
+) -> WeightedScore:
+    """Fits the weights of one set of rows.
+
+    Args:
+        shown: the rows.
+        usual: float64[f], the default weights.
+        allowed: the sign of each.
+        bias: how likely positions are looked at.
+        doubts: how far weights may stand from the default ones; the one with the best evidence is taken.
+    """
     rows = Rows(shown.values, shown.rewards, bias.examination_of(shown))
     slope, dispersion = _slope(rows, usual)
-    tried = [(fit_logistic(rows, _prior(usual, slope, d, allowed), dispersion=dispersion), d) for d in _DOUBTS]
+    tried = [(fit_logistic(rows, _prior(usual, slope, d, allowed), dispersion=dispersion), d) for d in doubts]
     best, doubt = max(tried, key=lambda pair: pair[0].evidence)
     return WeightedScore(
         weights=best.weights / slope,
@@ -217,6 +233,12 @@ def _gain(shown: ShownItems, weights: Float64s, current: Float64s, looked: Float
     people = shown.people[np.searchsorted(shown.decisions, np.unique(shown.decisions))]
     base = float(theirs.mean()) if theirs.any() else 1.0
     return difference_interval(ours / base, theirs / base, np.random.default_rng(seed), groups=_codes(people))
+
+
+def _calibrated(shown: ShownItems, weights: Float64s, bias: PositionBias) -> LogisticFit:
+    """Intercept and slope of a score whose weights are given."""
+    alone = Rows((shown.values @ weights)[:, None], shown.rewards, bias.examination_of(shown))
+    return fit_logistic(alone, Prior.none(1))
 
 
 def _slope(rows: Rows, usual: Float64s) -> tuple[float, float]:

@@ -155,6 +155,11 @@ def test_the_objective_weighs_outcomes_and_the_most_that_came_counts(
     assert exposed(engine, clock).shown.rewards.tolist() == [0.25, 1.0, 0.0, 0.0]
 
 
+def test_crosses_name_known_circumstances(make: Callable[..., Engine]) -> None:
+    with pytest.raises(ConfigError, match=r"placements\.home\.crosses"):
+        make({"placements": {"home": {"crosses": ["declared.mood * category"]}}})
+
+
 def test_an_objective_names_signal_classes(make: Callable[..., Engine]) -> None:
     with pytest.raises(ConfigError, match=r"placements\.home\.objective") as refused:
         make({"placements": {"home": {"objective": {"clik": 1}}}})

@@ -30,8 +30,8 @@ from bespeak.storage import records
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Int64s: TypeAlias = npt.NDArray[np.int64]
 
-MOST_ROWS = 200_000
-"""The latest so many shown items are read; more would not move the weights."""
+MOST_ROWS, MOST_VALUES = 100_000, 10_000_000
+"""The latest so many shown items, and values of their signals, are read; more would hardly move the weights."""
 
 WATCH = "watch"
 DURATIONS = ("duration", "duration_seconds", "duration_minutes", "minutes", "runtime", "length")
@@ -51,11 +51,13 @@ class Exposed:
         shown: the rows.
         are_seen: rows are what exposure events named; else what was decided, for none were reported.
         n_open: rows left out because their attribution window is still open.
+        item_ids: what the codes in `shown.items` stand for.
     """
 
     shown: ShownItems
     are_seen: bool
     n_open: int
+    item_ids: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -110,7 +112,7 @@ def exposed_items(core: Core, name: str, placement: Placement, now_ms: int) -> E
     for decision, shown in _decided(core, name, are_seen=are_seen):
         if decision.time_ms + window_ms > now_ms:
             n_open += len(shown)
-        elif len(columns.rows) < MOST_ROWS:
+        elif len(columns.rows) < MOST_ROWS and len(columns.rows) * len(columns.names) < MOST_VALUES:
             columns.add(decision, shown)
         else:
             break
@@ -135,7 +137,7 @@ def exposed_items(core: Core, name: str, placement: Placement, now_ms: int) -> E
         times_ms=ids[:, 5],
     )
     order = np.lexsort((shown_items.positions, shown_items.decisions))
-    return Exposed(shown_items.select(order[keep[order]]), are_seen, n_open)
+    return Exposed(shown_items.select(order[keep[order]]), are_seen, n_open, tuple(columns.items))
 
 
 def _has_exposures(core: Core, name: str) -> bool:

@@ -261,7 +261,7 @@ class Models:
         )
         with core.store.write() as tx:
             version = records.add_model(tx, MODEL_SET, now_ms, folder, msgspec.json.encode(header))
-            put_weights(tx, learned.better)
+            put_weights(tx, learned.better, learned.rates)
         core.refresh()
         self.prune()
         return TrainingReport(version=version, header=header)

@@ -11,16 +11,18 @@ from bespeak.decide.placements import Placement
 from bespeak.engine.core import Core
 from bespeak.engine.training.exposures import DAY_MS, Exposed, exposed_items
 from bespeak.engine.weights import LearnedSignal, StoredWeights, WeightsReport
+from bespeak.learn.click_rate import click_rates
 from bespeak.learn.intervals import Interval
 from bespeak.learn.weights import LearnedWeights, learn_weights, missing_rows
 
 
 @dataclass(frozen=True)
 class LearnedPlacements:
-    """What was found for each placement that showed anything, and the weights that were better."""
+    """What was found for each placement that showed anything, the weights that were better, and items' click rates."""
 
     reports: tuple[WeightsReport, ...] = ()
     better: Mapping[str, StoredWeights] = field(default_factory=dict)
+    rates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
         """What was found, in words."""
@@ -38,6 +40,7 @@ def learn_placements(core: Core, now_ms: int, created_ms: int, seed: int) -> Lea
     """
     reports: list[WeightsReport] = []
     better: dict[str, StoredWeights] = {}
+    rates: dict[str, dict[str, float]] = {}
     for name, placement in core.world.placements.items():
         if not placement.learn:
             continue
@@ -49,6 +52,8 @@ def learn_placements(core: Core, now_ms: int, created_ms: int, seed: int) -> Lea
             reports.append(_too_few(name, placement, exposed, missing))
             continue
         learned = _learned(core, name, placement, exposed, seed)
+        values = click_rates(exposed.shown, learned.bias.examination_of(exposed.shown))
+        rates[name] = {exposed.item_ids[code]: round(float(values[code]), 4) for code in np.flatnonzero(values)}
         report = _report(name, placement, exposed, learned)
         reports.append(report)
         if report.is_in_use:
@@ -60,7 +65,7 @@ def learn_placements(core: Core, now_ms: int, created_ms: int, seed: int) -> Lea
                 slope=learned.score.slope,
                 sentence=report.sentences[0],
             )
-    return LearnedPlacements(tuple(reports), better)
+    return LearnedPlacements(tuple(reports), better, rates)
 
 
 def _learned(core: Core, name: str, placement: Placement, exposed: Exposed, seed: int) -> LearnedWeights:
