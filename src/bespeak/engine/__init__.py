@@ -8,6 +8,7 @@ folding     log -> live profiles           training   log -> lake -> models, and
 privacy     who holds a person; rights     views      what people look at: console, report, exports
 """
 
+from bespeak.decide.foreign import ForeignItem
 from bespeak.decide.request import DecideRequest, listed_items
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.engine.engine import Engine, Tracked
@@ -20,6 +21,7 @@ __all__ = [
     "DecideRequest",
     "Decision",
     "Engine",
+    "ForeignItem",
     "Reject",
     "Slate",
     "Tracked",

@@ -12,6 +12,7 @@ from typing import Any, Self
 import msgspec
 
 from bespeak.decide.answer import answer, answer_without
+from bespeak.decide.foreign import ForeignItem, foreign_slate
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, listed_items
 from bespeak.decide.why_not import WhyNot, why_not
@@ -264,6 +265,39 @@ class Engine:
         decision = msgspec.structs.replace(decision, duration_us=duration_us)
         self._log(decision)
         return Slate.of(decision, request, world)
+
+    def log_slate(
+        self,
+        placement: str,
+        items: Sequence[ForeignItem],
+        ids: Sequence[IdKey],
+        *,
+        context: Mapping[str, Any] | None = None,
+        query: str = "",
+        decision_id: str = "",
+    ) -> Decision:
+        """Logs a slate that another system showed; returns its record when it is durable.
+
+        Args:
+            placement: where it was shown.
+            items: in the order shown.
+            ids: of the person, the strongest first.
+            context, query: as in `decide`.
+            decision_id: for events to name; a known one changes nothing.
+
+        Raises:
+            UnknownName, InvalidInput: as `foreign_slate`.
+            StoreUnavailable: nothing was logged; a retry is safe.
+        """
+        request = self._request(placement, context, query=query)
+        self.core.refresh_when_due()
+        world, now_ms = self.core.world, self.core.now_ms()
+        person = self.person(ids, request.context, now_ms)
+        assigned = self.experiments.assigned(world, request, person, ids, now_ms)
+        name = decision_id or secrets.token_hex(16)
+        decision = foreign_slate(request, items, person, world, now_ms, name, assigned)
+        self.core.submit(WriteRequest(decisions=(decision,), n_bytes=2_000)).result()
+        return decision
 
     def why_not(
         self,

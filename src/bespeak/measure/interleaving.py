@@ -18,6 +18,12 @@ from scipy.special import bdtr
 from bespeak.measure import sequential
 from bespeak.measure.lift import Interval
 
+TIGHTEST_AT = 300
+"""Votes at which the sequence is tightest: interleaving tells with far fewer people than arms side by side."""
+
+MIN_VOTES = 50
+"""Votes that are needed before the first look."""
+
 
 class Preference(msgspec.Struct, frozen=True, kw_only=True):
     """What the votes say.
@@ -25,8 +31,9 @@ class Preference(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         n_first, n_second: votes for either team; n_ties: people who clicked both alike.
         share: of the votes for the second team; None without votes.
-        interval: of the share, of 95 %; it holds at every look.
-        p_value: of the share being one half, at every look; sign_test_p_value: exact, for one planned look.
+        interval: of the share, of 95 %; it holds at every look. None with fewer than `MIN_VOTES`.
+        p_value: of the share being one half, at every look; None likewise.
+        sign_test_p_value: the same, exact, for one planned look.
     """
 
     n_first: int
@@ -57,14 +64,19 @@ def preference(votes: npt.ArrayLike, alpha: float = 0.05) -> Preference:
     if not n:
         return Preference(n_first=0, n_second=0, n_ties=ties)
     share = n_second / n
-    error = math.sqrt(max(share * (1 - share), 0.25 / n) / n)
-    reach = sequential.critical(n, alpha) * error
-    return Preference(
+    found = Preference(
         n_first=n_first,
         n_second=n_second,
         n_ties=ties,
         share=share,
-        interval=Interval(max(0.0, share - reach), min(1.0, share + reach)),
-        p_value=sequential.p_value(n, (share - 0.5) / error, alpha),
         sign_test_p_value=min(1.0, 2 * float(bdtr(min(n_first, n_second), n, 0.5))),
+    )
+    if n < MIN_VOTES:
+        return found
+    error = math.sqrt(max(share * (1 - share), 0.25 / n) / n)
+    reach = sequential.critical(n, alpha, TIGHTEST_AT) * error
+    return msgspec.structs.replace(
+        found,
+        interval=Interval(max(0.0, share - reach), min(1.0, share + reach)),
+        p_value=sequential.p_value(n, (share - 0.5) / error, alpha, TIGHTEST_AT),
     )

@@ -11,6 +11,7 @@ from msgspec import Meta
 from bespeak.intake.segment import MAX_BATCH_EVENTS
 from bespeak.serve import reading
 from bespeak.serve.deciding import DecideBody, SearchBody
+from bespeak.serve.foreign import DecisionsBody, Logged, log_decision
 from bespeak.serve.growthbook import EvalBody, FeaturesReply
 from bespeak.serve.ofrep import BulkReply, Evaluated, EvaluationBody, NotEvaluated
 from bespeak.serve.reading import Call, Changed, DeleteBody, Health, ItemPage, ItemsBody, PatchBody
@@ -188,6 +189,15 @@ ROUTES: tuple[Route, ...] = (
         who="person or secret key",
         summary="What is known of a person",
         handler=reading.get_profile,
+    ),
+    Route(
+        method="POST",
+        path="/api/decisions",
+        who="secret key",
+        summary="Log a slate that another system showed",
+        request=DecisionsBody,
+        reply=Logged,
+        handler=log_decision,
     ),
     Route(
         method="GET",

@@ -22,7 +22,7 @@ from bespeak.engine.views.experiment_units import MIXED, NEWCOMER, Units
 from bespeak.engine.views.interleavings import credits_of
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.measure.comparison import Comparison, compare
-from bespeak.measure.interleaving import Preference, preference
+from bespeak.measure.interleaving import MIN_VOTES, Preference, preference
 from bespeak.measure.metrics import Metric
 from bespeak.measure.planner import Plan, days_needed
 from bespeak.measure.sample_ratio import SampleRatio, check_sample_ratio
@@ -347,8 +347,10 @@ def _of_guardrail(found: MetricReport) -> list[str]:
 
 def _of_preference(found: Preference, teams: Sequence[str]) -> str:
     n = found.n_first + found.n_second
-    if found.share is None or found.interval is None or found.p_value is None:
+    if found.share is None:
         return "Nobody has clicked an interleaved item yet."
+    if found.interval is None or found.p_value is None:
+        return f"Too early to tell: {n} of the {MIN_VOTES} votes that are needed."
     said = f"of {n:,} people who preferred one, {found.share:.1%} preferred {teams[1]}"
     ends = f"from {found.interval.low:.1%} to {found.interval.high:.1%}, p = {found.p_value:.2g}"
     if found.p_value >= _DIFFERS_BELOW:
