@@ -34,6 +34,7 @@ CLASSES = {
         ("cart_view", 30, 0.3, "personalize"),
         ("purchase", 180, 5.0, "personalize"),
         ("refund", 90, -4.0, "personalize"),
+        ("watch", 60, 3.0, "personalize"),
         ("exposure", 14, 0.0, "measure"),
     )
 }
@@ -52,6 +53,7 @@ SMALL = FoldSettings(
         n_page_sessions=2,
         n_pages=2,
         n_cart=2,
+        n_progress=2,
         n_orders=2,
         n_devices=1,
         n_identities=2,
@@ -183,7 +185,8 @@ def test_a_merge_with_nobody_changes_nothing_and_shares_nothing(history: list[Ob
 def test_what_settles_by_the_last_word_settles_once(history: list[Observation]) -> None:
     once, twice = folded(history), folded(history)
     merge(twice, once, SETTINGS)
-    for name in ("first_ms", "last_ms", "identities", "traits", "places", "cart", "cart_set", "consent", "withdrawn"):
+    for name in ("first_ms", "last_ms", "identities", "traits", "places", "cart", "cart_set", "progress", "consent",
+                 "withdrawn"):  # fmt: skip
         assert getattr(twice, name) == getattr(once, name)
     assert [(s.start_ms, s.end_ms) for s in twice.sessions] == [(s.start_ms, s.end_ms) for s in once.sessions]
 
@@ -230,6 +233,7 @@ def test_limits_always_hold(history: list[Observation]) -> None:
         assert all(len(session.pages) <= limits.n_pages for session in profile.sessions)
         assert len(profile.traits) <= limits.n_traits
         assert len(profile.cart) <= limits.n_cart
+        assert len(profile.progress) <= limits.n_progress
         assert len(profile.orders.known) <= limits.n_orders
         assert len(profile.devices) <= limits.n_devices
         assert all(len(values) <= limits.n_identities for values in profile.identities.values())

@@ -15,6 +15,7 @@ from bespeak.profiles.commerce import fold_commerce
 from bespeak.profiles.decay import MAX_STRENGTH, Decayed, Moments
 from bespeak.profiles.observation import FacetValue, ItemFacets, Observation
 from bespeak.profiles.profile import Consent, Device, PageView, Profile, Session, Step, Trait
+from bespeak.profiles.progress import fold_progress
 from bespeak.profiles.sessions import see_page, visit
 from bespeak.profiles.settings import DAY_MS, ROLES, FoldSettings
 from bespeak.profiles.withdrawal import apply_consent
@@ -171,7 +172,7 @@ def _fold_signals(
     session: Session | None,
     settings: FoldSettings,
 ) -> None:
-    """Folds signals into counts, items, affinities, the recent sequence, orders and cart."""
+    """Folds signals into counts, items, affinities, the recent sequence, orders, cart and progress."""
     time_ms = observation.time_ms
     rates, roles, facets = settings.rates, settings.roles, observation.facets
     roles_seen: list[tuple[str, Signal]] = []
@@ -190,7 +191,9 @@ def _fold_signals(
         if known:
             _fold_facets(profile, known, step, rate, settings)
         role = roles.get(signal.name) or roles.get(name)
-        if role is not None and role in ROLES:
+        if role == "progress":
+            fold_progress(profile, observation, signal, settings)
+        elif role is not None and role in ROLES:
             roles_seen.append((role, signal))
     if roles_seen:
         fold_commerce(profile, observation, roles_seen, settings)

@@ -104,6 +104,7 @@ def apply_limits(profile: Profile, settings: FoldSettings) -> None:
         keep_strongest(sums, limits.n_facet_values, profile.last_ms, settings)
     drop_oldest(profile.traits, limits.n_traits, "time_ms")
     drop_oldest(profile.cart, limits.n_cart, "time_ms")
+    drop_oldest(profile.progress, limits.n_progress, "time_ms")
     drop_oldest(profile.devices, limits.n_devices, "last_ms")
     for values_by_id in profile.identities.values():
         drop_oldest_ids(values_by_id, limits.n_identities)

@@ -13,6 +13,7 @@ from bespeak.profiles import limits
 from bespeak.profiles.codec import decode, encode
 from bespeak.profiles.commerce import join_carts, join_orders
 from bespeak.profiles.profile import Profile, Trait
+from bespeak.profiles.progress import join_progress
 from bespeak.profiles.sessions import unite
 from bespeak.profiles.settings import FoldSettings
 from bespeak.profiles.sums import join_sums
@@ -44,6 +45,7 @@ def merge(into: Profile, other: Profile, settings: FoldSettings) -> None:
         _add_counts(into.counts.setdefault(name, {}), days)
     join_orders(into.orders, other.orders, settings.limits.n_orders)
     join_carts(into, other)
+    join_progress(into, other)
     limits.apply_limits(into, settings)
 
 

@@ -131,6 +131,21 @@ class CartLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.time_ms, self.received_ms, self.message_id
 
 
+class Progress(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How much of an item was played, 0 to 1, by the latest word about it."""
+
+    fraction: float
+    time_ms: int
+    received_ms: int
+    message_id: str
+    signal_class: str
+
+    @property
+    def stamp(self) -> tuple[int, int, str]:
+        """Time, receipt and message id: which of two words is the later one."""
+        return self.time_ms, self.received_ms, self.message_id
+
+
 class Device(msgspec.Struct, array_like=True, gc=False):
     """A kind of device that was used."""
 
@@ -158,6 +173,7 @@ class Profile(msgspec.Struct, array_like=True):
         consent: purpose -> latest word.
         withdrawn: purpose -> time of its latest withdrawal; signals up to then never count again.
         devices: "device os browser" -> use.
+        progress: item id -> how much of it was played.
     """
 
     fold_version: int = 0
@@ -180,3 +196,4 @@ class Profile(msgspec.Struct, array_like=True):
     consent: dict[str, Consent] = {}
     withdrawn: dict[str, int] = {}
     devices: dict[str, Device] = {}
+    progress: dict[str, Progress] = {}

@@ -53,6 +53,7 @@ def readable(view: ProfileView, *, n_values: int = 20, n_items: int = 50, n_sess
         "counts": {name: _counts(view, name) for name in sorted(profile.counts) if name in view.classes},
         "orders": _orders(view),
         "cart": dict(sorted(view.cart().items())),
+        "played": {item_id: told.fraction for item_id, told in sorted(view.progress().items())},
     }
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bespeak.profiles.commerce import in_cart
 from bespeak.profiles.decay import Decayed
-from bespeak.profiles.profile import Profile, Session, Step, Trait
+from bespeak.profiles.profile import Profile, Progress, Session, Step, Trait
 from bespeak.profiles.settings import DAY_MS, FoldSettings
 from bespeak.profiles.stage import Stage, StageRules, stage_of
 from bespeak.profiles.sums import Sums, sums_of
@@ -256,6 +256,10 @@ class ProfileView:
             for item_id, line in in_cart(self.profile).items()
             if line.signal_class in self._classes
         }
+
+    def progress(self) -> dict[str, Progress]:
+        """Returns item id -> how much of it was played, of the allowed classes."""
+        return {item_id: told for item_id, told in self.profile.progress.items() if told.signal_class in self._classes}
 
     # -- counts, orders, visits
 

@@ -53,6 +53,9 @@ def drop_purpose(profile: Profile, purpose: str, settings: FoldSettings) -> None
         if dropped.intersection(profile.orders.classes):
             profile.orders = Orders()
         profile.cart = {item_id: line for item_id, line in profile.cart.items() if line.signal_class not in dropped}
+        profile.progress = {
+            item_id: told for item_id, told in profile.progress.items() if told.signal_class not in dropped
+        }
         if profile.cart_set is not None and profile.cart_set.signal_class in dropped:
             profile.cart_set = None
     if purpose == settings.profile_purpose:
