@@ -10,8 +10,9 @@ from typing import Any, get_type_hints
 import msgspec
 
 from bespeak.catalogue import columns as item_columns
-from bespeak.decide import features
-from bespeak.decide.placements import BUILT_IN, SOURCE_NAMES, PinSettings, Placement, SourceSettings
+from bespeak.decide import features, past_items, placement_parts
+from bespeak.decide.placement_parts import Part
+from bespeak.decide.placements import BUILT_IN, SOURCE_NAMES, Placement
 from bespeak.decide.score import PRIOR_WEIGHTS
 from bespeak.decide.variants import when
 from bespeak.decide.variants.settings import VariantSettings
@@ -38,6 +39,17 @@ from from_code.describing import (
     toml,
     type_text,
 )
+
+_PARTS: dict[str, type[Part]] = {
+    "sources": placement_parts.SourceSettings,
+    "pins": placement_parts.PinSettings,
+    "cap in a window": placement_parts.CapSettings,
+    "shares": placement_parts.ShareSettings,
+    "boosts": placement_parts.BoostSettings,
+    "cooling off": placement_parts.CoolingSettings,
+    "rotation": placement_parts.RotationSettings,
+}
+"""The tables within a placement, by the heading of their section."""
 
 
 def configuration() -> str:
@@ -104,23 +116,20 @@ def placements() -> str:
     """What a placement can be told."""
     hints = get_type_hints(Placement, include_extras=True)
     texts = attribute_texts(Placement)
-    parts_of: dict[type, str] = {SourceSettings: "[source](#sources)", PinSettings: "[pin](#pins)"}
+    links = {kind: f"[{name.removesuffix('s')}](#{name.replace(' ', '-')})" for name, kind in _PARTS.items()}
     rows = [
-        (code(f.name), type_text(hints[f.name], parts_of.__getitem__), _value(f.default), texts[f.name])
+        (code(f.name), type_text(hints[f.name], links.__getitem__), _value(f.default), texts[f.name])
         for f in msgspec.structs.fields(Placement)
         if f.name != "name"
     ]
     parts = [
         "# Placements\n\nA placement is a place where a decision is shown. `[placements.NAME]` in `bespeak.toml` "
-        "changes one of the three built-in placements (`home`, `similar`, `search`) or adds one. A new one starts from "
+        "changes one of the built-in placements or adds one. A new one starts from "
         "the built-in placement that it names as `like`, else from `home`. Every change is a new version of the "
         "placement's policy, which each decision records.",
         "## Settings\n\n" + table(("name", "type", "default", "meaning"), rows),
-        "## Sources\n\nAn entry of `sources`:\n\n" + fields_table(SourceSettings) + "\n\n`name` is one of "
-        f"{', '.join(code(n) for n in SOURCE_NAMES)}, or `model.NAME` for one model of the "
-        "[list](../explanation/models/README.md). `match` (search) and the caller's own list come with requests.",
+        *(f"## {name.capitalize()}\n\n{_part(name, kind)}" for name, kind in _PARTS.items()),
         "## Variants\n\n" + _variants(),
-        "## Pins\n\nAn entry of `pins` names an item or a filter:\n\n" + fields_table(PinSettings),
         "## What the built-in placements set\n\n" + _built_in_placements(),
         "## Signals of the score\n\n`score = sum(value * weight)`. These are the values:\n\n```text\n"
         + (inspect.getdoc(features) or "").partition("\n\n")[2]
@@ -141,6 +150,21 @@ def _variants() -> str:
         'With `kind = "variant"` a placement shows one of the variants that it declares, and has these settings '
         "instead:\n\n" + table(("name", "type", "default", "meaning"), rows) + "\n\nWhat a line may name: "
         "[rules](rules.md#lines-of-variants)."
+    )
+
+
+def _part(name: str, kind: type[Part]) -> str:
+    """A table within a placement: what it is, its settings, and what a source may be."""
+    text = f"{first_line(kind)}\n\n{fields_table(kind)}"
+    if name != "sources":
+        return text
+    names = ", ".join(code(n) for n in SOURCE_NAMES)
+    past = (inspect.getdoc(past_items) or "").partition("\n\n")[2]
+    return (
+        f"{text}\n\n`name` is one of {names}, or `model.NAME` for one model of the "
+        "[list](../explanation/models/README.md). `match` (search) and the caller's own list come with requests. "
+        "`cart` is what is bought together with what is in the cart, `value` the most popular items with the value "
+        f"that the placement is about. Four come from what the person did before:\n\n```text\n{past}\n```"
     )
 
 

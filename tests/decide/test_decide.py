@@ -189,7 +189,7 @@ def test_a_wrong_filter_of_a_request_is_refused_and_one_of_a_placement_lets_noth
 
 
 def test_an_unknown_placement_is_refused_with_the_known_ones(world: World, now_ms: int) -> None:
-    with pytest.raises(UnknownName, match="home, search, similar"):
+    with pytest.raises(UnknownName, match="genres, home, new_for_you"):
         decide(DecideRequest(placement="hom"), None, world, now_ms, "d")
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from bespeak.decide.built_in_rows import ROWS
 from bespeak.decide.candidates import SOURCES
 from bespeak.decide.placements import BUILT_IN, placements_from
 from bespeak.errors import ConfigError
 
 
-def test_a_new_project_has_home_similar_and_search() -> None:
-    assert set(placements_from({})) == {"home", "similar", "search"}
+def test_a_new_project_has_home_similar_search_and_the_rows_of_a_page() -> None:
+    assert set(placements_from({})) == {"home", "similar", "search", *ROWS}
 
 
 def test_a_file_overrides_what_it_names_and_keeps_the_rest() -> None:

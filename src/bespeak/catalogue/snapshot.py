@@ -215,6 +215,20 @@ class CatalogueSnapshot:
         return order[self.born_ms[order] > 0]
 
     @cached_property
+    def next_in_group(self) -> Int32s:
+        """int32[n]: the item that comes next in each item's group, -1 for the last one and for an item alone.
+
+        The order within a group is that of the attributes `season` and `episode`, then of the dates, then of the index.
+        """
+        held = [_numbers(name, self.items, {}, self._common) for name in ("season", "episode")]
+        season, episode = (np.nan_to_num(values, nan=0.0) for values in held)
+        order = np.lexsort((self.born_ms, episode, season, self.groups)).astype(np.int32)
+        following = np.full(len(self.items), -1, np.int32)
+        same = self.groups[order[1:]] == self.groups[order[:-1]]
+        following[order[:-1][same]] = order[1:][same]
+        return following
+
+    @cached_property
     def spreads(self) -> Mapping[str, float]:
         """Numeric facet -> standard deviation over the items where it is known; 0 where it never is."""
         return {

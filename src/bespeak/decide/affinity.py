@@ -46,10 +46,7 @@ class FacetValues:
 
 def facet_values(situation: Situation) -> FacetValues:
     """The tables for one situation; made once."""
-    found = situation.memo.get("facet_values")
-    if not isinstance(found, FacetValues):
-        found = situation.memo["facet_values"] = _facet_values(situation)
-    return found
+    return situation.reading.once(("facet values", situation.facet_names), lambda: _facet_values(situation))
 
 
 def gathered(table: Float64s, codes: Int32s) -> Float64s:

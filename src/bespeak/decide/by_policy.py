@@ -52,6 +52,23 @@ def decide_by_policy(
     return decision if is_plain else _with_shadow(decision, request, person, world)
 
 
+def row_policy(
+    world: World, placement: str, assigned: Assigned | None, ids: Sequence[str], *, is_preview: bool
+) -> tuple[Assigned | None, Policy | None]:
+    """What holds for a row of a page: the experiment that counts for it, and the policy, None for the placement's own.
+
+    Two policies in one slate, and the slate of another system, are no rows: there the person is in no experiment.
+    """
+    trial = None if assigned is None else _trial(world, placement, assigned.experiment)
+    if trial is None:
+        is_plain = is_preview or (assigned is not None and assigned.is_unread)
+        rollout = None if is_plain else world.rollouts.get(placement)
+        held_back = rollout is not None and rollout.holds_back(placement, ids)
+        return assigned, rollout.before if rollout is not None and held_back else None
+    policy = trial.arms.get(assigned.variant) if assigned is not None and trial.kind != "interleave" else None
+    return (None, None) if policy is None else (assigned, policy)
+
+
 def policy_for(world: World, placement: str, assigned: Assigned | None) -> Policy | None:
     """The policy of somebody's arm; None where the placement's own decides."""
     trial = None if assigned is None else _trial(world, placement, assigned.experiment)

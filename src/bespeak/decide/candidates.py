@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.decide.affinity import facet_values
-from bespeak.decide.placements import SourceSettings
-from bespeak.decide.similarity import pull
+from bespeak.decide.past_items import PAST_SOURCES, past_items
+from bespeak.decide.placement_parts import SourceSettings
+from bespeak.decide.similarity import BOUGHT_TOGETHER, pull_of
 from bespeak.decide.situation import Situation
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -56,7 +57,7 @@ def gather(situation: Situation, budget: int = BUDGET) -> Candidates:
     proposals = _proposals(situation)
     candidates = fuse(proposals, budget)
     wanted = min(situation.count, budget, int(np.count_nonzero(situation.eligible)))
-    if len(candidates) < wanted:  # a short slate only when nothing else may be shown
+    if situation.placement.fill and len(candidates) < wanted:  # a short slate only when nothing else may be shown
         candidates = fuse([*proposals, ("popular", _popular(situation, 2 * situation.count), 1.0)], budget)
     return candidates
 
@@ -147,8 +148,31 @@ def _pulled(situation: Situation, table: str, limit: int) -> Int32s:
     seeds = _seeds(situation)
     if not seeds:
         return np.zeros(0, np.int32)
-    pulled = pull(situation.world.models, seeds, len(situation.eligible), (table,))
-    return best_of(pulled.values, situation.eligible, limit)
+    return best_of(pull_of(situation, tuple(seeds), (table,)).values, situation.eligible, limit)
+
+
+def _cart(situation: Situation, limit: int) -> Int32s:
+    """What is bought together with what is in the cart; where too few orders tell, what is liked together with it."""
+    seeds = tuple(situation.known.cart.tolist())
+    tables = (BOUGHT_TOGETHER, "item_neighbours")
+    found = [best_of(pull_of(situation, seeds, (name,)).values, situation.eligible, limit) for name in tables]
+    return np.array(list(dict.fromkeys(np.concatenate(found).tolist()))[:limit], np.int32)
+
+
+def _value(situation: Situation, limit: int) -> Int32s:
+    """The most popular items with the value that the placement is about."""
+    if situation.subject.value is None:
+        return np.zeros(0, np.int32)
+    facet, code = situation.subject.value
+    items, starts = situation.world.popular_of(facet)
+    return first_eligible(items[starts[code] : starts[code + 1]], situation.eligible, limit)
+
+
+def _past(source: str) -> Callable[[Situation, int], Int32s]:
+    def of(situation: Situation, limit: int) -> Int32s:
+        return first_eligible(past_items(situation.reading, source).rows, situation.eligible, limit)
+
+    return of
 
 
 def _seeds(situation: Situation) -> list[int]:
@@ -224,6 +248,9 @@ SOURCES: Mapping[str, Callable[[Situation, int], Int32s]] = MappingProxyType(
         "affinity": _affinity,
         "session": _session,
         "alike": _alike,
+        "cart": _cart,
+        "value": _value,
+        **{name: _past(name) for name in PAST_SOURCES},
     }
 )
 """Sources by name, beside `models` (all loaded ones), `model.NAME`, and `match` and `listed`, which requests bring."""

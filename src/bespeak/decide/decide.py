@@ -7,27 +7,31 @@ the same decision.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 
 from bespeak.catalogue.counters import DAY_MS
+from bespeak.decide.adjust import adjusted
 from bespeak.decide.candidates import Candidates, first_eligible, gather
-from bespeak.decide.constraints import constraints_of, pinned, with_pinned
+from bespeak.decide.constraints import constraints_of, passing, pinned, wanted, with_wanted
 from bespeak.decide.explain import Explainer
 from bespeak.decide.exploration import Exploration, numbers_of
 from bespeak.decide.features import FeatureMatrix, compute
+from bespeak.decide.headings import about_of, heading_of
 from bespeak.decide.launch import Assigned
 from bespeak.decide.person import PersonView
 from bespeak.decide.placements import Placement
+from bespeak.decide.reading import Reading
 from bespeak.decide.request import DecideRequest, context_record
 from bespeak.decide.score import Scored, linear
 from bespeak.decide.situation import Situation
-from bespeak.decide.slate import Choice, Chooser, Slate, best, build
+from bespeak.decide.slate import Bools, Choice, Chooser, Constraints, Slate, best, build
+from bespeak.decide.subjects import Subject
 from bespeak.decide.trial import Policy
 from bespeak.decide.world import World
-from bespeak.signals.decisions import Decision, Mode, Reason, ShownItem
+from bespeak.signals.decisions import Decision, Mode, ShownItem
 
 MAX_KEPT_CANDIDATES = 200
 UNKNOWN_PERSON = "Nothing is known about this person yet: what is popular, rising and new is shown."
@@ -36,6 +40,8 @@ NOT_PROFILED = "Personalization is not allowed for this person: nothing about th
 IN_CONTROL = "Part of an experiment: nothing about this person was read, to learn what personalization is worth."
 SHORT_SLATE = "Fewer items than asked for may be shown."
 UNMET_PIN = "At position {} stands nothing that it is kept for: none of it may be shown there."
+
+UNMET_SHARE = "Fewer items of the share '{}' are shown than it is to have at least: no more of them may stand here."
 
 
 def decide(
@@ -73,18 +79,23 @@ def decide(
     is_control = assigned is not None and assigned.is_unread
     draw = decision_id if explores and not is_control else ""
     ranked = rank(request, None if is_control else person, world, now_ms, draw, policy)
-    situation, candidates, scored, slate = ranked.situation, ranked.candidates, ranked.scored, ranked.slate
+    decision = recorded(ranked, decision_id, person, policy)
+    return decision if assigned is None else under(assigned, decision)
+
+
+def recorded(ranked: Ranked, decision_id: str, person: PersonView | None, policy: Policy | None = None) -> Decision:
+    """The complete record of a ranked slate, with its reasons; arguments as `decide`."""
+    situation, slate, world = ranked.situation, ranked.slate, ranked.situation.world
+    limit = None if situation.request.explain else situation.placement.n_reasons
     chosen = [choice.candidate for choice in slate.chosen]
-    limit = None if request.explain else situation.placement.n_reasons
-    explainer = Explainer(situation, candidates.rows, ranked.matrix, scored, chosen, limit)
+    explainer = Explainer(situation, ranked.candidates.rows, ranked.matrix, ranked.scored, chosen, limit)
+    paid = paid_items(situation)
     shown = tuple(
-        shown_item(choice, position, candidates, scored, explainer, world)
+        shown_item(choice, position, ranked.candidates, ranked.scored, explainer, world, paid)
         for position, choice in enumerate(slate.chosen, 1)
     )
-    decision = record(situation, decision_id, shown, person, candidates, scored, slate)
-    if policy is not None:
-        decision = msgspec.structs.replace(decision, policy=policy.name)
-    return decision if assigned is None else under(assigned, decision)
+    decision = record(situation, decision_id, shown, person, ranked.candidates, ranked.scored, slate)
+    return decision if policy is None else msgspec.structs.replace(decision, policy=policy.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +117,29 @@ class Ranked:
         ]
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Everything that a slate is built from."""
+
+    situation: Situation
+    candidates: Candidates
+    matrix: FeatureMatrix
+    scored: Scored
+    constraints: Constraints
+
+    def ranked(self, draw: str = "", constraints: Constraints | None = None) -> Ranked:
+        """Builds the slate.
+
+        Args:
+            draw: the decision that positions are drawn for where the placement explores; "" takes the best.
+            constraints: in place of the placement's own.
+        """
+        situation = self.situation
+        choose = _drawn(situation, self.candidates, draw) if draw and situation.placement.explore else best
+        slate = build(self.scored.scores, situation.count, constraints or self.constraints, choose)
+        return Ranked(situation, self.candidates, self.matrix, self.scored, slate)
+
+
 def rank(
     request: DecideRequest,
     person: PersonView | None,
@@ -119,18 +153,36 @@ def rank(
     Args:
         draw: the decision that positions are drawn for where the placement explores; "" takes the best.
     """
+    return prepare(request, person, world, now_ms, policy=policy).ranked(draw)
+
+
+def prepare(
+    request: DecideRequest,
+    person: PersonView | None,
+    world: World,
+    now_ms: int,
+    *,
+    reading: Reading | None = None,
+    subject: Subject | None = None,
+    policy: Policy | None = None,
+) -> Prepared:
+    """Finds and scores the candidates of a decision; arguments and errors as `decide` and `Situation.of`."""
     own = world.placement(request.checked().placement)
     placement = policy.settings if policy is not None and isinstance(policy.settings, Placement) else own
     mode = mode_of(person)
-    known_person = person if mode != "non_profiled" else None
-    situation = Situation.of(request, placement, known_person, world, now_ms, mode)
+    situation = Situation.of(
+        request, placement, readable(person), world, now_ms, mode, reading=reading, subject=subject
+    )
     pins = pinned(situation)
-    candidates = with_pinned(gather(situation), pins, world)
+    candidates = with_wanted(gather(situation), wanted(situation, pins), world)
     matrix = compute(situation, candidates.rows)
-    scored = scored_of(situation, matrix)
-    constraints = constraints_of(situation, candidates.rows, pins)
-    choose = _drawn(situation, candidates, draw) if draw and placement.explore else best
-    return Ranked(situation, candidates, matrix, scored, build(scored.scores, situation.count, constraints, choose))
+    matrix, scored = adjusted(situation, candidates.rows, matrix, scored_of(situation, matrix))
+    return Prepared(situation, candidates, matrix, scored, constraints_of(situation, candidates.rows, pins))
+
+
+def readable(person: PersonView | None) -> PersonView | None:
+    """The person where a decision may go by them."""
+    return person if mode_of(person) != "non_profiled" else None
 
 
 def scored_of(situation: Situation, matrix: FeatureMatrix) -> Scored:
@@ -162,28 +214,28 @@ def fallback(
     Raises:
         UnknownName, RuleError, InvalidInput: as `decide`; bad input is refused even then.
     """
+    decision = recorded(prepare_fallback(request, world, now_ms).ranked(), decision_id, None)
+    notes = (*decision.notes, note) if note else decision.notes
+    return msgspec.structs.replace(decision, person=person, notes=notes)
+
+
+def prepare_fallback(request: DecideRequest, world: World, now_ms: int) -> Prepared:
+    """What `fallback` builds its slate from; errors as `decide`."""
     placement = world.placement(request.checked().placement)
     situation = Situation.of(request, placement, None, world, now_ms, "fallback")
     popular = np.sort(first_eligible(world.counters.by_popularity, situation.eligible, 10 * situation.count))
     pins = pinned(situation)
-    candidates = with_pinned(Candidates(popular, np.ones(len(popular), np.int64), ("popular",)), pins, world)
-    rows = candidates.rows
-    popularity = world.counters.popularity[rows]
-    slate = build(popularity, situation.count, constraints_of(situation, rows, pins))
-    shown = tuple(
-        ShownItem(
-            item_id=world.catalogue.item_ids[rows[choice.candidate]],
-            position=position,
-            score=float(popularity[choice.candidate]),
-            sources=candidates.sources_of(choice.candidate),
-            reasons=(_popular_reason(float(popularity[choice.candidate])),),
-        )
-        for position, choice in enumerate(slate.chosen, 1)
+    candidates = Candidates(popular, np.ones(len(popular), np.int64), ("popular",))
+    candidates = with_wanted(candidates, wanted(situation, pins), world)
+    popularity = world.counters.popularity[candidates.rows][:, None]
+    constraints = constraints_of(situation, candidates.rows, pins)
+    return Prepared(
+        situation,
+        candidates,
+        FeatureMatrix(("popular",), popularity, {}),
+        linear(popularity, np.ones(1)),
+        replace(constraints, min_score=None, diversity=None),
     )
-    scored = linear(popularity[:, None], np.ones(1))
-    decision = record(situation, decision_id, shown, None, candidates, scored, slate)
-    notes = (*decision.notes, note) if note else decision.notes
-    return msgspec.structs.replace(decision, person=person, notes=notes)
 
 
 def mode_of(person: PersonView | None) -> Mode:
@@ -205,17 +257,26 @@ def shown_item(
     scored: Scored,
     explainer: Explainer,
     world: World,
+    paid: Bools | None = None,
 ) -> ShownItem:
-    """One position of the record, with its reasons and features."""
+    """One position of the record, with its reasons and features; `paid` as `paid_items` gives it."""
+    row = int(candidates.rows[choice.candidate])
     return ShownItem(
-        item_id=world.catalogue.item_ids[candidates.rows[choice.candidate]],
+        item_id=world.catalogue.item_ids[row],
         position=position,
         score=float(scored.scores[choice.candidate]),
         propensity=choice.propensity,
         sources=candidates.sources_of(choice.candidate),
         reasons=explainer.reasons(choice.candidate),
         features=explainer.features(choice.candidate),
+        is_paid=paid is not None and bool(paid[row]),
     )
+
+
+def paid_items(situation: Situation) -> Bools | None:
+    """bool[n]: the items that are marked as paid; None where the placement marks none."""
+    masks = [passing(share.filter, situation) for share in situation.placement.shares if share.paid]
+    return np.asarray(np.any(masks, axis=0)) if masks else None
 
 
 def record(
@@ -249,6 +310,8 @@ def record(
         filter=request.filter,
         purposes=person.purposes if person is not None else 0,
         notes=_notes(situation, slate),
+        heading=heading_of(situation),
+        about=about_of(situation),
     )
 
 
@@ -283,6 +346,7 @@ def _notes(situation: Situation, slate: Slate) -> tuple[str, ...]:
     if len(slate.chosen) < situation.count:
         notes.append(SHORT_SLATE)
     notes += [UNMET_PIN.format(position) for position in slate.unmet]
+    notes += [UNMET_SHARE.format(name) for name in slate.short]
     return tuple(notes)
 
 
@@ -294,7 +358,3 @@ def under(assigned: Assigned, decision: Decision) -> Decision:
     experiment = {"name": assigned.experiment, "variant": assigned.variant}
     launch = None if assigned.launch is None else dict(zip(("name", "variant"), assigned.launch, strict=True))
     return msgspec.structs.replace(decision, experiment=experiment, launch=launch, notes=notes)
-
-
-def _popular_reason(value: float) -> Reason:
-    return Reason(signal="popular", value=value, weight=1.0, contribution=value, text="popular")

@@ -83,6 +83,12 @@ class Evidence:
         n = int(touched.counts[(touched.rows == index) & is_shown].sum())
         return "you were shown this before" if n == 1 else f"you were shown this {n} times before"
 
+    def n_of(self, signal_class: str, index: int) -> int:
+        """How many signals of a class the person gave about an item."""
+        person = self._situation.person
+        touches = person.items.get(self._situation.world.catalogue.item_ids[index]) if person is not None else None
+        return touches[signal_class].count if touches is not None and signal_class in touches else 0
+
     def verb_for(self, index: int) -> str:
         """What the person did with an item, by the weightiest class."""
         person = self._situation.person

@@ -18,6 +18,7 @@ from bespeak.decide.affinity import facet_values
 from bespeak.decide.evidence import Evidence
 from bespeak.decide.features import FeatureMatrix
 from bespeak.decide.model_set import MappedModel
+from bespeak.decide.past_items import PURCHASE, past_items
 from bespeak.decide.score import Scored
 from bespeak.decide.similarity import bond
 from bespeak.decide.situation import Situation
@@ -72,6 +73,7 @@ _PLAIN: Mapping[str, str] = MappingProxyType(
         "match": "matches your search",
         "listed": "high in the list that was given",
         "click_rate": "often chosen where it is shown",
+        "rotation": "shown to you lately",
     }
 )
 
@@ -211,6 +213,8 @@ class Explainer:
         pull = self._matrix.pulls[name]
         seed = int(pull.via[index])
         title = self._title(seed)
+        if name == "bought_with":
+            return f"bought together with {title}, which is in your cart"
         if name == "cart":
             return f"goes with {title} in your cart"
         if pull.by_people[index]:
@@ -235,11 +239,30 @@ class Explainer:
         chosen = f"{name} {word}" if word else f"such {name.replace('_', ' ')}"
         return f"cross.{rest}", f"{chosen} is {often} chosen {_when(circumstance, held)}"
 
+    def _boost(self, name: str, index: int, value: float) -> tuple[str, str]:
+        return f"boost.{name}", f"raised or lowered by the site: {name}"
+
     def _repeat(self, index: int) -> str:
         return self._evidence.repeat(index)
 
     def _fatigue(self, index: int) -> str:
         return self._evidence.shown(index)
+
+    def _viewed(self, index: int) -> str:
+        return f"you {self._evidence.verb_for(index)} this lately"
+
+    def _bought(self, index: int) -> str:
+        n = self._evidence.n_of(PURCHASE, index)
+        return "you bought this before" if n < 2 else f"you bought this {n} times, and it may be time again"
+
+    def _started(self, index: int) -> str:
+        person = self._situation.person
+        line = person.progress.get(self._situation.world.catalogue.item_ids[index]) if person is not None else None
+        return f"you saw {line.fraction:.0%} of this" if line is not None else "you started this"
+
+    def _next(self, index: int) -> str:
+        cause = past_items(self._situation.reading, "next").causes[index]
+        return f"comes after {self._title(cause)}, which you finished"
 
     def _alike(self, index: int) -> str:
         return f"much in common with {self._title(self._situation.about)}"
@@ -268,6 +291,7 @@ _OF_FAMILIES: Mapping[str, Callable[[Explainer, str, int, float], tuple[str, str
         "fit": Explainer._fit,
         "context": Explainer._context,
         "cross": Explainer._cross,
+        "boost": Explainer._boost,
     }
 )
 _OF_NAMES: Mapping[str, Callable[[Explainer, int], str]] = MappingProxyType(
@@ -277,6 +301,10 @@ _OF_NAMES: Mapping[str, Callable[[Explainer, int], str]] = MappingProxyType(
         "repeat": Explainer._repeat,
         "fatigue": Explainer._fatigue,
         "alike": Explainer._alike,
+        "viewed": Explainer._viewed,
+        "bought": Explainer._bought,
+        "started": Explainer._started,
+        "next": Explainer._next,
     }
 )
 

@@ -8,12 +8,15 @@ popular, trending   from the item counters, 0..1
 fresh               1 for an item that came out now, halving every two weeks
 just_viewed         pull of the latest items, 0..1
 cart                pull of what is in the cart, 0..1
+bought_with         pull of what is in the cart by what was bought together alone, 0..1
 similar, alike      pull of the item asked about; share of its facets with a common value
 click_rate          how often the item brings something where it is looked at here, -1..1 (`learn.click_rate`)
 repeat              how often they touched the item before: log(1 + n) / log(11), at most 1
 fatigue             how often the item was shown to them before, likewise
 match               relevance to the query, 0..1
 listed              relevance in the caller's list, 0..1
+viewed, bought      where the placement names the source of this name (`past_items`): how lately they turned to it;
+started, next       how due it is; how lately they stopped in the middle, or finished the episode before: 0..1
 context.KEY         1 where the item's attribute KEY has the value that the caller declared
 cross.WHEN*WHAT     what counts only in some circumstances (`crosses`)
 """
@@ -29,7 +32,8 @@ import numpy.typing as npt
 
 from bespeak.decide.affinity import facet_values, gathered
 from bespeak.decide.crosses import crossed
-from bespeak.decide.similarity import Pull, pull
+from bespeak.decide.past_items import PAST_SOURCES, past_items
+from bespeak.decide.similarity import BOUGHT_TOGETHER, Pull, pull_of
 from bespeak.decide.situation import Situation
 from bespeak.rules.columns import TextColumn, TextsColumn
 
@@ -81,11 +85,14 @@ def compute(situation: Situation, rows: Int32s) -> FeatureMatrix:
 
 
 def _pulls(situation: Situation) -> dict[str, Pull]:
-    seeds = {"just_viewed": situation.known.anchors.tolist(), "cart": situation.known.cart.tolist()}
+    cart = tuple(situation.known.cart.tolist())
+    seeds = {"just_viewed": tuple(situation.known.anchors.tolist()), "cart": cart}
     if situation.about >= 0:
-        seeds["similar"] = [situation.about]
-    models, n_items = situation.world.models, len(situation.eligible)
-    return {name: pull(models, chosen, n_items) for name, chosen in seeds.items() if chosen}
+        seeds["similar"] = (situation.about,)
+    pulls = {name: pull_of(situation, chosen) for name, chosen in seeds.items() if chosen}
+    if cart and situation.world.models.named(BOUGHT_TOGETHER) is not None:
+        pulls["bought_with"] = pull_of(situation, cart, (BOUGHT_TOGETHER,))
+    return pulls
 
 
 def _of_models(situation: Situation, rows: Int32s) -> Iterator[Column]:
@@ -130,6 +137,12 @@ def _of_items(situation: Situation, rows: Int32s) -> Iterator[Column]:
 
 def _of_person(situation: Situation, rows: Int32s) -> Iterator[Column]:
     touched = situation.touched
+    for source in situation.placement.sources:
+        if source.name in PAST_SOURCES:
+            found = past_items(situation.reading, source.name)
+            values = np.zeros(len(situation.eligible))
+            values[found.rows] = found.values
+            yield source.name, values[rows]
     if not len(touched.rows):
         return
     yield "repeat", _times(touched.rows, touched.counts, rows, len(situation.eligible))

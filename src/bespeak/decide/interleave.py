@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.decide.candidates import Candidates, gather
-from bespeak.decide.constraints import constraints_of, pinned, with_pinned
-from bespeak.decide.decide import mode_of, record, scored_of, shown_item
+from bespeak.decide.constraints import constraints_of, pinned, wanted, with_wanted
+from bespeak.decide.decide import mode_of, paid_items, record, scored_of, shown_item
 from bespeak.decide.explain import Explainer
 from bespeak.decide.exploration import numbers_of
 from bespeak.decide.features import compute
@@ -109,7 +109,7 @@ def interleaved(
     ]
     pins = pinned(situations[0])
     proposed = [gather(situation) for situation in situations]
-    candidates = with_pinned(_united(*proposed), pins, world)
+    candidates = with_wanted(_united(*proposed), wanted(situations[0], pins), world)
     rows, count = candidates.rows, situations[0].count
     matrices = [compute(situation, rows) for situation in situations]
     scored = [scored_of(situation, matrix) for situation, matrix in zip(situations, matrices, strict=True)]
@@ -125,11 +125,11 @@ def interleaved(
         Explainer(situation, rows, matrix, found, chosen, limit)
         for situation, matrix, found in zip(situations, matrices, scored, strict=True)
     ]
-    shown = []
+    shown, paid = [], paid_items(situations[0])
     for position, choice in enumerate(slate.chosen, 1):
         team = draft.teams.get(position)
         by = team or 0
-        item = shown_item(choice, position, candidates, scored[by], explainers[by], world)
+        item = shown_item(choice, position, candidates, scored[by], explainers[by], world, paid)
         shown.append(item if team is None else msgspec.structs.replace(item, team=list(teams)[team]))
     decision = record(situations[0], decision_id, shown, person, candidates, scored[0], slate)
     return msgspec.structs.replace(decision, policy="+".join(name for name, _ in teams.values()))

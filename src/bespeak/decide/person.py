@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from bespeak.profiles.decay import Decayed
-from bespeak.profiles.profile import Step
+from bespeak.profiles.profile import Progress, Step
 from bespeak.profiles.view import ProfileView, Typical
 from bespeak.signals.ids import PROFILE_ID, USER_ID
 from bespeak.signals.purposes import Purposes
@@ -37,6 +37,8 @@ class PersonView:
         history: (item ids, weights, times in ms) for the models, oldest first; negative weights are dislikes.
         traits: trait name -> values, what the person told of themselves, for the models.
         view: the profile as rules read it.
+        progress: item id -> how much of it they played.
+        shown: item id -> when they were shown it, ascending, in ms, as far back as a placement wants to know.
     """
 
     person: int | None
@@ -52,6 +54,8 @@ class PersonView:
     history: tuple[Sequence[str], Sequence[float], Sequence[int]] = ((), (), ())
     traits: Mapping[str, Sequence[str]] = field(default_factory=dict)
     view: ProfileView | None = None
+    progress: Mapping[str, Progress] = field(default_factory=dict)
+    shown: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -88,6 +92,7 @@ class PersonView:
             history=view.history(),
             traits=traits,
             view=view,
+            progress=view.progress(),
         )
 
     @classmethod

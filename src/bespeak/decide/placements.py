@@ -1,27 +1,54 @@
 """Placements: the settings of a place where a decision is shown.
 
-A project's file overrides any setting of the three built-in placements (`home`, `similar`, `search`) and adds its own,
-each starting from the built-in one it names as `like` (`home` when it names none).
+A project's file overrides any setting of the built-in placements (`home`, `similar`, `search` and the rows of
+`built_in_rows`) and adds its own, each starting from the built-in one it names as `like` (`home` when it names none).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b
+from math import isfinite
+from string import Formatter
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from bespeak.decide.built_in_rows import FOREVER_DAYS, ROWS
+from bespeak.decide.placement_parts import (
+    MAX_COUNT,
+    BoostSettings,
+    CapSettings,
+    CoolingSettings,
+    PinSettings,
+    RotationSettings,
+    ShareSettings,
+    SourceSettings,
+)
 from bespeak.errors import ConfigError
 
-MAX_COUNT = 100
-
-SOURCE_NAMES = ("popular", "trending", "recent", "neighbours", "content", "affinity", "session", "alike", "models")
+SOURCE_NAMES = (
+    "popular",
+    "trending",
+    "recent",
+    "neighbours",
+    "content",
+    "affinity",
+    "session",
+    "alike",
+    "cart",
+    "value",
+    "viewed",
+    "bought",
+    "started",
+    "next",
+    "models",
+)
 """What `sources` may name, beside `model.NAME`; `match` (search) and the caller's list come with requests."""
 
-FOREVER_DAYS = 36_500.0
+HEADING_WORDS = ("title", "value")
 SEEN_ON_HOME: Mapping[str, float] = MappingProxyType(
     {
         "view": 30.0,
@@ -42,28 +69,6 @@ TURNED_TO: Mapping[str, float] = MappingProxyType(
 )
 
 
-class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One candidate source: how many items it may propose, and how early they come when the budget is short."""
-
-    name: str
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
-    weight: Annotated[float, Meta(gt=0)] = 1.0
-
-
-class PinSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One position that is kept for an item, or for the items that a filter lets pass.
-
-    Attributes:
-        position: from 1; it is left out where fewer items are asked for.
-        item: id of the item.
-        filter: an expression of the rule language; of the items that fulfil it the best stands there.
-    """
-
-    position: Annotated[int, Meta(ge=1, le=MAX_COUNT)]
-    item: str = ""
-    filter: str = ""
-
-
 class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One place where a decision is shown.
 
@@ -76,7 +81,13 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         weights: signal -> weight, over the defaults. A name may end in `.*`.
         hide_seen: signal class -> days: items that the person touched in this class so recently are never shown.
         exclude_cart: whether items in the person's cart are left out.
-        caps: attribute -> how many items of one slate may share a value of it.
+        caps: attribute -> how many items of one slate may share a value of it; or, as a table, of any positions in a
+            row.
+        shares: which part of the positions goes to which items, at least or at most.
+        boosts: what is added to the score of which items.
+        cooling_off: when items rest that the person was shown. Exposures must be tracked.
+        rotation: how much less items count that the person was shown lately. Exposures must be tracked.
+        min_stock: items of which the attribute `stock` says that there are fewer are left out.
         one_per_group: whether a slate shows one item of a group (variants, seasons).
         market: market for price and availability unless the request names one.
         facets: facets that affinities are scored on; empty means all.
@@ -102,6 +113,14 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         crosses: what counts only in some circumstances, as `WHEN * WHAT`, for weights to be learned of. WHEN: hour,
             daypart, weekday, day, device, os, locale, language, country, referrer, campaign, medium, stage, intent,
             `trait.NAME`, `declared.KEY`; WHAT: a facet, an attribute, a numeric facet, or another signal.
+        needs_cart: the placement is about what is in the cart; as a row of a page it is left out while that is empty.
+        heading: what stands above the items: one text, or locale -> text. `{title}` is the item that the placement is
+            about, `{value}` the value.
+        about_classes: of the items that the person turned to in these classes, the placement is about the strongest.
+        about_facets: the placement is about one value of the first of these facets that the catalogue has: the
+            request's, else the one that the person likes most, else the most popular. Only items with it are shown.
+        new_days: only items that came out within so many days.
+        fill: whether popular items fill a slate for which the sources find too few.
         n_reasons: reasons given for an item when the request does not ask for all.
         launch: share of the people who may be measured that get the best slate without personalization, so that the
             lift can be told; 0 personalizes for everybody and tells none.
@@ -118,7 +137,12 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     weights: dict[str, float] = {}
     hide_seen: dict[str, Annotated[float, Meta(ge=0)]] = {}
     exclude_cart: bool = False
-    caps: dict[str, Annotated[int, Meta(ge=1)]] = {}
+    caps: dict[str, Annotated[int, Meta(ge=1)] | CapSettings] = {}
+    shares: tuple[ShareSettings, ...] = ()
+    boosts: tuple[BoostSettings, ...] = ()
+    cooling_off: tuple[CoolingSettings, ...] = ()
+    rotation: RotationSettings | None = None
+    min_stock: Annotated[int, Meta(ge=0)] = 0
     one_per_group: bool = True
     market: str = "default"
     facets: tuple[str, ...] = ()
@@ -135,11 +159,37 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     attribution_days: Annotated[float, Meta(gt=0, le=90)] = 1.0
     crosses: tuple[str, ...] = ()
     signs: dict[str, Literal["positive", "negative", "free", "fixed"]] = {}
+    needs_cart: bool = False
+    heading: str | dict[str, str] = ""
+    about_classes: tuple[str, ...] = ()
+    about_facets: tuple[str, ...] = ()
+    new_days: Annotated[float, Meta(gt=0)] | None = None
+    fill: bool = True
     n_reasons: Annotated[int, Meta(ge=0, le=20)] = 3
     launch: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     holdout: Annotated[float, Meta(ge=0, le=0.5)] = 0.05
     rollout: Annotated[float, Meta(ge=0, le=1)] = 1.0
     shadow: dict[str, Any] = {}
+
+    @property
+    def has_subject(self) -> bool:
+        """Whether it is about an item or a value, also where the request names none."""
+        return self.needs_item or bool(self.about_classes or self.about_facets)
+
+    @property
+    def memory_hours(self) -> float:
+        """How far back it must be known what the person was shown, in hours."""
+        rotation = self.rotation.hours if self.rotation is not None and self.rotation.rate > 0 else 0.0
+        return max([rotation, *(rule.hours for rule in self.cooling_off)])
+
+    def filters(self) -> dict[str, str]:
+        """Key -> every filter of the settings that is not empty, such as `pins[0].filter`."""
+        found = {"filter": self.filter}
+        parts: dict[str, tuple[PinSettings | ShareSettings | BoostSettings, ...]]
+        parts = {"pins": self.pins, "shares": self.shares, "boosts": self.boosts}
+        for key, entries in parts.items():
+            found |= {f"{key}[{place}].filter": entry.filter for place, entry in enumerate(entries)}
+        return {key: text for key, text in found.items() if text}
 
     def digest(self) -> str:
         """Returns a hash of all settings that decide: a changed placement is a new version of its policy."""
@@ -191,7 +241,6 @@ SEARCH = Placement(
     weights={"match": 4.0, "model.best": 0.6, "model.*": 0.2, "affinity.*": 0.4, "session.*": 0.4},
     needs_match=True,
 )
-BUILT_IN: Mapping[str, Placement] = MappingProxyType({"home": HOME, "similar": SIMILAR, "search": SEARCH})
 
 
 def placements_from(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Placement]:
@@ -210,20 +259,20 @@ def placements_from(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Plac
     """
     placements = dict(BUILT_IN)
     for name, section in sections.items():
-        placements[name] = _placement(name, dict(section))
+        placements[name] = _placement(name, dict(section), BUILT_IN)
     return placements
 
 
-def _placement(name: str, section: dict[str, Any]) -> Placement:
+def _placement(name: str, section: dict[str, Any], built_in: Mapping[str, Placement]) -> Placement:
     key = f"placements.{name}"
-    base = BUILT_IN.get(name, HOME)
+    base = built_in.get(name, HOME)
     if "like" in section:
         like = section.pop("like")
-        if like not in BUILT_IN:
+        if like not in built_in:
             raise ConfigError(
-                f"'{like}' is no built-in placement.", key=f"{key}.like", hint=f"Allowed: {', '.join(BUILT_IN)}."
+                f"'{like}' is no built-in placement.", key=f"{key}.like", hint=f"Allowed: {', '.join(built_in)}."
             )
-        base = BUILT_IN[like]
+        base = built_in[like]
     known = [field.name for field in msgspec.structs.fields(Placement) if field.name != "name"]
     for setting in section:
         if setting not in known:
@@ -275,6 +324,8 @@ def varied(placement: Placement, settings: Mapping[str, Any], key: str) -> Place
 def _check(placement: Placement, key: str) -> None:
     _check_sources(placement, key)
     _check_pins(placement, key)
+    _check_heading(placement, key)
+    _check_named(placement, key)
     if not placement.explore:
         for setting in ("temperature", "explore_new_days"):
             if getattr(placement, setting):
@@ -304,3 +355,49 @@ def _check_pins(placement: Placement, key: str) -> None:
                 raise ConfigError(f"position {pin.position} is pinned twice.", key=f"{key}.pins", hint="Keep one.")
             if pin.item and other.item == pin.item:
                 raise ConfigError(f"'{pin.item}' is pinned twice.", key=f"{key}.pins", hint="Keep one.")
+
+
+def _check_named(placement: Placement, key: str) -> None:
+    for setting in ("shares", "boosts"):
+        names: set[str] = set()
+        for part in getattr(placement, setting):
+            if not part.filter:
+                raise ConfigError(f"'{part.name}' has no filter.", key=f"{key}.{setting}", hint="Say which items.")
+            if part.name in names:
+                raise ConfigError(
+                    f"'{part.name}' stands twice.", key=f"{key}.{setting}", hint="Give each its own name."
+                )
+            names.add(part.name)
+    for share in placement.shares:
+        if share.at_least > share.at_most:
+            message = f"'{share.name}' is to have at least {share.at_least:g} and at most {share.at_most:g}."
+            raise ConfigError(message, key=f"{key}.shares", hint="Let `at_least` be no more than `at_most`.")
+    if sum(share.at_least for share in placement.shares) > 1:
+        hint = "Lower some `at_least`, so that they add up to 1 at most."
+        raise ConfigError("the least shares add up to more than all positions.", key=f"{key}.shares", hint=hint)
+    for boost in placement.boosts:
+        if not isfinite(boost.add):
+            raise ConfigError(f"'{boost.name}' adds no finite number.", key=f"{key}.boosts", hint="Give a number.")
+
+
+def _check_heading(placement: Placement, key: str) -> None:
+    texts = placement.heading.values() if isinstance(placement.heading, dict) else (placement.heading,)
+    for text in texts:
+        try:
+            words = [word for _, word, _, _ in Formatter().parse(text) if word is not None]
+        except ValueError as error:
+            raise ConfigError(f"{error}.", key=f"{key}.heading", hint="Write { and } as {{ and }}.") from None
+        unknown = [word for word in words if word not in HEADING_WORDS]
+        if unknown:
+            known = ", ".join(f"{{{word}}}" for word in HEADING_WORDS)
+            raise ConfigError(f"'{{{unknown[0]}}}' stands for nothing.", key=f"{key}.heading", hint=f"Known: {known}.")
+
+
+def _built_in() -> Mapping[str, Placement]:
+    placements = {"home": HOME, "similar": SIMILAR, "search": SEARCH}
+    for name, section in ROWS.items():
+        placements[name] = _placement(name, dict(section), placements)
+    return MappingProxyType(placements)
+
+
+BUILT_IN: Mapping[str, Placement] = _built_in()

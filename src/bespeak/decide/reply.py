@@ -34,6 +34,10 @@ def reply(
         "mode": decision.mode,
         "policy": decision.policy,
     }
+    if decision.heading:
+        answer["heading"] = decision.heading
+    if decision.about:
+        answer["about"] = decision.about
     if decision.experiment is not None:
         answer["experiment"] = decision.experiment
     items = []
@@ -45,6 +49,8 @@ def reply(
             "score": shown.score,
             "propensity": shown.propensity,
         }
+        if shown.is_paid:
+            entry["paid"] = True
         if shown.creative is not None:
             entry["creative"] = shown.creative
         if decision.kind == "variant":

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bespeak.decide.placements import MAX_COUNT
+from bespeak.decide.placement_parts import MAX_COUNT
 from bespeak.errors import InvalidInput
 from bespeak.signals.events import Context
 from bespeak.signals.ids import MAX_ID_BYTES
@@ -36,6 +36,7 @@ class DecideRequest(msgspec.Struct, frozen=True, kw_only=True):
         exclude: ids that must not be shown.
         context: the circumstances, parsed.
         item: the item that the placement is about.
+        value: the value of a facet that the placement is about, such as a genre.
         market: market for price and availability; "" takes the placement's.
         explain: give every term of the score as a reason, not only the largest.
     """
@@ -48,6 +49,7 @@ class DecideRequest(msgspec.Struct, frozen=True, kw_only=True):
     exclude: tuple[str, ...] = ()
     context: Context = Context()
     item: str = ""
+    value: str = ""
     market: str = ""
     explain: bool = False
 
@@ -68,8 +70,9 @@ class DecideRequest(msgspec.Struct, frozen=True, kw_only=True):
             raise _refused("exclude", f"has {len(self.exclude)} entries", f"At most {MAX_EXCLUDED} are allowed.")
         if len(self.query) > MAX_QUERY:
             raise _refused("query", f"has {len(self.query)} characters", f"At most {MAX_QUERY} are allowed.")
-        if len(self.item.encode("utf-8", "replace")) > MAX_ID_BYTES:
-            raise _refused("item", "is too long", f"Ids have at most {MAX_ID_BYTES} bytes.")
+        for name in ("item", "value"):
+            if len(getattr(self, name).encode("utf-8", "replace")) > MAX_ID_BYTES:
+                raise _refused(name, "is too long", f"At most {MAX_ID_BYTES} bytes are allowed.")
         return self
 
 

@@ -3,7 +3,7 @@
 The default weights below hold until a placement's own are learned (`learn.weights`), and for signals that were not met
 then. They are chosen so that what a person just did moves the very next slate (session terms), a rich history is led by
 the model that won the comparison, and a person about whom nothing is known gets what is popular, rising and new. A
-term's name may match a rule ending in `.*`; the most exact rule wins.
+term's name may match a rule ending in `.*`, and `*` matches every term; the most exact rule wins.
 """
 
 from __future__ import annotations
@@ -45,6 +45,11 @@ PRIOR_WEIGHTS: Mapping[str, float] = MappingProxyType(
         "listed": 1.0,
         "similar": 2.0,
         "alike": 0.5,
+        "bought_with": 1.0,
+        "viewed": 1.0,
+        "bought": 1.0,
+        "started": 1.0,
+        "next": 1.0,
     }
 )
 
@@ -93,7 +98,7 @@ class Weights:
         family = name.partition(".")[0] + ".*"
         exact = (name, "model.best") if best_model and name == f"model.{best_model}" else (name,)
         for table in (self.learned, own, self.table):
-            for key in (*exact, family):
+            for key in (*exact, family, "*"):
                 if key in table:
                     return float(table[key])
         return 0.0

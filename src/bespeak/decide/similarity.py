@@ -16,12 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.decide.model_set import MIN_PEOPLE, MappedModel, ModelSet
+from bespeak.decide.situation import Situation
 from bespeak.models.item_neighbours import ItemNeighbours
 
 Int32s: TypeAlias = npt.NDArray[np.int32]
 Float32s: TypeAlias = npt.NDArray[np.float32]
 
 TABLES = ("item_neighbours", "content")
+BOUGHT_TOGETHER = "bought_together"
 CONTENT_FACTOR = 0.7
 SEED_DECAY = 0.85
 
@@ -42,6 +44,14 @@ class Pull:
     values: Float32s
     via: Int32s
     by_people: npt.NDArray[np.bool_]
+
+
+def pull_of(situation: Situation, seeds: tuple[int, ...], tables: tuple[str, ...] = TABLES) -> Pull:
+    """As `pull`, over the catalogue of a situation; worked out once for all rows of a page."""
+    n_items = len(situation.eligible)
+    return situation.reading.once(
+        ("pull", seeds, tables), lambda: pull(situation.world.models, list(seeds), n_items, tables)
+    )
 
 
 def pull(models: ModelSet, seeds: Sequence[int], n_items: int, tables: Sequence[str] = TABLES) -> Pull:
@@ -76,7 +86,7 @@ def pull(models: ModelSet, seeds: Sequence[int], n_items: int, tables: Sequence[
 
 def _factors(model: MappedModel, decays: list[float]) -> Float32s:
     """float32[h, 1]: what the table's scores are multiplied by for each seed."""
-    factor = 1.0 if model.name == "item_neighbours" else CONTENT_FACTOR
+    factor = CONTENT_FACTOR if model.name == "content" else 1.0
     return np.array([[factor * decay] for decay in decays], np.float32)
 
 

@@ -7,9 +7,8 @@ items that can be shown, and no later step can bring back what a rule removed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import TypeAlias
 
 import numpy as np
@@ -18,133 +17,21 @@ import numpy.typing as npt
 from bespeak.catalogue.counters import DAY_MS
 from bespeak.decide.model_scores import ModelScores
 from bespeak.decide.person import PersonView
+from bespeak.decide.placement_parts import CoolingSettings
 from bespeak.decide.placements import Placement
 from bespeak.decide.question import Past
+from bespeak.decide.reading import HOUR_MS, Known, Reading, Touched
 from bespeak.decide.request import DecideRequest
+from bespeak.decide.subjects import Subject, subject_of
 from bespeak.decide.world import World, rule_of
 from bespeak.errors import RuleError
-from bespeak.rules.columns import TextColumn
+from bespeak.rules.columns import NumberColumn, TextColumn
 from bespeak.signals.decisions import Mode
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Int32s: TypeAlias = npt.NDArray[np.int32]
-Int64s: TypeAlias = npt.NDArray[np.int64]
 Float32s: TypeAlias = npt.NDArray[np.float32]
 Float64s: TypeAlias = npt.NDArray[np.float64]
-
-SESSION_HALF_LIFE_HOURS = 2.0
-SESSION_HOURS = 12.0
-HOUR_MS = 3_600_000
-N_ANCHORS = 5
-_NEVER = np.iinfo(np.int64).max
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """What the person brings, in catalogue indices. All empty when nothing personal may be read.
-
-    Attributes:
-        touched, weights, times_ms: the history for the models, oldest first.
-        session: int32, catalogue items of the latest steps, ascending in time; `session_classes` their classes,
-            `session_strengths` float64, class weight times strength, halving every `SESSION_HALF_LIFE_HOURS`.
-        anchors: int32, the latest distinct items they turned to, newest first.
-        cart: int32.
-    """
-
-    touched: Int32s
-    weights: Float32s
-    times_ms: Int64s
-    session: Int32s
-    session_classes: tuple[str, ...]
-    session_strengths: Float64s
-    anchors: Int32s
-    cart: Int32s
-
-    @classmethod
-    def of(cls, person: PersonView | None, world: World, now_ms: int) -> Known:
-        """Resolves a person's items; those that the catalogue does not have are left out."""
-        if person is None:
-            nothing, none = np.zeros(0, np.int32), np.zeros(0)
-            return cls(nothing, none.astype(np.float32), none.astype(np.int64), nothing, (), none, nothing, nothing)
-        find = world.catalogue.index.get
-        ids, weights, times = person.history
-        touched = np.array([find(item_id, -1) for item_id in ids], np.int32)
-        known = touched >= 0
-        steps: list[tuple[int, str, float]] = []
-        anchors: list[int] = []
-        for step in reversed(person.recent):
-            index, signal_class = find(step.item_id), world.classes.get(step.signal_class)
-            if index is None or signal_class is None or step.time_ms > now_ms + HOUR_MS:
-                continue
-            pull = signal_class.prior_weight * step.strength
-            if pull > 0 and index not in anchors and len(anchors) < N_ANCHORS:
-                anchors.append(index)
-            age_hours = max(now_ms - step.time_ms, 0) / HOUR_MS
-            if age_hours <= SESSION_HOURS and pull:
-                steps.append((index, step.signal_class, pull * 0.5 ** (age_hours / SESSION_HALF_LIFE_HOURS)))
-            elif len(anchors) == N_ANCHORS:
-                break
-        return cls(
-            touched[known],
-            np.asarray(weights, np.float32)[known],
-            np.asarray(times, np.int64)[known],
-            np.array([index for index, _, _ in steps], np.int32),
-            tuple(name for _, name, _ in steps),
-            np.array([pull for _, _, pull in steps], np.float64),
-            np.array(anchors, np.int32),
-            world.catalogue.positions(person.cart),
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Touched:
-    """Everything the person touched that the catalogue has: one entry per item and class.
-
-    Attributes:
-        rows: int32[t], catalogue indices.
-        classes: int32[t], indices into `names`.
-        counts: float64[t], how many signals, unfaded.
-        last_ms: int64[t], the latest of them.
-        names: the classes.
-    """
-
-    rows: Int32s
-    classes: Int32s
-    counts: Float64s
-    last_ms: Int64s
-    names: tuple[str, ...]
-
-    @classmethod
-    def of(cls, person: PersonView | None, world: World) -> Touched:
-        """Reads a person's items and latest steps once; both, because a full profile lets old items go."""
-        codes: dict[str, int] = {}
-        entries: list[tuple[int, int, int, int]] = []
-        if person is not None:
-            find = world.catalogue.index.get
-            for item_id, touches in person.items.items():
-                row = find(item_id)
-                if row is not None:
-                    for name, touch in touches.items():
-                        entries.append((row, codes.setdefault(name, len(codes)), touch.count, touch.last_ms))
-            entries.extend(
-                (row, codes.setdefault(step.signal_class, len(codes)), 1, step.time_ms)
-                for step in person.recent
-                if step.item_id not in person.items and (row := find(step.item_id)) is not None
-            )
-        table = np.fromiter(chain.from_iterable(entries), np.int64, 4 * len(entries)).reshape(len(entries), 4)
-        return cls(
-            table[:, 0].astype(np.int32),
-            table[:, 1].astype(np.int32),
-            table[:, 2].astype(np.float64),
-            table[:, 3],
-            tuple(codes),
-        )
-
-    def within(self, days_of: Mapping[str, float], now_ms: int) -> Int32s:
-        """int32: the items touched in one of these classes within that class's days."""
-        span = [days_of.get(name, -1.0) for name in self.names]
-        oldest = np.array([now_ms - int(days * DAY_MS) if days >= 0 else _NEVER for days in span], np.int64)
-        return self.rows[self.last_ms >= oldest[self.classes]] if len(self.rows) else self.rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,15 +39,13 @@ class Situation:
     """One decision's inputs, resolved.
 
     Attributes:
-        person: None whenever nothing personal may be read.
         market: the market that holds.
         eligible: bool[n]: what may be shown at all.
         removed: rule -> how many items of the catalogue it was the first to remove.
-        about: catalogue index of the item that the placement is about, -1 for none; `is_about_asked` tells whether the
-            request named it.
+        reading: what is known of the person, resolved.
+        subject: what the placement is about.
         match: float32[n] in 0..1, or None when there is no query.
         listed: (int32 catalogue indices, float64 relevance in 0..1) of the caller's own list, or None.
-        memo: what later steps work out once (they own its keys).
     """
 
     request: DecideRequest
@@ -168,18 +53,14 @@ class Situation:
     world: World
     now_ms: int
     mode: Mode
-    person: PersonView | None
-    known: Known
-    touched: Touched
+    reading: Reading
     market: str
     eligible: Bools
     removed: Mapping[str, int]
-    about: int
-    is_about_asked: bool
+    subject: Subject
     match: Float32s | None
     listed: tuple[Int32s, Float64s] | None
     notes: tuple[str, ...]
-    memo: dict[str, object] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -190,24 +71,30 @@ class Situation:
         world: World,
         now_ms: int,
         mode: Mode,
+        *,
+        reading: Reading | None = None,
+        subject: Subject | None = None,
     ) -> Situation:
         """Resolves a request.
 
+        Args:
+            request, placement, person, world, now_ms, mode: as the attributes.
+            reading: that of the same person, world and moment, where there is one already.
+            subject: what the slate is about, in place of what the request says.
+
         Raises:
             RuleError: the request's filter is wrong.
+            InvalidInput: it names a value, and the placement is about none.
         """
-        known, touched = Known.of(person, world, now_ms), Touched.of(person, world)
+        reading = reading or Reading.of(person, world, now_ms)
         notes: list[str] = []
         market = request.market or placement.market
         match = _match(request.query, world) if request.query else None
-        about, is_about_asked = _about(request, placement, known, world, notes)
+        subject = subject or subject_of(request, reading, placement, notes)
         listed = _listed(request, world)
         sieve = Sieve(len(world.catalogue))
         sieve.keep("unavailable", world.catalogue.available(market, now_ms))
-        if placement.kinds:
-            sieve.keep("kind", _is_kind(placement.kinds, world))
-        if placement.filter:
-            sieve.keep("placement_filter", _placement_filter(placement.filter, market, world, now_ms, notes))
+        _sieve_placement(sieve, placement, reading, market, notes)
         if request.filter:
             rule = rule_of(request.filter, world.catalogue.schema)
             sieve.keep("filter", rule.mask(world.catalogue.market(market).columns, now_ms))
@@ -216,12 +103,12 @@ class Situation:
         if match is not None:
             sieve.keep("no_match", match > 0)
         sieve.drop("excluded", world.catalogue.positions(request.exclude))
-        if about >= 0:
-            sieve.drop("itself", np.array([about], np.int32))
-        if placement.exclude_cart and len(known.cart):
-            sieve.drop("cart", known.cart)
-        if person is not None and placement.hide_seen:
-            sieve.drop("seen", touched.within(placement.hide_seen, now_ms))
+        if subject.item >= 0:
+            sieve.drop("itself", np.array([subject.item], np.int32))
+        if subject.value is not None:
+            facet, code = subject.value
+            sieve.keep("value", (world.catalogue.facets[facet].codes == code).any(axis=1))
+        _sieve_person(sieve, placement, reading)
         removed = {rule: n for rule, n in sieve.removed.items() if n and rule not in {"not_listed", "no_match"}}
         if request.items is not None:
             unknown = sum(entry.id not in world.catalogue.index for entry in request.items)
@@ -233,36 +120,50 @@ class Situation:
             world=world,
             now_ms=now_ms,
             mode=mode,
-            person=person,
-            known=known,
-            touched=touched,
+            reading=reading,
             market=market,
             eligible=sieve.eligible,
             removed=removed,
-            about=about,
-            is_about_asked=is_about_asked,
+            subject=subject,
             match=match,
             listed=listed,
             notes=tuple(notes),
         )
 
-    @cached_property
-    def past(self) -> Past:
-        """The history as the models are asked about it; they share what they work out of it."""
-        traits = self.person.traits if self.person is not None else {}
-        return Past(self.known.touched, self.known.weights, self.known.times_ms, self.now_ms, traits)
+    @property
+    def person(self) -> PersonView | None:
+        """Whom it is for; None whenever nothing personal may be read."""
+        return self.reading.person
 
-    @cached_property
+    @property
+    def known(self) -> Known:
+        """What the person brings."""
+        return self.reading.known
+
+    @property
+    def touched(self) -> Touched:
+        """Everything that the person touched."""
+        return self.reading.touched
+
+    @property
+    def past(self) -> Past:
+        """The history as the models are asked about it."""
+        return self.reading.past
+
+    @property
     def model_scores(self) -> ModelScores:
-        """Model -> float32[n] as `MappedModel.scores` scales them; one that reads nothing that is known is left out."""
-        return ModelScores(
-            [
-                model
-                for model in self.world.models.models
-                if len(self.known.touched) or not model.is_personal or model.reads(self.past.traits)
-            ],
-            self.past,
-        )
+        """What the models say."""
+        return self.reading.model_scores
+
+    @property
+    def about(self) -> int:
+        """Catalogue index of the item that the placement is about, -1 for none."""
+        return self.subject.item
+
+    @property
+    def is_about_asked(self) -> bool:
+        """Whether the request named the item."""
+        return self.subject.is_asked
 
     @cached_property
     def facet_names(self) -> tuple[str, ...]:
@@ -307,19 +208,27 @@ class Sieve:
         self._n_left = left
 
 
-def _about(
-    request: DecideRequest, placement: Placement, known: Known, world: World, notes: list[str]
-) -> tuple[int, bool]:
-    if request.item:
-        found = world.catalogue.index.get(request.item, -1)
-        if found < 0:
-            notes.append("The item asked about is not in the catalogue; it was left out of account.")
-        return found, found >= 0
-    if placement.needs_item:
-        if len(known.anchors):
-            return int(known.anchors[0]), False
-        notes.append("No item was named and none is known from before: popular items are shown.")
-    return -1, False
+def _sieve_placement(sieve: Sieve, placement: Placement, reading: Reading, market: str, notes: list[str]) -> None:
+    """The placement's own rules about items."""
+    world, now_ms = reading.world, reading.now_ms
+    if placement.kinds:
+        sieve.keep("kind", _is_kind(placement.kinds, world))
+    if placement.filter:
+        sieve.keep("placement_filter", _placement_filter(placement.filter, market, world, now_ms, notes))
+    if placement.new_days is not None:
+        sieve.keep("old", world.catalogue.born_ms > max(now_ms - int(placement.new_days * DAY_MS), 0))
+    if placement.min_stock:
+        sieve.keep("stock", _in_stock(placement.min_stock, world))
+
+
+def _sieve_person(sieve: Sieve, placement: Placement, reading: Reading) -> None:
+    """The placement's rules about what the person did."""
+    if placement.exclude_cart:
+        sieve.drop("cart", reading.known.cart)
+    if placement.cooling_off:
+        sieve.drop("cooling_off", _resting(placement.cooling_off, reading))
+    if placement.hide_seen:
+        sieve.drop("seen", reading.touched.within(placement.hide_seen, reading.now_ms))
 
 
 def _match(query: str, world: World) -> Float32s:
@@ -349,6 +258,25 @@ def _is_kind(kinds: tuple[str, ...], world: World) -> Bools:
     assert isinstance(column, TextColumn)
     codes = [column.code_of[kind] for kind in kinds if kind in column.code_of]
     return np.isin(column.codes, codes)
+
+
+def _in_stock(least: int, world: World) -> Bools:
+    """bool[n]: not fewer than so many, as far as the items say how many there are."""
+    column = world.catalogue.columns.get("stock")
+    if not isinstance(column, NumberColumn):
+        return np.ones(len(world.catalogue), np.bool_)
+    return np.asarray(~(column.values < least))  # NaN, an unknown number, is never less
+
+
+def _resting(rules: tuple[CoolingSettings, ...], reading: Reading) -> Int32s:
+    """int32: the items that were shown so often, so lately, that a rule lets them rest."""
+    found = [
+        row
+        for row, times_ms in reading.shown.items()
+        for rule in rules
+        if sum(reading.now_ms - time_ms < rule.hours * HOUR_MS for time_ms in times_ms) >= rule.times
+    ]
+    return np.array(found, np.int32)
 
 
 def _placement_filter(text: str, market: str, world: World, now_ms: int, notes: list[str]) -> Bools:

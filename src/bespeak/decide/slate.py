@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Int32s: TypeAlias = npt.NDArray[np.int32]
+Int64s: TypeAlias = npt.NDArray[np.int64]
 Float64s: TypeAlias = npt.NDArray[np.float64]
 
 
@@ -61,11 +62,35 @@ class Values:
 
 @dataclass(frozen=True, eq=False)
 class Cap:
-    """At most `limit` items of a slate share a value."""
+    """At most `limit` items of a slate share a value.
+
+    Attributes:
+        window: of any so many positions in a row instead of the whole slate; 0 for the whole slate.
+        held: int64[n_values], items of each value that stand elsewhere and count too; None for none. Not with a window.
+    """
 
     name: str
     limit: int
     values: Values
+    window: int = 0
+    held: Int64s | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """How many of some candidates a slate shows.
+
+    Attributes:
+        members: bool[c], the candidates.
+        least: so many, as far as there are any that may stand there. It decides which candidates a position may take,
+            from where waiting longer would leave too few positions.
+        most: never more.
+    """
+
+    name: str
+    members: Bools
+    least: int
+    most: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +145,8 @@ class Constraints:
         min_score: items that score less stay out.
         pins: positions kept for some candidates; no two have the same position. No other rule gives way to a pin.
         diversity: None orders by score alone.
+        shares: how many of some candidates are shown.
+        taken: bool[c], what stands elsewhere on the page; None for nothing.
     """
 
     groups: Int32s | None = None
@@ -127,6 +154,8 @@ class Constraints:
     min_score: float | None = None
     pins: tuple[Pin, ...] = ()
     diversity: Diversity | None = None
+    shares: tuple[Share, ...] = ()
+    taken: Bools | None = None
 
 
 class Closing(NamedTuple):
@@ -145,11 +174,13 @@ class Slate:
         chosen: the candidates in order, with their propensities.
         closings: which rule closed which candidates while the slate was built; no candidate is closed twice.
         unmet: positions of pins that hold nothing that they were kept for.
+        short: names of the shares of which fewer are shown than at least should be.
     """
 
     chosen: tuple[Choice, ...]
     closings: tuple[Closing, ...] = ()
     unmet: tuple[int, ...] = ()
+    short: tuple[str, ...] = ()
 
     @property
     def removed(self) -> dict[str, int]:
@@ -161,28 +192,83 @@ class Slate:
 
 
 class _Board:
-    """The open candidates while a slate is built, and which rule closed the others."""
+    """The candidates while a slate is built: which are open, which rule closed the others, what stands where."""
 
     def __init__(self, scores: Float64s, constraints: Constraints) -> None:
         self.is_open: Bools = np.isfinite(scores)
         self.closings: list[Closing] = []
+        self.placed: dict[int, int] = {}
         self._constraints = constraints
-        self._held = [np.zeros(cap.values.n_values, np.int64) for cap in constraints.caps]
+        self._caps = [cap for cap in constraints.caps if not cap.window]
+        self._windows = [cap for cap in constraints.caps if cap.window]
+        self._held = [_counts(cap) for cap in self._caps]
+        self._shown = [0] * len(constraints.shares)
+        if constraints.taken is not None:
+            self._close("page", constraints.taken)
         if constraints.min_score is not None:
             self._close("min_score", np.less(scores, constraints.min_score))
+        for cap, counts in zip(self._caps, self._held, strict=True):
+            if cap.held is not None:
+                self._close(f"cap.{cap.name}", cap.values.sharing(np.flatnonzero(counts >= cap.limit).tolist()))
+        for share in constraints.shares:
+            if share.most < 1:
+                self._close(f"share.{share.name}", share.members)
 
-    def take(self, candidate: int) -> None:
-        """Closes a candidate and what may not stand beside it."""
+    def take(self, candidate: int, position: int, *, is_last: bool = False) -> None:
+        """Sets a candidate at a position; closes it and, unless it is the last one, what may not stand beside it."""
+        self.placed[position] = candidate
         self.is_open[candidate] = False
+        for place, share in enumerate(self._constraints.shares):
+            self._shown[place] += bool(share.members[candidate])
+        if is_last:
+            return
         groups = self._constraints.groups
         if groups is not None:
             self._close("group", groups == groups[candidate], candidate)
-        for cap, counts in zip(self._constraints.caps, self._held, strict=True):
+        for cap, counts in zip(self._caps, self._held, strict=True):
             own = cap.values.own(candidate)
             counts[own] += 1
             full = [code for code in own if counts[code] >= cap.limit]
             if full:
                 self._close(f"cap.{cap.name}", cap.values.sharing(full), candidate)
+        for place, share in enumerate(self._constraints.shares):
+            if share.members[candidate] and self._shown[place] == share.most:
+                self._close(f"share.{share.name}", share.members, candidate)
+
+    def offered(self, position: int) -> Bools:
+        """bool[c]: what is open and may stand at a position, given what stands around it."""
+        found = self.is_open
+        for cap in self._windows:
+            full = self._full_around(cap, position)
+            if full:
+                found = found & ~cap.values.sharing(full)
+        return found
+
+    def may_stand(self, candidate: int, position: int) -> bool:
+        """Whether a candidate that is set aside may stand at a position, given what stands around it."""
+        return not any(set(self._full_around(cap, position)) & set(cap.values.own(candidate)) for cap in self._windows)
+
+    def owed(self, n_left: int) -> Bools | None:
+        """bool[c]: what the positions that are left must take so that no share stays short; None where all may wait."""
+        missing = [share.least - n for share, n in zip(self._constraints.shares, self._shown, strict=True)]
+        if sum(max(n, 0) for n in missing) < n_left or not any(n > 0 for n in missing):
+            return None
+        owed = [share.members for share, n in zip(self._constraints.shares, missing, strict=True) if n > 0]
+        return np.asarray(np.any(owed, axis=0))
+
+    def short(self) -> tuple[str, ...]:
+        """The shares of which too few are shown."""
+        shares = zip(self._constraints.shares, self._shown, strict=True)
+        return tuple(share.name for share, n in shares if n < share.least)
+
+    def _full_around(self, cap: Cap, position: int) -> list[int]:
+        """The values that one more item at this position would show too often within a window."""
+        around: dict[int, list[int]] = {}
+        for place in range(position - cap.window + 1, position + cap.window):
+            if place != position and place in self.placed:
+                for code in cap.values.own(self.placed[place]):
+                    around.setdefault(code, []).append(place)
+        return [code for code, places in around.items() if _is_crowded(sorted([*places, position]), cap)]
 
     def _close(self, rule: str, which: Bools, cause: int = -1) -> None:
         closed = self.is_open & which
@@ -205,40 +291,70 @@ def build(scores: Float64s, count: int, constraints: Constraints, choose: Choose
     chosen: list[Choice] = []
     while len(chosen) < count:
         position = len(chosen) + 1
+        offered = board.offered(position) if position not in kept else None
         if position in kept:
             choice = Choice(kept.pop(position), 1.0)
-        elif np.count_nonzero(board.is_open):
-            choice = choose(values, _offered(board.is_open, pins.get(position)), position)
-        elif kept:
-            choice = Choice(kept.pop(min(kept)), 1.0)
+        elif offered is not None and offered.any():
+            owed = board.owed(count - len(chosen) - len(kept))
+            choice = choose(values, _narrowed(offered, pins.get(position), owed), position)
+            board.take(choice.candidate, position, is_last=position == count)
         else:
-            break
+            moved = _moved_up(board, kept, position)
+            if moved is None:
+                break
+            choice = Choice(moved, 1.0)
         chosen.append(choice)
-        if len(chosen) == count:
-            break
-        if board.is_open[choice.candidate]:
-            board.take(choice.candidate)
-        if diversity is not None:
+        if len(chosen) < count and diversity is not None:
             nearest = np.maximum(nearest, diversity.likeness(choice.candidate))
             values = (1 - diversity.strength) * scores - diversity.strength * span * nearest
     unmet = [p for p, allowed in pins.items() if p > len(chosen) or not allowed[chosen[p - 1].candidate]]
-    return Slate(tuple(chosen), tuple(board.closings), tuple(unmet))
+    return Slate(tuple(chosen), tuple(board.closings), tuple(unmet), board.short())
 
 
 def _keep(board: _Board, pins: dict[int, Bools]) -> dict[int, int]:
     """Position -> candidate, taken off the board, of the pins that one open candidate alone fulfils."""
     kept: dict[int, int] = {}
     for position in sorted(pins):
-        left = np.flatnonzero(pins[position] & board.is_open)
+        left = np.flatnonzero(pins[position] & board.offered(position))
         if len(left) == 1:
             kept[position] = int(left[0])
-            board.take(kept[position])
+            board.take(kept[position], position)
     return kept
 
 
-def _offered(is_open: Bools, allowed: Bools | None) -> Bools:
-    """What a position may take: those that it is kept for, else all that are open."""
-    if allowed is None:
-        return is_open
-    kept_for: Bools = is_open & allowed
-    return kept_for if kept_for.any() else is_open
+def _moved_up(board: _Board, kept: dict[int, int], position: int) -> int | None:
+    """The candidate of the first pin that may stand here, where nothing else may; None where none may."""
+    for later in sorted(kept):
+        candidate = kept[later]
+        del board.placed[later]
+        if board.may_stand(candidate, position):
+            del kept[later]
+            board.placed[position] = candidate
+            return candidate
+        board.placed[later] = candidate
+    return None
+
+
+def _narrowed(offered: Bools, allowed: Bools | None, owed: Bools | None) -> Bools:
+    """What a position may take: those that it is kept for, else those of a share that is owed, else all."""
+    for wanted in (allowed, owed):
+        if wanted is not None and (offered & wanted).any():
+            return offered & wanted
+    return offered
+
+
+def _counts(cap: Cap) -> Int64s:
+    """int64[n_values]: how many items of each value count already."""
+    return np.zeros(cap.values.n_values, np.int64) if cap.held is None else cap.held.copy()
+
+
+def _is_crowded(places: list[int], cap: Cap) -> bool:
+    """Whether some window holds more of these positions than the cap allows.
+
+    Example:
+        >>> cap = Cap("brand", 1, Values(np.zeros((1, 1), np.int32), 1), window=3)
+        >>> _is_crowded([1, 4], cap), _is_crowded([1, 3], cap)
+        (False, True)
+    """
+    pairs = zip(places, places[cap.limit :], strict=False)
+    return any(last - first < cap.window for first, last in pairs)

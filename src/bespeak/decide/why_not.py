@@ -11,10 +11,15 @@ no_match          does not match the query
 excluded          the request excludes it
 cart              in the person's cart
 seen              touched too recently in a class that the placement hides
+cooling_off       shown to the person too often lately
+stock             fewer in stock than the placement wants
+old               came out too long ago for the placement
+value             does not have the value that the slate is about
 not_candidate     no source proposed it
 min_score         scores less than the placement's least
 group             an item of its group stands before it
 cap.NAME          as many items with its value of NAME stand before it as may
+share.NAME        as many of the share's items stand before it as may
 diversity         scores enough, but is too like what stands before it
 outscored         others score more
 
@@ -32,8 +37,10 @@ import numpy as np
 from bespeak.decide.decide import Ranked, rank, scored_of
 from bespeak.decide.features import compute
 from bespeak.decide.person import PersonView
+from bespeak.decide.placements import Placement
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.situation import Situation
+from bespeak.decide.subjects import Subject
 from bespeak.decide.world import World
 
 _TEXTS: Mapping[str, str] = MappingProxyType(
@@ -49,13 +56,25 @@ _TEXTS: Mapping[str, str] = MappingProxyType(
         "excluded": "the request excludes it",
         "cart": "it is in the person's cart",
         "seen": "the person touched it too recently in a class that the placement hides (`hide_seen`)",
+        "cooling_off": "the person was shown it so often lately that it rests (`cooling_off`)",
+        "stock": "there are fewer in stock than the placement wants (`min_stock`)",
+        "old": "it came out longer ago than the placement's `new_days`",
+        "value": "it does not have the value that this slate is about",
         "not_candidate": "no source proposed it",
         "min_score": "it scores less than the placement's `min_score`",
         "diversity": "it scores enough, but is too like what stands before it",
         "outscored": "others score more",
     }
 )
-_OF_PLACEMENT = {"kind": "kinds", "placement_filter": "filter", "cart": "exclude_cart", "seen": "hide_seen"}
+_OF_PLACEMENT = {
+    "kind": "kinds",
+    "placement_filter": "filter",
+    "cart": "exclude_cart",
+    "seen": "hide_seen",
+    "cooling_off": "cooling_off",
+    "stock": "min_stock",
+    "old": "new_days",
+}
 _OF_REQUEST = {"filter": "filter", "not_listed": "items", "no_match": "query", "excluded": "exclude"}
 
 
@@ -122,15 +141,32 @@ def _removed_by(situation: Situation, row: int) -> Iterator[str]:
     if row == situation.about:
         yield "itself"
         return
-    asked = msgspec.structs.replace(request, filter="", items=None, query="", exclude=())
-    bare = msgspec.structs.replace(placement, kinds=(), filter="", exclude_cart=False, hide_seen={})
+    if situation.subject.value is not None:
+        facet, code = situation.subject.value
+        if not (world.catalogue.facets[facet].codes[row] == code).any():
+            yield "value"
+    asked = msgspec.structs.replace(request, filter="", items=None, query="", exclude=(), value="")
+    nothing = Placement()
+    bare = msgspec.structs.replace(placement, **{name: getattr(nothing, name) for name in _OF_PLACEMENT.values()})
+
+    def removes(request: DecideRequest, placement: Placement) -> bool:
+        tried = Situation.of(
+            request,
+            placement,
+            situation.person,
+            world,
+            situation.now_ms,
+            situation.mode,
+            reading=situation.reading,
+            subject=Subject(),
+        )
+        return not tried.eligible[row]
+
     for rule, setting in _OF_PLACEMENT.items():
-        alone = msgspec.structs.replace(bare, **{setting: getattr(placement, setting)})
-        if not Situation.of(asked, alone, situation.person, world, situation.now_ms, situation.mode).eligible[row]:
+        if removes(asked, msgspec.structs.replace(bare, **{setting: getattr(placement, setting)})):
             yield rule
     for rule, setting in _OF_REQUEST.items():
-        with_it = msgspec.structs.replace(asked, **{setting: getattr(request, setting)})
-        if not Situation.of(with_it, bare, situation.person, world, situation.now_ms, situation.mode).eligible[row]:
+        if removes(msgspec.structs.replace(asked, **{setting: getattr(request, setting)}), bare):
             yield rule
 
 
@@ -153,6 +189,8 @@ def _lost(ranked: Ranked, place: int, score: float, needed: float | None) -> tup
             other = ids[ranked.candidates.rows[cause]] if cause >= 0 else ""
             if rule == "group":
                 return rule, f"{other} of the same group stands before it"
+            if rule.startswith("share."):
+                return rule, f"the share `{rule.removeprefix('share.')}` has as many as it may"
             if rule.startswith("cap."):
                 return rule, f"the cap on `{rule.removeprefix('cap.')}` is reached with {other}"
             return rule, _TEXTS[rule]

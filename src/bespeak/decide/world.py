@@ -14,6 +14,7 @@ from bespeak.catalogue.counters import DAY_MS, ItemCounters
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.catalogue.text_index import TextIndex
 from bespeak.decide.model_set import ModelSet
+from bespeak.decide.page_settings import BUILT_IN_PAGES, Page
 from bespeak.decide.placements import BUILT_IN, Placement
 from bespeak.decide.score import Weights
 from bespeak.decide.trial import Policy, Rollout, Trial
@@ -43,6 +44,7 @@ class World:
         models: the loaded models, mapped to this catalogue.
         placements: name -> settings, of those that show items.
         variants: name -> settings, of those that show one of declared variants.
+        pages: name -> settings.
         policies: placement -> version of its policy; one that is missing counts as version 1.
         classes: signal class -> weight, verb, half-life.
         weights: signal -> weight of the linear score, where none were learned.
@@ -68,6 +70,7 @@ class World:
     models: ModelSet = field(default_factory=ModelSet)
     placements: Mapping[str, Placement] = field(default_factory=lambda: BUILT_IN)
     variants: Mapping[str, VariantPlacement] = field(default_factory=dict)
+    pages: Mapping[str, Page] = field(default_factory=lambda: BUILT_IN_PAGES)
     policies: Mapping[str, int] = field(default_factory=dict)
     classes: Mapping[str, SignalClass] = field(default_factory=dict)
     weights: Weights = field(default_factory=Weights)
@@ -118,6 +121,13 @@ class World:
     def weights_of(self, placement: str) -> Weights:
         """Returns the weights that a placement scores with."""
         return self.learned.get(placement, self.weights)
+
+    def page(self, name: str) -> Page:
+        """Returns the settings of a page; raises `UnknownName` with the names there are."""
+        try:
+            return self.pages[name]
+        except KeyError:
+            raise UnknownName("page", name, sorted(self.pages)) from None
 
     def policy(self, placement: str) -> str:
         """Returns the policy as records name it, such as `home@3`."""

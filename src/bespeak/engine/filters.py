@@ -19,7 +19,7 @@ _FIXED = CatalogueSnapshot.empty().schema
 
 
 def check_filters(placements: Mapping[str, Placement], catalogue: CatalogueSnapshot | None = None) -> None:
-    """Returns when every placement's filter, and that of each of its pins, can be read.
+    """Returns when every placement's filter, and that of each of its pins, shares and boosts, can be read.
 
     Args:
         catalogue: the items, where they are known; one that nobody has written any item to says nothing.
@@ -29,11 +29,7 @@ def check_filters(placements: Mapping[str, Placement], catalogue: CatalogueSnaps
     """
     is_known = catalogue is not None and any(not item.is_stub for item in catalogue.items)
     for name, placement in placements.items():
-        filters = {"filter": placement.filter}
-        filters |= {f"pins[{place}].filter": pin.filter for place, pin in enumerate(placement.pins)}
-        for key, text in filters.items():
-            if not text:
-                continue
+        for key, text in placement.filters().items():
             try:
                 if is_known:
                     assert catalogue is not None

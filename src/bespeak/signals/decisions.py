@@ -24,11 +24,13 @@ class ShownItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         position: from 1.
-        propensity: probability with which the policy put this item here, given what stands before; 1 where nothing
-            was drawn, 0 where nobody knows: another system chose. The slate's is the product.
+        propensity: probability with which the policy put this item here, given what stands before (on a page, in the
+            rows above too); 1 where nothing was drawn, 0 where nobody knows: another system chose. The slate's is the
+            product.
         sources: names of the candidate sources that proposed it.
         features: name -> value of every term the score used (also those that are zero are left out).
         team: of an interleaved slate, the variant whose choice this is.
+        is_paid: a share that is paid for lets it pass.
     """
 
     item_id: str
@@ -40,6 +42,21 @@ class ShownItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reasons: tuple[Reason, ...] = ()
     features: dict[str, float] = {}
     team: str = ""
+    is_paid: bool = False
+
+
+class PagePlace(msgspec.Struct, frozen=True, kw_only=True):
+    """Where on a page a decision is a row.
+
+    Attributes:
+        page_id: of the whole answer; all its rows have it.
+        page: name of the page, "" for placements that the caller put together.
+        row: from 1.
+    """
+
+    page_id: str
+    page: str
+    row: int
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -55,6 +72,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         candidate_features: item id -> features for all candidates, kept for a random share of decisions.
         candidate_features_rate: the probability with which `candidate_features` is kept.
         removed: rule -> how many candidates it removed.
+        heading: what stands above the items.
+        about: what the slate is about: `item`, or `facet` and `value`.
+        page: where on a page it is a row.
         context: the context used, without raw address or user agent.
         experiment: name and variant of the experiment that chose the policy; of the launch where none did.
         launch: name and variant of the placement's launch where `experiment` is another one.
@@ -89,6 +109,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     launch: dict[str, str] | None = None
     shadow_policy: str = ""
     shadow: tuple[tuple[str, float], ...] = ()
+    heading: str = ""
+    about: dict[str, str] = {}
+    page: PagePlace | None = None
 
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,110 @@
+"""The parts of a placement's settings that are tables of their own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+MAX_COUNT = 100
+MAX_HOURS = 24 * 365
+
+Name = Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table within a placement: unknown keys are refused."""
+
+
+class SourceSettings(Part, frozen=True, kw_only=True):
+    """One candidate source: how many items it may propose, and how early they come when the budget is short."""
+
+    name: str
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    weight: Annotated[float, Meta(gt=0)] = 1.0
+
+
+class PinSettings(Part, frozen=True, kw_only=True):
+    """One position that is kept for an item, or for the items that a filter lets pass.
+
+    Attributes:
+        position: from 1; it is left out where fewer items are asked for.
+        item: id of the item.
+        filter: an expression of the rule language; of the items that fulfil it the best stands there.
+    """
+
+    position: Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+    item: str = ""
+    filter: str = ""
+
+
+class CapSettings(Part, frozen=True, kw_only=True):
+    """How many items may share a value of an attribute within a window of positions.
+
+    Attributes:
+        limit: so many.
+        window: of any so many positions in a row.
+    """
+
+    limit: Annotated[int, Meta(ge=1)]
+    window: Annotated[int, Meta(ge=2, le=MAX_COUNT)]
+
+
+class ShareSettings(Part, frozen=True, kw_only=True):
+    """Which part of the positions goes to the items that a filter lets pass: sponsored ones, those of a supplier.
+
+    Attributes:
+        name: of the share, in notes and in what was removed.
+        filter: an expression of the rule language.
+        at_least: share of the positions asked for, rounded up, as far as there are items that may stand there.
+        at_most: share of the positions asked for, rounded down; more are never shown.
+        paid: whether these items are marked as paid in the answer.
+    """
+
+    name: Name
+    filter: str
+    at_least: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    at_most: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    paid: bool = False
+
+
+class BoostSettings(Part, frozen=True, kw_only=True):
+    """What is added to the score of the items that a filter lets pass; it stands among the reasons as `boost.NAME`.
+
+    Attributes:
+        name: of the boost.
+        filter: an expression of the rule language.
+        add: so much, in units of the score; negative lowers.
+        factor: adds (factor - 1) times the size of the score without boosts, so that above 1 always raises.
+    """
+
+    name: Name
+    filter: str
+    add: float = 0.0
+    factor: Annotated[float, Meta(ge=0, le=100)] = 1.0
+
+
+class CoolingSettings(Part, frozen=True, kw_only=True):
+    """When an item that a person was shown rests, at whatever placement it was shown.
+
+    Attributes:
+        times: seen at least so often
+        hours: within so many hours: then it is left out.
+    """
+
+    times: Annotated[int, Meta(ge=1, le=1000)] = 1
+    hours: Annotated[float, Meta(gt=0, le=MAX_HOURS)]
+
+
+class RotationSettings(Part, frozen=True, kw_only=True):
+    """How much less an item counts that the person was shown lately.
+
+    Attributes:
+        rate: 0 changes nothing; 1 costs an item that was seen this moment as much as lies between the best and the
+            last candidate.
+        hours: the cost falls evenly to nothing within so many hours.
+    """
+
+    rate: Annotated[float, Meta(ge=0, le=1)]
+    hours: Annotated[float, Meta(gt=0, le=MAX_HOURS)]
