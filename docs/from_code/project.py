@@ -11,6 +11,7 @@ import msgspec
 
 from bespeak.catalogue import columns as item_columns
 from bespeak.decide import features, past_items, placement_parts
+from bespeak.decide.page_settings import BUILT_IN_PAGES, Page, RowSettings
 from bespeak.decide.placement_parts import Part
 from bespeak.decide.placements import BUILT_IN, SOURCE_NAMES, Placement
 from bespeak.decide.score import PRIOR_WEIGHTS
@@ -92,6 +93,7 @@ def _section(name: str, hint: Any) -> str:
         "signals": f"{text} The shape of entries: [signals](signals.md#own-entries).",
         "segments": f"{text} One line per segment. What a rule may name: [rules](rules.md#profiles).",
         "placements": f"{text} One table per placement. Its settings: [placements](placements.md).",
+        "pages": f"{text} One table per page. Its settings: [placements](placements.md#pages).",
     }[name]
 
 
@@ -130,6 +132,7 @@ def placements() -> str:
         "## Settings\n\n" + table(("name", "type", "default", "meaning"), rows),
         *(f"## {name.capitalize()}\n\n{_part(name, kind)}" for name, kind in _PARTS.items()),
         "## Variants\n\n" + _variants(),
+        "## Pages\n\n" + _pages(),
         "## What the built-in placements set\n\n" + _built_in_placements(),
         "## Signals of the score\n\n`score = sum(value * weight)`. These are the values:\n\n```text\n"
         + (inspect.getdoc(features) or "").partition("\n\n")[2]
@@ -151,6 +154,38 @@ def _variants() -> str:
         "instead:\n\n" + table(("name", "type", "default", "meaning"), rows) + "\n\nWhat a line may name: "
         "[rules](rules.md#lines-of-variants)."
     )
+
+
+def _pages() -> str:
+    hints = get_type_hints(Page, include_extras=True)
+    texts = attribute_texts(Page)
+    rows = [
+        (code(f.name), type_text(hints[f.name], lambda _: "row"), _default_of(f), texts[f.name])
+        for f in msgspec.structs.fields(Page)
+        if f.name != "name"
+    ]
+    front = [f"  {toml(_changed(row))}," for row in BUILT_IN_PAGES["front"].rows]
+    return (
+        "`[pages.NAME]` declares a page, or changes the built-in page `front`:\n\n"
+        + table(("name", "type", "default", "meaning"), rows)
+        + "\n\nAn entry of `rows` is the name of a placement, or a table:\n\n"
+        + fields_table(RowSettings)
+        + "\n\n```text\n[pages.front]\nrows = [\n"
+        + "\n".join(front)
+        + "\n]\n```"
+    )
+
+
+def _changed(row: RowSettings) -> dict[str, Any]:
+    """The settings of a row that are not the usual ones."""
+    usual = msgspec.to_builtins(RowSettings(placement=""))
+    return {name: value for name, value in msgspec.to_builtins(row).items() if value != usual[name]}
+
+
+def _default_of(field: Any) -> str:
+    if field.default is not msgspec.NODEFAULT:
+        return _value(field.default)
+    return code(toml(field.default_factory()))
 
 
 def _part(name: str, kind: type[Part]) -> str:

@@ -1,4 +1,4 @@
-"""`decide` and `recommend`: one slate with the reasons, and the lists of everybody."""
+"""`decide`, `page` and `recommend`: one slate with the reasons, a page of slates, and the lists of everybody."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def decide(
     ] = None,
     filter_: Annotated[str, typer.Option("--filter", metavar="RULE", help='Every item must pass: "price < 100".')] = "",
     item: Annotated[str, typer.Option("--item", help="The item that the placement is about.")] = "",
+    value: Annotated[str, typer.Option("--value", help="The value that the placement is about, such as a genre.")] = "",
     query: Annotated[str, typer.Option("--query", help="Search for this text.")] = "",
     explain: Annotated[bool, typer.Option("--explain", help="Every term of every score.")] = False,
     why: Annotated[str, typer.Option("--why-not", metavar="ITEM", help="Why this item is not in the slate.")] = "",
@@ -60,11 +61,49 @@ def decide(
             else:
                 say(found.text)
             return
-        slate = engine.decide(placement, **asked, explain=explain, is_preview=True)
+        slate = engine.decide(placement, **asked, value=value, explain=explain, is_preview=True)
         if as_json:
             emit(slate.to_json())
         else:
             show_slate(slate, explain=explain)
+
+
+def page(
+    name: Annotated[str, typer.Argument(help="A page of the project: front, ...")] = "front",
+    user: Annotated[str, typer.Option("--user", help="User id.")] = "",
+    anonymous: Annotated[str, typer.Option("--anonymous", help="Anonymous id of a device.")] = "",
+    context: Annotated[
+        list[str] | None, typer.Option("--context", metavar="K=V", help="Circumstances: device=mobile; repeatable.")
+    ] = None,
+    filter_: Annotated[str, typer.Option("--filter", metavar="RULE", help='Every item must pass: "price < 100".')] = "",
+    as_of: AsOfOption = None,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Decides a whole page for one person: its rows, no item twice; --json prints the body of POST /api/page."""
+    with opened(project, as_of_ms=time_option(as_of)) as engine:
+        slates = engine.page(
+            name,
+            user_id=user,
+            anonymous_id=anonymous,
+            context=pairs(context, "--context"),
+            filter=filter_,
+            is_preview=True,
+        )
+        if as_json:
+            emit(slates.to_json())
+            return
+        for place, slate in enumerate(slates, 1):
+            rows = [
+                [shown.position, shown.item_id, _title(slate, shown), shown.score, _because(shown, 1)]
+                for shown in slate
+            ]
+            heading = slate.decision.heading or slate.decision.placement
+            table(("", "item", "title", "score", "because"), rows, title=f"{place}. {heading}", right=(0, 3))
+        if not slates:
+            say("No row could be shown.")
+        for placement, why in slates.left_out:
+            note(f"Without {placement}: {why}.")
 
 
 def recommend(
@@ -102,6 +141,8 @@ def show_slate(slate: Slate, *, explain: bool = False) -> None:
     say(MODES[decision.mode])
     for line in decision.notes:
         say(line)
+    if decision.heading:
+        say(decision.heading)
     if not slate:
         say("No item could be shown: the filter, the seen-item rule or an empty catalogue left none.")
         return
@@ -132,9 +173,9 @@ def show_variant(variant: Variant) -> None:
     table(("variant", "value", "propensity", "because"), [[variant.id, value, variant.propensity, because]], right=(2,))
 
 
-def _because(shown: ShownItem) -> str:
+def _because(shown: ShownItem, limit: int | None = None) -> str:
     """The sentences of the reasons; what several terms say alike is said once."""
-    return "\n".join(dict.fromkeys(reason.text for reason in shown.reasons))
+    return "\n".join(list(dict.fromkeys(reason.text for reason in shown.reasons))[:limit])
 
 
 def _title(slate: Slate, shown: ShownItem) -> str:

@@ -84,7 +84,6 @@ class Situation:
 
         Raises:
             RuleError: the request's filter is wrong.
-            InvalidInput: it names a value, and the placement is about none.
         """
         reading = reading or Reading.of(person, world, now_ms)
         notes: list[str] = []

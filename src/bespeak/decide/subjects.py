@@ -12,13 +12,13 @@ from bespeak.catalogue.counters import DAY_MS
 from bespeak.decide.placements import Placement
 from bespeak.decide.reading import Reading
 from bespeak.decide.request import DecideRequest
-from bespeak.errors import InvalidInput
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Float64s: TypeAlias = npt.NDArray[np.float64]
 
 ABOUT_HALF_LIFE_DAYS = 7.0
 NOT_THERE = "The {} asked about is not in the catalogue; it was left out of account."
+NO_FACET = "The placement is about no facet; the value asked about was left out of account."
 NO_ITEM = "No item was named and none is known from before: popular items are shown."
 
 
@@ -43,20 +43,13 @@ class Subject:
 
 
 def subject_of(request: DecideRequest, reading: Reading, placement: Placement, notes: list[str]) -> Subject:
-    """The subject of a slate: what the request names, else the first of `subjects`. Adds to the notes.
-
-    Raises:
-        InvalidInput: the request names a value, and the placement is about none.
-    """
+    """The subject of a slate: what the request names, else the first of `subjects`. Adds to the notes."""
     if request.value:
-        if not placement.about_facets:
-            message = f"`value` is given, but `{placement.name}` is about no facet."
-            raise InvalidInput(message, hint="Leave it out, or set `about_facets` of the placement.")
         facets = reading.world.catalogue.facets
         for name in placement.about_facets:
             if name in facets and request.value in facets[name].code_of:
                 return Subject(value=(name, facets[name].code_of[request.value]), is_asked=True)
-        notes.append(NOT_THERE.format("value"))
+        notes.append(NOT_THERE.format("value") if placement.about_facets else NO_FACET)
     if request.item:
         found = reading.world.catalogue.index.get(request.item, -1)
         if found < 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -128,6 +128,11 @@ class World:
             return self.pages[name]
         except KeyError:
             raise UnknownName("page", name, sorted(self.pages)) from None
+
+    @cached_property
+    def memory_hours(self) -> float:
+        """How far back it must be known what people were shown, in hours, so that every placement can go by it."""
+        return max((placement.memory_hours for placement in self.placements.values()), default=0.0)
 
     def policy(self, placement: str) -> str:
         """Returns the policy as records name it, such as `home@3`."""

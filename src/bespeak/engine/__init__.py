@@ -9,9 +9,11 @@ privacy     who holds a person; rights     views      what people look at: conso
 """
 
 from bespeak.decide.foreign import ForeignItem
+from bespeak.decide.page import PageRequest, page_request, rows_request
 from bespeak.decide.request import DecideRequest, listed_items
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.engine.engine import Engine, Tracked
+from bespeak.engine.pages import PageSlates
 from bespeak.engine.slates import Slate
 from bespeak.engine.writer import WriteRequest, Written
 from bespeak.signals.decisions import Decision
@@ -22,6 +24,8 @@ __all__ = [
     "Decision",
     "Engine",
     "ForeignItem",
+    "PageRequest",
+    "PageSlates",
     "Reject",
     "Slate",
     "Tracked",
@@ -29,4 +33,6 @@ __all__ = [
     "WriteRequest",
     "Written",
     "listed_items",
+    "page_request",
+    "rows_request",
 ]

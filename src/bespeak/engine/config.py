@@ -17,6 +17,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from bespeak.decide.crosses import CIRCUMSTANCES, DECLARED, read_cross
+from bespeak.decide.page_settings import Page, pages_from
 from bespeak.decide.placements import BUILT_IN, Placement, placements_from
 from bespeak.decide.trial import Trial
 from bespeak.decide.variants.settings import VariantPlacement, variants_from
@@ -48,6 +49,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     signals: SignalCatalogue
     consent: ConsentRules
     placements: dict[str, Placement]
+    pages: dict[str, Page]
     variants: dict[str, VariantPlacement]
     segments: tuple[Segment, ...]
     metrics: dict[str, Metric]
@@ -102,6 +104,7 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
         of_items, of_variants = _by_kind(settings.placements)
         placements = placements_from(of_items)
         check_filters(placements)
+        pages = pages_from(settings.pages, placements)
         segments = compile_segments(
             settings.segments,
             classes=signals.classes,
@@ -128,6 +131,7 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
             consent=ConsentRules(purposes, settings.consent.categories, defaults),
             placements=placements,
             variants=variants,
+            pages=pages,
             segments=segments,
             metrics=metrics,
             trials=trials,

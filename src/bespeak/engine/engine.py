@@ -13,6 +13,7 @@ import msgspec
 
 from bespeak.decide.answer import answer, answer_without
 from bespeak.decide.foreign import ForeignItem, foreign_slate
+from bespeak.decide.page import page_request
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, listed_items
 from bespeak.decide.why_not import WhyNot, why_not
@@ -25,13 +26,14 @@ from bespeak.engine.flags import Flags
 from bespeak.engine.folding.refold import standing
 from bespeak.engine.items import Items
 from bespeak.engine.lake_feed import CURSOR
+from bespeak.engine.pages import Pages, PageSlates
 from bespeak.engine.policies import Policies
 from bespeak.engine.privacy.rights import Privacy
 from bespeak.engine.profiles import Profiles
 from bespeak.engine.project import ProjectFolder
 from bespeak.engine.slates import Slate
 from bespeak.engine.training.models import Models, Progress, TrainingReport
-from bespeak.engine.views.people_view import person_view
+from bespeak.engine.views.people_view import person_view, with_shown
 from bespeak.engine.views.recommendations import Recommended, recommend_everybody
 from bespeak.engine.writer import WriteRequest, Written
 from bespeak.errors import BespeakError, StoreUnavailable, UnknownName
@@ -69,6 +71,7 @@ class Engine:
         profiles: what is known of people.
         models: training and trained versions.
         experiments: who takes part in what.
+        pages: whole pages.
         policies: the versions of what decides.
         flags: placements with variants, for clients that ask again and again.
         privacy: export and erasure.
@@ -80,6 +83,7 @@ class Engine:
         self.profiles = Profiles(core)
         self.models = Models(core)
         self.experiments = Experiments(core.store)
+        self.pages = Pages(core, self.experiments, self.person, self._log)
         self.policies = Policies(core.store)
         self.flags = Flags(core, self.experiments, self.person, self._log)
         self.privacy = Privacy(core)
@@ -189,6 +193,7 @@ class Engine:
         context: Mapping[str, Any] | None = None,
         items: Sequence[Any] | None = None,
         item: str = "",
+        value: str = "",
         query: str = "",
         filter: str = "",  # noqa: A002 - the word of the API
         exclude: Sequence[str] = (),
@@ -208,6 +213,7 @@ class Engine:
             context: device, locale, timezone, page, campaign and declared keys.
             items: rank these items (ids, or mappings with `id` and `relevance`) instead of finding candidates.
             item: the item the placement is about, for example on a product page.
+            value: the value of a facet the placement is about, for example a genre.
             query: personalized search for this text.
             filter: a rule every item must pass, for example `price < 100`.
             exclude: ids never to show.
@@ -229,10 +235,41 @@ class Engine:
             filter=filter,
             exclude=tuple(exclude),
             item=item,
+            value=value,
             explain=explain,
         )
         ids = self._ids(user_id, anonymous_id, profile_id)
         return self.decide_request(request, ids, decision_id=decision_id, is_preview=is_preview)
+
+    def page(
+        self,
+        page: str,
+        *,
+        user_id: str = "",
+        anonymous_id: str = "",
+        profile_id: str = "",
+        context: Mapping[str, Any] | None = None,
+        filter: str = "",  # noqa: A002 - the word of the API
+        exclude: Sequence[str] = (),
+        explain: bool = False,
+        page_id: str = "",
+        is_preview: bool = False,
+    ) -> PageSlates:
+        """Decides a whole page: which rows it shows and in which order, no item twice; logs each row as a decision.
+
+        Args:
+            page: name of the page.
+            user_id, anonymous_id, profile_id, context, filter, exclude, explain, is_preview: as in `decide`.
+            page_id: repeat an earlier page's draws.
+
+        Raises:
+            UnknownName: there is no such page.
+            RuleError, InvalidInput: as `decide`.
+        """
+        asked = self._request("", context, filter=filter, exclude=tuple(exclude), explain=explain)
+        request = page_request(self.core.world.page(page), asked)
+        ids = self._ids(user_id, anonymous_id, profile_id)
+        return self.pages.decide(request, ids, page_id=page_id, is_preview=is_preview)
 
     def decide_request(
         self,
@@ -365,7 +402,9 @@ class Engine:
             for key in ids:
                 found = people.profile_of(session, key)
                 if found is not None and found[1] is not None:
-                    return person_view(self.core.runtime, found[0], decode(found[1]), context, now_ms, source)
+                    view = person_view(self.core.runtime, found[0], decode(found[1]), context, now_ms, source)
+                    hours = self.core.world.memory_hours
+                    return with_shown(session, self.core.runtime, view, hours, now_ms) if hours else view
         return None
 
     def decision(self, decision_id: str) -> Decision | None:

@@ -238,6 +238,7 @@ class Settings(Section, frozen=True, kw_only=True):
     metrics: Annotated[
         dict[str, dict[str, Any]], Meta(description="what experiments measure, beside the built-in metrics")
     ] = {}
+    pages: Annotated[dict[str, dict[str, Any]], Meta(description="whole pages: rows that are placements")] = {}
     retention: RetentionSettings = RetentionSettings()
     train: TrainSettings = TrainSettings()
     context: ContextSettings = ContextSettings()

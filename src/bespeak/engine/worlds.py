@@ -123,6 +123,7 @@ class WorldKeeper:
             text_index=TextIndex.build([]),
             placements=config.placements,
             variants=config.variants,
+            pages=config.pages,
             classes=config.signals.classes,
             purposes=config.purposes,
             config_version=config_version,

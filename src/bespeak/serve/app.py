@@ -32,8 +32,6 @@ from bespeak.web.site import Site
 
 log = logging.getLogger("bespeak.serve")
 
-_DECIDE = "/api/decide"
-_SEARCH = "/api/search"
 _API_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Bespeak API</title>
 <h1>Bespeak API</h1><p>The document: <a href="/api/openapi.json">/api/openapi.json</a> (OpenAPI 3.1).</p><ul>{rows}</ul>
 """
@@ -61,6 +59,11 @@ class App:
         self._version = version
         self._decider = Decider(site)
         self._flags = FlagRoutes(site, self._decider, is_stopping)
+        self._hot = {
+            "/api/decide": self._decider.decide,
+            "/api/page": self._decider.page,
+            "/api/search": self._decider.search,
+        }
         self._starlette = Starlette(
             routes=[*self._plain_routes(), *extra],
             exception_handlers={BespeakError: _failed, HTTPException: _not_served, Exception: _broken},
@@ -115,12 +118,12 @@ class App:
         route = tracking_route(path)
         if route is not None:
             return await track(self._site, scope, receive, send, route)
-        if path in (_DECIDE, _SEARCH):
+        if path in self._hot:
             if scope["method"] != "POST":
                 raise Failure(405, "method_not_allowed", f"{path} takes POST.")
             body = await read_body(receive, headers, self._site.engine.core.config.settings.serve.max_body_bytes)
-            answer = self._decider.decide if path == _DECIDE else self._decider.search
-            await send_json(send, 200, await answer(headers, scope.get("client"), body), cors(headers))
+            answer = await self._hot[path](headers, scope.get("client"), body)
+            await send_json(send, 200, answer, cors(headers))
             return 200
         if self._flags.has(path):
             return await self._flags.answer(scope, receive, send, path, headers)
@@ -187,8 +190,9 @@ class App:
     async def _openapi(self, request: Request) -> Response:
         del request
         config = self._site.engine.core.config
-        placements = sorted([*config.placements, *config.variants])
-        body = document(ROUTES, version=self._version, placements=placements)
+        rows, pages = sorted(config.placements), sorted(config.pages)
+        placements = sorted([*rows, *config.variants])
+        body = document(ROUTES, version=self._version, placements=placements, rows=rows, pages=pages)
         return Response(msgspec.json.encode(body), media_type="application/json")
 
     async def _api_page(self, request: Request) -> Response:

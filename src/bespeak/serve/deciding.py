@@ -1,4 +1,4 @@
-"""/api/decide and /api/search: a decision within its time budget, else the fallback."""
+"""/api/decide, /api/page and /api/search: a decision within its time budget, else the fallback."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
-from bespeak.engine import DecideRequest, listed_items
+from bespeak.engine import DecideRequest, PageRequest, listed_items, page_request, rows_request
 from bespeak.errors import BespeakError, InvalidInput
 from bespeak.intake.context import read_context
 from bespeak.serve.metrics import DECIDE_SECONDS, DECISIONS
@@ -43,6 +43,7 @@ class DecideBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forb
         items: rank these instead of finding candidates.
         query: personalized search for this text.
         item: the item the placement is about.
+        value: the value of a facet the placement is about.
         filter: a rule that every item must pass.
         decision_id: repeats an earlier draw.
     """
@@ -55,12 +56,51 @@ class DecideBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forb
     context: dict[str, Any] | None = None
     items: Annotated[list[Id | NumberId | ListedItem], Meta(min_length=1, max_length=1000)] | None = None
     item: PersonId | None = None
+    value: Annotated[str, Meta(max_length=255, pattern=NO_NUL)] | None = None
     query: Annotated[str, Meta(max_length=500, pattern=NO_NUL)] | None = None
     filter: Rule | None = None
     exclude: Annotated[list[Id | NumberId], Meta(max_length=10000)] | None = None
     market: Annotated[str, Meta(max_length=100, pattern=NO_NUL)] | None = None
     explain: bool | None = None
     decision_id: Annotated[str, Meta(max_length=100, pattern=NO_NUL)] | None = None
+    write_key: Key | None = None
+
+
+class RowBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """One placement of a page that the caller puts together; what it leaves out holds as the page says it."""
+
+    placement: Annotated[str, Meta(min_length=1, max_length=100)]
+    count: Annotated[int, Meta(ge=1, le=100)] | None = None
+    items: Annotated[list[Id | NumberId | ListedItem], Meta(min_length=1, max_length=1000)] | None = None
+    item: PersonId | None = None
+    value: Annotated[str, Meta(max_length=255, pattern=NO_NUL)] | None = None
+    filter: Rule | None = None
+    exclude: Annotated[list[Id | NumberId], Meta(max_length=5000)] | None = None
+
+
+class PageBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """The body of POST /api/page: a `page` of the project, or `placements` that are all answered, in this order.
+
+    Attributes:
+        filter, exclude: hold for every row.
+        caps: attribute -> how many items of the whole page may share a value of it; in place of the page's own.
+        one_per_group: whether the whole page shows one item of a group; in place of the page's own setting.
+        page_id: repeats an earlier page's draws.
+    """
+
+    page: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    placements: Annotated[list[RowBody], Meta(min_length=1, max_length=30)] | None = None
+    user_id: PersonId | None = None
+    anonymous_id: PersonId | None = None
+    profile_id: PersonId | None = None
+    context: dict[str, Any] | None = None
+    filter: Rule | None = None
+    exclude: Annotated[list[Id | NumberId], Meta(max_length=5000)] | None = None
+    caps: dict[str, Annotated[int, Meta(ge=1)]] | None = None
+    one_per_group: bool | None = None
+    market: Annotated[str, Meta(max_length=100, pattern=NO_NUL)] | None = None
+    explain: bool | None = None
+    page_id: Annotated[str, Meta(max_length=80, pattern=NO_NUL)] | None = None
     write_key: Key | None = None
 
 
@@ -108,6 +148,57 @@ class Decider:
             filter=wanted.filter,
         )
         return await self._answer(caller, ids, self._request(as_decision, caller, headers, client), "")
+
+    async def page(self, headers: Mapping[str, str], client: Any, body: bytes) -> bytes:
+        """Returns the JSON answer of POST /api/page."""
+        wanted: PageBody = decoded(body, PageBody)
+        caller = caller_of(self._site, headers, wanted.write_key or "")
+        ids = readable_ids(caller, _text(wanted.user_id), _text(wanted.anonymous_id), _text(wanted.profile_id))
+        request = self._page_request(wanted, caller, headers, client)
+        pages, started = self._site.engine.pages, time.perf_counter()
+        answer = await self.within_budget(
+            lambda: pages.decide(request, ids, source=caller.source(), page_id=wanted.page_id or ""),
+            lambda note: pages.fallback(request, note, page_id=wanted.page_id or ""),
+        )
+        DECIDE_SECONDS.observe(time.perf_counter() - started)
+        for slate in answer:
+            DECISIONS.labels(slate.decision.placement, slate.decision.mode).inc()
+        return msgspec.json.encode(answer.to_json())
+
+    def _page_request(self, wanted: PageBody, caller: Caller, headers: Mapping[str, str], client: Any) -> PageRequest:
+        if (wanted.page is None) == (wanted.placements is None):
+            raise InvalidInput(
+                "Either `page` or `placements` is needed, and not both.", hint="Name a page of the file."
+            )
+        bodies = [RowBody(placement="")] if wanted.placements is None else wanted.placements
+        rows = [
+            self._request(
+                DecideBody(
+                    placement=row.placement,
+                    count=row.count,
+                    context=wanted.context,
+                    items=row.items,
+                    item=row.item,
+                    value=row.value,
+                    filter=both_rules(wanted.filter, row.filter),
+                    exclude=[*(wanted.exclude or ()), *(row.exclude or ())],
+                    market=wanted.market,
+                    explain=wanted.explain,
+                ),
+                caller,
+                headers,
+                client,
+            )
+            for row in bodies
+        ]
+        if wanted.page is None:
+            return rows_request(rows, wanted.caps or {}, one_per_group=wanted.one_per_group is not False)
+        page = self._site.engine.core.world.page(wanted.page)
+        if wanted.caps is not None:
+            page = msgspec.structs.replace(page, caps=wanted.caps)
+        if wanted.one_per_group is not None:
+            page = msgspec.structs.replace(page, one_per_group=wanted.one_per_group)
+        return page_request(page, rows[0])
 
     def context(self, raw: dict[str, Any], caller: Caller, headers: Mapping[str, str], client: Any) -> Context:
         """Returns the circumstances of a request: what its body says, and what a visitor's connection tells."""
@@ -158,13 +249,13 @@ class Decider:
             exclude=tuple(clean_id(entry, "exclude") for entry in wanted.exclude or ()),
             context=self.context(wanted.context or {}, caller, headers, client),
             item=clean_id(wanted.item, "item"),
+            value=wanted.value or "",
             market=wanted.market or "",
             explain=bool(wanted.explain),
         ).checked()
 
     async def _answer(self, caller: Caller, ids: list[IdKey], request: DecideRequest, decision_id: str) -> bytes:
-        started = time.perf_counter()
-        engine = self._site.engine
+        engine, started = self._site.engine, time.perf_counter()
         slate = await self.within_budget(
             lambda: engine.decide_request(request, ids, source=caller.source(), decision_id=decision_id),
             lambda note: engine.fallback(request, note),
@@ -181,6 +272,16 @@ class Decider:
 
 def _listed(item: ListedItem) -> dict[str, Any]:
     return {"id": clean_id(item.id, "items.id"), "relevance": item.relevance}
+
+
+def both_rules(first: str | None, second: str | None) -> str | None:
+    """A rule that holds where both do.
+
+    Example:
+        >>> both_rules("price < 9 OR sale", "kind = 'film'")
+        "(price < 9 OR sale) AND (kind = 'film')"
+    """
+    return f"({first}) AND ({second})" if first and second else first or second
 
 
 def _text(value: str | int | None) -> str:

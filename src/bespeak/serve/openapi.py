@@ -30,17 +30,32 @@ _ERRORS = {
 }
 
 
-def document(routes: Sequence[Route], *, version: str, placements: Sequence[str]) -> dict[str, Any]:
-    """Returns the document; the placements of the active configuration are the allowed values of `placement`."""
+def document(
+    routes: Sequence[Route], *, version: str, placements: Sequence[str], rows: Sequence[str], pages: Sequence[str]
+) -> dict[str, Any]:
+    """Returns the document; the placements and pages of the active configuration are the allowed names.
+
+    Args:
+        routes: the route table.
+        version: of the package.
+        placements: names for a decision.
+        rows: those that may be rows of a page.
+        pages: names for a page.
+    """
     types = [t for route in routes for t in (route.request, route.reply) if t is not None]
     types += [*(route.errors for route in routes), *(shape for *_, shape in _ENTRIES)]
     _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     for body, name, keyword, shape in _ENTRIES:
         if body in components:
             components[body]["properties"][name][keyword] = _ref(shape)
-    decide = components.get("DecideBody")
-    if decide is not None:
-        decide["properties"]["placement"] = {"type": "string", "enum": list(placements)}
+    names = (("DecideBody", "placement", placements), ("RowBody", "placement", rows), ("PageBody", "page", pages))
+    for body, name, allowed in names:
+        if body in components:
+            components[body]["properties"][name] = {"type": "string", "enum": list(allowed)}
+    if "PageBody" in components:
+        given = components["PageBody"]["properties"]["placements"]  # one of the two, and null is neither
+        components["PageBody"]["properties"]["placements"] = next(one for one in given["anyOf"] if "items" in one)
+        components["PageBody"]["oneOf"] = [{"required": ["page"]}, {"required": ["placements"]}]
     paths: dict[str, Any] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from bespeak.intake.segment import MAX_BATCH_EVENTS
 from bespeak.serve import reading
-from bespeak.serve.deciding import DecideBody, SearchBody
+from bespeak.serve.deciding import DecideBody, PageBody, SearchBody
 from bespeak.serve.foreign import DecisionsBody, Logged, log_decision
 from bespeak.serve.growthbook import EvalBody, FeaturesReply
 from bespeak.serve.ofrep import BulkReply, Evaluated, EvaluationBody, NotEvaluated
@@ -44,6 +44,7 @@ class SlateItem(msgspec.Struct, frozen=True, kw_only=True):
     reasons: list[dict[str, Any]]
     value: Annotated[Any, Meta(description="of a variant: what was declared for it")] = None
     creative: dict[str, Any] | None = None
+    paid: Annotated[bool, Meta(description="somebody pays for it to be shown")] = False
 
 
 class SlateReply(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -54,8 +55,32 @@ class SlateReply(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     mode: Literal["profiled", "anonymous", "non_profiled", "fallback"]
     policy: str
     items: list[SlateItem]
+    heading: str | None = None
+    about: dict[str, str] | None = None
     experiment: dict[str, str] | None = None
     notes: list[str] | None = None
+
+
+class PageRow(SlateReply, frozen=True, kw_only=True, rename="camel"):
+    """One row of a page, from the top: the answer to a decision of its own."""
+
+    row: int
+
+
+class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that is not shown."""
+
+    placement: str
+    why: str
+
+
+class PageReply(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The answer to a page."""
+
+    page_id: str
+    rows: list[PageRow]
+    left_out: list[LeftOut]
+    page: str | None = None
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +121,14 @@ ROUTES: tuple[Route, ...] = (
         summary="Decide what a person sees at a placement",
         request=DecideBody,
         reply=SlateReply,
+    ),
+    Route(
+        method="POST",
+        path="/api/page",
+        who="any key or person token",
+        summary="Decide a whole page: many placements, one answer, no item twice",
+        request=PageBody,
+        reply=PageReply,
     ),
     Route(
         method="POST",

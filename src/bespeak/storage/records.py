@@ -170,6 +170,25 @@ def exposures_of(session: Session, people: Iterable[int]) -> list[Exposure]:
     return sorted(found, key=lambda e: (e.time_ms, e.decision_id, e.position))
 
 
+def shown_since(session: Session, root: int, since_ms: int, limit: int) -> dict[str, tuple[int, ...]]:
+    """Returns item -> when a person, and whoever was joined into them, saw it since a time, ascending.
+
+    Args:
+        root: the person.
+        since_ms: the time.
+        limit: only the latest so many exposures are read.
+    """
+    rows = session.rows(
+        "SELECT item_id, time_ms FROM exposures WHERE time_ms >= ? AND person_id IN "
+        "(SELECT person_id FROM persons WHERE root_id = ?) ORDER BY time_ms DESC LIMIT ?",
+        (since_ms, root, limit),
+    )
+    found: dict[str, list[int]] = {}
+    for item_id, time_ms in reversed(rows):
+        found.setdefault(str(item_id), []).append(as_int(time_ms))
+    return {item_id: tuple(times_ms) for item_id, times_ms in found.items()}
+
+
 # -- segments ----------------------------------------------------------------------------------------------------------
 def members_of(session: Session, people: Iterable[int]) -> dict[int, dict[str, tuple[bool, int, int | None]]]:
     """Returns person -> segment -> (is member, since, flips at)."""

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bespeak.decide.person import PersonView
+from bespeak.decide.reading import HOUR_MS
 from bespeak.engine.runtime import Runtime
 from bespeak.profiles.profile import Profile, Trait
 from bespeak.profiles.view import ProfileView
 from bespeak.signals.catalogue import TRAIT_CLASS, SignalCatalogue
 from bespeak.signals.events import Context
+from bespeak.storage import records
+from bespeak.storage.base import Session
+
+MAX_SHOWN = 2_000
+"""Of what a person was shown, the latest so many exposures count."""
 
 
 def granted_purposes(runtime: Runtime, profile: Profile, context: Context, source: str = "") -> int:
@@ -39,6 +46,15 @@ def person_view(
     granted = granted_purposes(runtime, profile, context, source)
     view = profile_view(runtime, profile, granted, now_ms)
     return PersonView.of(view, person, granted, runtime.config.purposes, _readable_traits(runtime, view, granted))
+
+
+def with_shown(session: Session, runtime: Runtime, person: PersonView, hours: float, now_ms: int) -> PersonView:
+    """Returns the person with what they were shown in the last hours, as far as that was measured and may be read."""
+    needed = runtime.config.purposes.measure | runtime.config.purposes.personalize
+    if person.person is None or not person.can_personalize or person.purposes & needed != needed:
+        return person
+    since_ms = now_ms - int(hours * HOUR_MS)
+    return replace(person, shown=records.shown_since(session, person.person, since_ms, MAX_SHOWN))
 
 
 def trait_words(signals: SignalCatalogue, traits: Mapping[str, Trait]) -> dict[str, str]:

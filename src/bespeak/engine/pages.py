@@ -1,0 +1,141 @@
+"""Whole pages, as the engine answers them: each row is a decision of its own, logged with its place on the page."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, overload
+
+import msgspec
+
+from bespeak.decide.launch import Assigned
+from bespeak.decide.page import PageDecision, PageRequest, decide_page, fallback_page
+from bespeak.decide.person import PersonView
+from bespeak.decide.world import World
+from bespeak.engine.core import Core
+from bespeak.engine.experiments import Experiments
+from bespeak.engine.slates import Slate
+from bespeak.errors import InvalidInput, StoreUnavailable
+from bespeak.signals.decisions import Decision
+from bespeak.signals.events import Context
+from bespeak.signals.ids import IdKey
+
+ReadPerson = Callable[[Sequence[IdKey], Context, int, str], PersonView | None]
+
+
+class PageSlates(Sequence[Slate]):
+    """The rows of a page, from the top.
+
+    Attributes:
+        page_id: shared by the rows.
+        page: name of the page, "" for rows that the caller put together.
+        left_out: (placement, why) of the rows that are not shown.
+    """
+
+    def __init__(self, decided: PageDecision, request: PageRequest, world: World) -> None:
+        self.page_id = decided.page_id
+        self.page = decided.page
+        self.left_out = decided.left_out
+        asked = {one.placement: one for one in request.requests}
+        self._rows = [Slate.of(row, asked[row.placement], world) for row in decided.rows]
+
+    @overload
+    def __getitem__(self, index: int) -> Slate: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Slate]: ...
+
+    def __getitem__(self, index: int | slice) -> Slate | Sequence[Slate]:
+        return self._rows[index]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Slate]:
+        return iter(self._rows)
+
+    def __repr__(self) -> str:
+        return f"PageSlates({self.page!r}, {[row.decision.placement for row in self]})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the body of `POST /api/page`."""
+        answer: dict[str, Any] = {"pageId": self.page_id}
+        if self.page:
+            answer["page"] = self.page
+        answer["rows"] = [{"row": place, **row.to_json()} for place, row in enumerate(self._rows, 1)]
+        answer["leftOut"] = [{"placement": placement, "why": why} for placement, why in self.left_out]
+        return answer
+
+
+class Pages:
+    """Decides pages and queues their rows for the log.
+
+    Args:
+        core: the open project.
+        experiments: who takes part in what.
+        read_person: what a decision may read of the first of some ids that is known.
+        log: queues the record of a row.
+    """
+
+    def __init__(
+        self, core: Core, experiments: Experiments, read_person: ReadPerson, log: Callable[[Decision], None]
+    ) -> None:
+        self._core = core
+        self._experiments = experiments
+        self._read_person = read_person
+        self._log = log
+
+    def decide(
+        self,
+        request: PageRequest,
+        ids: Sequence[IdKey],
+        *,
+        source: str = "",
+        page_id: str = "",
+        is_preview: bool = False,
+    ) -> PageSlates:
+        """Decides a page for the first of `ids` that is known; as `Engine.decide_request` for a single placement.
+
+        Raises:
+            InvalidInput: the page asks for nothing, or for a placement that shows variants.
+        """
+        if not request.requests:
+            raise InvalidInput("The page asks for no placement.", hint="Name a page, or give `placements`.")
+        core = self._core
+        core.refresh_when_due()
+        world, now_ms = core.world, core.now_ms()
+        name = page_id or secrets.token_hex(16)
+        started = time.perf_counter_ns()
+        context = request.requests[0].context
+        try:
+            person = self._read_person(ids, context, now_ms, source)
+            trials = {} if is_preview else self._trials(request, world, person, ids, now_ms)
+        except StoreUnavailable:
+            return self.fallback(request, "the store cannot be reached", page_id=name)
+        units = [key.value for key in ids]
+        decided = decide_page(request, person, world, now_ms, name, trials, ids=units, explores=not is_preview)
+        duration_us = (time.perf_counter_ns() - started) // 1000
+        for row in decided.rows:
+            self._log(msgspec.structs.replace(row, duration_us=duration_us))
+        return PageSlates(decided, request, world)
+
+    def fallback(self, request: PageRequest, note: str, *, page_id: str = "") -> PageSlates:
+        """Returns the page of what is popular, without asking the store, and queues its records."""
+        world = self._core.world
+        name = page_id or secrets.token_hex(16)
+        decided = fallback_page(request, world, self._core.clock.now_ms(), name, note)
+        for row in decided.rows:
+            self._log(row)
+        return PageSlates(decided, request, world)
+
+    def _trials(
+        self, request: PageRequest, world: World, person: PersonView | None, ids: Sequence[IdKey], now_ms: int
+    ) -> dict[str, Assigned]:
+        """Placement -> the experiment that the person takes part in there."""
+        found: dict[str, Assigned] = {}
+        for placement, asked in {asked.placement: asked for asked in request.requests}.items():
+            assigned = self._experiments.assigned(world, asked, person, ids, now_ms)
+            if assigned is not None:
+                found[placement] = assigned
+        return found
