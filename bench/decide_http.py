@@ -5,8 +5,9 @@
 10,000 items with eight facets, 2,000 people with 25 events each, seven trained models, 500 candidates, ten items with
 reasons. Latency is that of one connection at a time to one worker, client included. "Beside ingest" is the same while
 another process sends events at a pace, each acknowledged. Throughput is that of 8 connections, beside /health/live of
-the same server, which does nothing. Then two workers: a purchase of the item on top must be gone from the next decision
-of the other worker, and an item that is taken off sale must be gone from both within a second.
+the same server, which does nothing, and beside `parts/top_k_server.py`, which gives the best ten of one model and no
+more. Then two workers: a purchase of the item on top must be gone from the next decision of the other worker, and an
+item that is taken off sale must be gone from both within a second.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from bespeak.engine.project import NewKeys
 from parts.figures import emit, options, ratio, spread, tell
 from parts.server import Door, doors, serving
 from parts.shop import fill, iso, make_project, quick_models
+from parts.top_k_server import top_k_server
 from parts.traffic import steady
 
 EVENTS_EACH = 25
@@ -101,8 +103,10 @@ def one_worker(project: Path, keys: NewKeys, given: argparse.Namespace) -> dict[
     rng = random.Random(1)
     idle, busy, empty = Latency(), Latency(), []
     loads: list[float] = []
-    rates: dict[str, list[float]] = {"decide": [], "empty": []}
-    with serving(project, 1) as url:
+    rates: dict[str, list[float]] = {"decide": [], "empty": [], "top_k": []}
+    top_k: list[float] = []
+    with serving(project, 1) as url, top_k_server(given.people, given.items, EVENTS_EACH) as baseline:
+        others = [Door(baseline) for _ in range(CONNECTIONS)]
         held = next(iter(doors(url, CONNECTIONS, 1, keys.secret_key).values()))
         door = held[0]
         for _ in range(30):
@@ -124,16 +128,33 @@ def one_worker(project: Path, keys: NewKeys, given: argparse.Namespace) -> dict[
                     lambda d, r: d.ask("POST", "/api/decide", question(f"u{r.randrange(given.people)}")),
                 )
             )
+            for _ in range(given.requests):
+                started = time.perf_counter()
+                _best(others[0], rng, given)
+                top_k.append((time.perf_counter() - started) * 1000)
+            rates["top_k"].append(per_second(others, given.seconds, lambda d, r: _best(d, r, given)))
             tell({"idle": idle.summary(), "beside ingest": busy.summary()})
     middle = {name: statistics.median(values) for name, values in rates.items()}
     return {
-        "latency": {"alone": idle.summary(), "beside_ingest": busy.summary(), "empty_handler": spread(empty)},
+        "latency": {
+            "alone": idle.summary(),
+            "beside_ingest": busy.summary(),
+            "empty_handler": spread(empty),
+            "fastapi_top_k": spread(top_k),
+        },
         "ingest_beside_events_per_second": round(statistics.median(loads)),
         "p50_beside_ingest_to_alone": ratio(busy.summary()["p50_ms"], idle.summary()["p50_ms"]),
         "decisions_per_second": round(middle["decide"], 1),
         "empty_answers_per_second": round(middle["empty"], 1),
         "decisions_to_empty_answers": ratio(middle["decide"], middle["empty"]),
+        "fastapi_top_k_per_second": round(middle["top_k"], 1),
+        "decisions_to_fastapi_top_k": ratio(middle["decide"], middle["top_k"]),
     }
+
+
+def _best(door: Door, rng: random.Random, given: argparse.Namespace) -> bytes:
+    body = json.dumps({"user_id": f"u{rng.randrange(given.people)}", "count": 10}).encode()
+    return door.ask("POST", "/recommend", body)
 
 
 def shown(door: Door, user_id: str, **more: Any) -> list[str]:

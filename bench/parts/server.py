@@ -57,6 +57,18 @@ def wait_ready(url: str, seconds: float = 60) -> None:
     raise NotReady
 
 
+def wait_listening(url: str, seconds: float = 60) -> None:
+    """Returns when something takes connections at an address; raises `NotReady` when nothing ever does."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            Door(url).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise NotReady
+
+
 class NotReady(Exception):
     """The server did not get ready in time."""
 
@@ -86,7 +98,8 @@ class Door:
 
     def ask(self, method: str, path: str, body: bytes = b"") -> bytes:
         """Returns the body of a 200 answer; raises `Refused` for any other."""
-        head = f"{method} {path} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n\r\n"
+        kind = "Content-Type: application/json\r\n" if body else ""
+        head = f"{method} {path} HTTP/1.1\r\n{self._head}{kind}Content-Length: {len(body)}\r\n\r\n"
         self._socket.sendall(head.encode() + body)
         answer = bytearray()
         end = -1
