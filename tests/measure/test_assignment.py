@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from growthbook.core import chooseVariation, gbhash, getBucketRanges
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bespeak.errors import InvalidInput
 from bespeak.measure.assignment import Experiment, Namespace, bucket
@@ -23,10 +26,31 @@ HALVES = (("control", 0.5), ("treated", 0.5))
         ("foo", "def", 0.2019),
         ("90850943850283058242805", "123", 0.7516),
         ("()**(%$##$%#$#", '___)((*":&', 0.0128),
+        # Buckets of its feature cases with hash version 2.
+        ("feature", "123", 0.5231),
+        ("experiment", "1", 0.4413),
+        ("holdout", "1", 0.8043),
     ],
 )
 def test_the_hash_gives_the_published_numbers(seed: str, unit: str, number: float) -> None:
     assert bucket(seed, unit) == number
+
+
+@given(seed=st.text(max_size=20), unit=st.text(max_size=20))
+def test_the_hash_is_that_of_growthbooks_own_client(seed: str, unit: str) -> None:
+    assert bucket(seed, unit) == gbhash(seed, unit, 2)
+
+
+@given(
+    unit=st.text(min_size=1, max_size=10),
+    weights=st.lists(st.integers(0, 9), min_size=1, max_size=5).filter(any),
+    coverage=st.floats(0, 1),
+)
+def test_a_variant_is_that_of_growthbooks_own_client(unit: str, weights: list[int], coverage: float) -> None:
+    shares = [weight / sum(weights) for weight in weights]
+    trial = Experiment("t", [(str(n), share) for n, share in enumerate(shares)], coverage=coverage)
+    number = chooseVariation(bucket("t", unit), getBucketRanges(len(shares), coverage, shares))
+    assert trial.variant_of(unit) == (str(number) if number >= 0 else None)
 
 
 def test_shares_are_as_declared() -> None:

@@ -103,8 +103,13 @@ def bucket(seed: str, unit: str) -> float:
 
 
 def _fnv1a(text: str) -> int:
-    """32-bit FNV-1a (Fowler, Noll, Vo) over characters, as GrowthBook's clients take them; of ASCII that is bytes."""
+    """32-bit FNV-1a (Fowler, Noll, Vo) over UTF-16 units, as GrowthBook's clients take it; of ASCII that is bytes."""
     value = _FNV_OFFSET
-    for character in text:
-        value = (value ^ ord(character)) * _FNV_PRIME & 0xFFFFFFFF
+    for unit in text.encode() if text.isascii() else _utf16_units(text):
+        value = (value ^ unit) * _FNV_PRIME & 0xFFFFFFFF
     return value
+
+
+def _utf16_units(text: str) -> list[int]:
+    raw = text.encode("utf-16-le", "surrogatepass")
+    return [low | high << 8 for low, high in zip(raw[::2], raw[1::2], strict=True)]
