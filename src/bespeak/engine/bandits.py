@@ -6,7 +6,7 @@ that name the decision (`reward`), and any of theirs (`conversion`). A decision 
 belongs to whom its exposure came from.
 
 Only rows count whose person let their data be used for improving when the decision was made, and has not withdrawn that
-since. Decisions that were not drawn, and those of bots, are no rows.
+since. Decisions that were not drawn, those of bots, and those made ahead that nobody said were seen are no rows.
 
 A job folds what is new every few seconds and remembers how far it came; only one node does at a time, and the sums are
 written only over those that were read. Once a day, when somebody was erased, and when the settings changed, the sums
@@ -157,7 +157,10 @@ def _is_drawn(decision: Decision) -> bool:
 def _joined(core: Core, session: Session, placement: VariantPlacement, decisions: Sequence[Decision]) -> Iterator[Row]:
     """The decisions of known people who let them be learned from, with their rewards."""
     improve = core.config.purposes.improve
-    seen_by = records.seen_by(session, [d.decision_id for d in decisions if d.person is None])
+    seen_by = records.seen_by(session, [d.decision_id for d in decisions if d.person is None or d.is_ahead])
+    decisions = [d for d in decisions if not d.is_ahead or d.decision_id in seen_by]
+    if not decisions:
+        return
     owner = {d.decision_id: d.person if d.person is not None else seen_by.get(d.decision_id) for d in decisions}
     root_of = people.roots_of(session, {person for person in owner.values() if person is not None})
     refusing = _refusing(session, set(root_of.values()))

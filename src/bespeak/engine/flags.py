@@ -69,6 +69,8 @@ class Flags:
             UnknownName: there is no such flag.
         """
         placement = self._core.world.variant_placement(key)
+        if placement.settings.learn is not None:
+            return not ids
         if placement.experiment(self._core.world.seed) is None:
             return False
         by_device = placement.settings.sticky == "device"

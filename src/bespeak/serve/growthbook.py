@@ -179,7 +179,7 @@ def feature(placement: VariantPlacement, seed: int, declared: list[str]) -> dict
         declared: context keys that the project declares.
     """
     settings = placement.settings
-    if any(value is None for value in settings.variants.values()):
+    if settings.learn is not None or None in settings.variants.values():
         return None  # SDKs differ on a forced null
     attributes = {f"{_CONTEXT}{name}": Attribute(name, may_be_empty=True) for name in declared if "." not in name}
     rules: list[dict[str, Any]] = []
