@@ -91,11 +91,12 @@ class ItemNeighbours(SparseLinearModel):
         together.data = together.data / (lengths[rows] * lengths[columns] + np.float32(self.shrinkage))
         together.data[rows == columns] = 0
         kept = largest_per_row(together, self.neighbours)
-        nearest, behind = kept_entries(together, kept), kept_entries(together, kept)
-        behind.data = people[kept].astype(np.int32)
+        nearest = kept_entries(together, kept)
+        nearest.data = kept  # sorted once, with where each entry stood
         nearest.sort_indices()
-        behind.sort_indices()
-        return nearest, behind.data
+        stood = nearest.data
+        nearest.data = together.data[stood]
+        return nearest, people[stood].astype(np.int32)
 
 
 def _products(matrix: Csr, block: slice) -> Csr:

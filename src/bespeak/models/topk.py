@@ -78,15 +78,16 @@ def largest_per_row(matrix: Csr, k: int) -> Int64s:
     for start, stop in zip(matrix.indptr[longer].tolist(), matrix.indptr[longer + 1].tolist(), strict=True):
         values = matrix.data[start:stop]
         edge = np.partition(values, stop - start - k)[stop - start - k] if k else np.inf
-        above = values > edge
-        equals = np.flatnonzero(values == edge)[: k - int(above.sum())]  # the lowest columns among equals
-        above[equals] = True
-        keep[start:stop] &= above
+        among = values >= edge
+        n_too_many = np.count_nonzero(among) - k
+        if n_too_many > 0:
+            equals = np.flatnonzero(values == edge)
+            among[equals[len(equals) - n_too_many :]] = False  # the highest columns among equals
+        keep[start:stop] &= among
     return np.flatnonzero(keep)
 
 
 def kept_entries(matrix: Csr, kept: Int64s) -> Csr:
     """The CSR matrix that holds only the entries of `matrix` at the positions `kept` (ascending)."""
-    rows = np.searchsorted(matrix.indptr, kept, side="right") - 1
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=matrix.shape[0]))])
-    return csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+    parts = (matrix.data[kept], matrix.indices[kept], np.searchsorted(kept, matrix.indptr))
+    return csr_array(parts, shape=matrix.shape)

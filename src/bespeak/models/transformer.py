@@ -66,13 +66,13 @@ class Transformer(Model):
     layers: int = 2
     heads: int = 2
     length: int = 200
-    epochs: int = 60
+    epochs: int = 36
     max_likes: int = 20_000_000
-    negatives: int = 512
+    negatives: int = 256
     dropout: float | None = None
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     weight_decay: float = 0.01
-    batch_likes: int = 2048
+    batch_likes: int = 1024
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -104,7 +104,7 @@ class Transformer(Model):
 
         Example:
             >>> [Transformer().epochs_for(n) for n in (1_000, 1_000_000, 100_000_000)]
-            [60, 20, 1]
+            [36, 20, 1]
         """
         return max(1, min(self.epochs, self.max_likes // max(n_likes, 1)))
 
