@@ -15,7 +15,7 @@ the item is next): near 0 for what is less likely, and scores of different peopl
 A dislike is no part of the sequence; it takes its strength times max(0, cosine of E) from the disliked item and from
 what is like it. No similar items are told: which vectors are near each other follows from the task too loosely.
 
-Fitting needs torch (extra `deep`); scoring needs NumPy alone. Cost: about 1 million operations per like and pass in
+Fitting needs torch (extra `deep`); scoring needs NumPy alone. Cost: about .7 million operations per like and pass in
 training at the default size; one score takes length * width^2 * 12 * layers operations.
 """
 
