@@ -11,7 +11,8 @@ archive     backup, restore
 demo        demo; storefront serves it
 simulate    simulate
 measure     measure compare; measure_columns and measure_file read, measure_report says what was found
-            measure_lifetime: measure lifetime; measure_replay: measure replay; replay_report says what it found
+            measure_lifetime: measure lifetime; measure_replay: measure replay
+replay      replay; replay_report says what it and measure replay found
 project     which project a command acts on
 output      data on stdout, everything else on stderr
 """

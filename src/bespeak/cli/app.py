@@ -28,6 +28,7 @@ from bespeak.cli import (
     measure_uplift,
     people,
     policies,
+    replay,
     running,
     simulate,
     start,
@@ -59,6 +60,7 @@ app.command()(decisions.recommend)
 app.command()(people.profile)
 app.command()(running.serve)
 app.command()(training.report)
+app.command()(replay.replay)
 app.command()(start.apply)
 app.command("export")(data.export_)
 app.command()(running.doctor)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from bespeak.catalogue.counters import DAY_MS
 from bespeak.decide.adjust import adjusted
@@ -24,6 +26,7 @@ from bespeak.decide.launch import Assigned
 from bespeak.decide.person import PersonView
 from bespeak.decide.placements import Placement
 from bespeak.decide.reading import Reading
+from bespeak.decide.recording import with_candidates
 from bespeak.decide.request import DecideRequest, context_record
 from bespeak.decide.score import Scored, linear
 from bespeak.decide.situation import Situation
@@ -32,6 +35,8 @@ from bespeak.decide.subjects import Subject
 from bespeak.decide.trial import Policy
 from bespeak.decide.world import World
 from bespeak.signals.decisions import Decision, Mode, ShownItem
+
+Int32s: TypeAlias = npt.NDArray[np.int32]
 
 MAX_KEPT_CANDIDATES = 200
 UNKNOWN_PERSON = "Nothing is known about this person yet: what is popular, rising and new is shown."
@@ -80,6 +85,8 @@ def decide(
     draw = decision_id if explores and not is_control else ""
     ranked = rank(request, None if is_control else person, world, now_ms, draw, policy)
     decision = recorded(ranked, decision_id, person, policy)
+    if draw and exploration_of(ranked.situation, ranked.candidates.rows) is not None:
+        decision = with_candidates(decision, ranked.situation, ranked.candidates.rows, ranked.matrix, ranked.scored)
     return decision if assigned is None else under(assigned, decision)
 
 
@@ -135,7 +142,11 @@ class Prepared:
             constraints: in place of the placement's own.
         """
         situation = self.situation
-        choose = _drawn(situation, self.candidates, draw) if draw and situation.placement.explore else best
+        choose: Chooser = best
+        exploration = exploration_of(situation, self.candidates.rows) if draw else None
+        if exploration is not None:
+            numbers = numbers_of(situation.world.seed, situation.request.placement, draw, situation.count)
+            choose = exploration.chooser(numbers)
         slate = build(self.scored.scores, situation.count, constraints or self.constraints, choose)
         return Ranked(situation, self.candidates, self.matrix, self.scored, slate)
 
@@ -192,16 +203,19 @@ def scored_of(situation: Situation, matrix: FeatureMatrix) -> Scored:
     return linear(matrix.values, weights.of(matrix.names, world.models.best, placement.weights))
 
 
-def _drawn(situation: Situation, candidates: Candidates, draw: str) -> Chooser:
-    """Whoever refused profiling gets the same as everybody who did, so nothing is tried on them."""
-    if situation.mode == "non_profiled":
-        return best
-    placement, world, may_try = situation.placement, situation.world, None
+def exploration_of(situation: Situation, rows: Int32s) -> Exploration | None:
+    """How the positions of a slate of the candidates `rows` are drawn; None where they are taken by the score.
+
+    Whoever refused profiling gets the same as everybody who did, so nothing is tried on them.
+    """
+    placement = situation.placement
+    if not placement.explore or situation.mode == "non_profiled":
+        return None
+    may_try = None
     if placement.explore_new_days is not None:
         oldest_ms = situation.now_ms - int(placement.explore_new_days * DAY_MS)
-        may_try = world.catalogue.born_ms[candidates.rows] > max(oldest_ms, 0)
-    numbers = numbers_of(world.seed, situation.request.placement, draw, situation.count)
-    return Exploration(placement.explore, placement.temperature, may_try).chooser(numbers)
+        may_try = situation.world.catalogue.born_ms[rows] > max(oldest_ms, 0)
+    return Exploration(placement.explore, placement.temperature, may_try)
 
 
 def fallback(

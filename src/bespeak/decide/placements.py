@@ -101,6 +101,8 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         temperature: of what is left of the probability, in units of the score: 0 gives it to the best, more lets scores
             that are as close as this take turns. Needs `explore`.
         explore_new_days: spreads `explore` only over items younger than this. Needs `explore`.
+        record_features: share of the decisions that explore which keep all candidates with their features, so that
+            another policy can be replayed on them (`bespeak replay`); a tenth unless given. Needs `explore`.
         needs_item: the placement is about one item: the request's, else the person's latest.
         needs_match: only items that match the request's query.
         learn: whether training may learn the weights from what was shown here and what came of it; `weights` then say
@@ -152,6 +154,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     explore: Annotated[float, Meta(ge=0, le=1)] = 0.0
     temperature: Annotated[float, Meta(ge=0)] = 0.0
     explore_new_days: Annotated[float, Meta(gt=0)] | None = None
+    record_features: Annotated[float, Meta(ge=0, le=1)] | None = None
     needs_item: bool = False
     needs_match: bool = False
     learn: bool = True
@@ -327,10 +330,10 @@ def _check(placement: Placement, key: str) -> None:
     _check_heading(placement, key)
     _check_named(placement, key)
     if not placement.explore:
-        for setting in ("temperature", "explore_new_days"):
+        for setting in ("temperature", "explore_new_days", "record_features"):
             if getattr(placement, setting):
                 hint = "Set `explore` above 0, or leave this out."
-                raise ConfigError("it says how to explore, but `explore` is 0.", key=f"{key}.{setting}", hint=hint)
+                raise ConfigError("it goes with exploring, but `explore` is 0.", key=f"{key}.{setting}", hint=hint)
 
 
 def _check_sources(placement: Placement, key: str) -> None:

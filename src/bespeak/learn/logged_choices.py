@@ -40,7 +40,7 @@ def with_model(
     """
     is_crossed = context.shape[1] * n_actions <= MOST_CROSSED
     features = _features(context, actions, n_actions, choices, is_crossed)
-    goal = choices.reward if choices.assumption == "position" else _to_come(choices)
+    goal = choices.reward if choices.assumption == "position" else rewards_to_come(choices)
     predicted, expected = np.empty(len(actions)), np.empty(len(actions))
     for held_out, model in cross_fitted(features, goal, choices.units[choices.decisions], rng):
         for rows in _chunks(np.flatnonzero(held_out)):
@@ -105,7 +105,7 @@ def _of_all_actions(model: RewardModel, context: Csr, n_actions: int, positions:
     return model.linked(raw)
 
 
-def _to_come(choices: Choices) -> Float64s:
+def rewards_to_come(choices: Choices) -> Float64s:
     """float64[n]: a decision's reward from each row's position on."""
     left = choices.per_decision(choices.reward)
     found = np.empty(len(choices.reward))

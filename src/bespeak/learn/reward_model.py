@@ -42,13 +42,14 @@ class RewardModel:
     is_binary: bool
 
     @classmethod
-    def fit(cls, features: Csr, rewards: Float64s, l2: float = L2) -> RewardModel:
+    def fit(cls, features: Csr, rewards: Float64s, l2: float = L2, *, is_linear: bool = False) -> RewardModel:
         """Fits a model; the intercept is not shrunk.
 
         Args:
             features: CSR float64[n, d].
             rewards: float64[n].
             l2: pull of each weight to 0.
+            is_linear: whether rewards of 0 and 1 get a linear model too.
 
         Example:
             >>> x = sparse.csr_matrix(np.repeat([[1.0, 0.0], [0.0, 1.0]], 500, axis=0))
@@ -57,7 +58,7 @@ class RewardModel:
             [0.2, 0.2]
         """
         n, d = features.shape
-        is_binary = bool(((rewards == 0) | (rewards == 1)).all())
+        is_binary = not is_linear and bool(((rewards == 0) | (rewards == 1)).all())
         wide = sparse.hstack([features, np.ones((n, 1))], format="csr")
         pull = np.append(np.full(d, l2), 1e-9)
         held = np.zeros(d + 1)
@@ -90,7 +91,13 @@ class RewardModel:
 
 
 def cross_fitted(
-    features: Csr, rewards: Float64s, units: Int64s, rng: np.random.Generator, *, n_folds: int = N_FOLDS
+    features: Csr,
+    rewards: Float64s,
+    units: Int64s,
+    rng: np.random.Generator,
+    *,
+    n_folds: int = N_FOLDS,
+    is_linear: bool = False,
 ) -> Iterator[tuple[Bools, RewardModel]]:
     """Yields (which rows to predict, a model of the other units' rows) so that every row is predicted once.
 
@@ -100,12 +107,13 @@ def cross_fitted(
         units: int64[n], numbered from 0: rows of one unit stay together.
         rng: spreads units over folds.
         n_folds: fewer where there are fewer units; at least two.
+        is_linear: as `RewardModel.fit`.
     """
     n_units = int(units.max()) + 1
     folds = rng.permutation(np.arange(n_units) % max(2, min(n_folds, n_units)))[units]
     for fold in np.unique(folds).tolist():
         held_out = folds == fold
-        yield held_out, RewardModel.fit(features[~held_out], rewards[~held_out])
+        yield held_out, RewardModel.fit(features[~held_out], rewards[~held_out], is_linear=is_linear)
 
 
 def _solve(features: Csr, weights: Float64s, pull: Float64s, right: Float64s) -> Float64s:

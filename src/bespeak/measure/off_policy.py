@@ -110,9 +110,7 @@ def evaluate(choices: Choices, estimators: Sequence[str] = ("dr",), *, alpha: fl
     """
     if not 0 < alpha < 1:
         raise InvalidInput(f"alpha {alpha} must lie between 0 and 1.", hint="0.05 gives intervals of 95 %.")
-    for name in estimators:
-        if name not in ESTIMATORS:
-            raise UnknownName("estimator", name, list(ESTIMATORS))
+    for name in known_estimators(estimators):
         if name in NEEDING_MODEL and choices.predicted is None:
             raise InvalidInput(f"'{name}' needs a reward model.", hint="Without one there are ips and snips.")
         if name in _NOT_IN_CASCADE and choices.assumption == "cascade":
@@ -127,6 +125,14 @@ def evaluate(choices: Choices, estimators: Sequence[str] = ("dr",), *, alpha: fl
         estimates={name: _estimate(name, value, choices, alpha, own) for name, value in found.items()},
         overlap=seen,
     )
+
+
+def known_estimators(names: Sequence[str]) -> Sequence[str]:
+    """Returns the names; raises `UnknownName` with those there are where one is none."""
+    for name in names:
+        if name not in ESTIMATORS:
+            raise UnknownName("estimator", name, list(ESTIMATORS))
+    return names
 
 
 def _ips(choices: Choices) -> _Value:

@@ -59,6 +59,20 @@ class PagePlace(msgspec.Struct, frozen=True, kw_only=True):
     row: int
 
 
+class CandidateFeatures(msgspec.Struct, frozen=True, kw_only=True):
+    """All candidates of one decision with what they were scored by: what another policy is replayed on.
+
+    Attributes:
+        item_ids: c candidates, in the order of the catalogue, by which equal scores are told apart.
+        scores: c numbers.
+        columns: feature -> c numbers; features that are 0 for all are left out.
+    """
+
+    item_ids: tuple[str, ...]
+    scores: tuple[float, ...]
+    columns: dict[str, tuple[float, ...]]
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The complete record of one decision.
 
@@ -69,7 +83,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         policy: `placement@version`.
         config_version, catalogue_version, models: the snapshot it was made with (`models`: name -> version).
         candidates: (item id, score) of candidates not shown, up to a cap.
-        candidate_features: item id -> features for all candidates, kept for a random share of decisions.
+        candidate_features: all candidates with their features, kept for a random share of the decisions that explore.
         candidate_features_rate: the probability with which `candidate_features` is kept.
         removed: rule -> how many candidates it removed.
         heading: what stands above the items.
@@ -97,7 +111,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     weights_version: int = 0
     n_candidates: int = 0
     candidates: tuple[tuple[str, float], ...] = ()
-    candidate_features: dict[str, dict[str, float]] = {}
+    candidate_features: CandidateFeatures | None = None
     candidate_features_rate: float = 0.0
     removed: dict[str, int] = {}
     context: dict[str, Any] = {}
