@@ -64,7 +64,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     web = {"kind": "browser", "key": "wk_shop", "consent": ["essential", "personalize", "measure", "improve"]}
     root = tmp_path_factory.mktemp("browser") / "shop"
     # Tests share their cores: a decision that waits for one is late, not failed.
-    settings = {"sources": {"web": web}, "serve": {"decide_budget_ms": 5_000}}
+    nobody = {"placement": "home", "coverage": 0.0, "variants": {"usual": {}, "calm": {}}}
+    settings = {
+        "sources": {"web": web},
+        "serve": {"decide_budget_ms": 5_000},
+        "experiments": {"calmer": nobody},
+    }
     project = make_project(root, n_people=N_PEOPLE, n_items=N_ITEMS, history=True, settings=settings)
     with Engine.open(root) as engine:
         engine.models.train()

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.outside
 
-PAGES = ("/", "/events", "/rejects", "/people", "/people/1", "/try", "/models")
+PAGES = ("/", "/events", "/rejects", "/people", "/people/1", "/try", "/models", "/experiments", "/experiments/calmer")
 
 
 def sign_in(page: Page, shop) -> None:

@@ -71,7 +71,13 @@ class Shop:
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     web = {"kind": "browser", "key": "wk_test", "consent": GRANTED}
-    settings = {"sources": {"web": web}, "segments": {"buyers": "orders_90d >= 1"}}
+    nobody = {"placement": "home", "coverage": 0.0, "variants": {"usual": {}, "calm": {"settings": {"diversity": 0.5}}}}
+    duel = {"placement": "home", "kind": "interleave", "coverage": 0.0, "variants": {"one": {}, "two": {}}}
+    settings = {
+        "sources": {"web": web},
+        "segments": {"buyers": "orders_90d >= 1"},
+        "experiments": {"calmer": nobody, "duel": duel},
+    }
     root = tmp_path_factory.mktemp("console") / "shop"
     project = make_project(root, n_people=30, n_items=60, history=True, settings=settings)
     with Engine.open(root) as engine:

@@ -123,7 +123,7 @@ def show(found: ExperimentReport) -> None:
         headings = ("metric", "variant", "control", "variant", "lift", "95 % at every look", "p")
         table(headings, rows, right=(2, 3, 4, 5, 6))
     if found.subgroups:
-        parts = [[s.part, s.label, s.variant, s.n, _percent(s.lift), _ends(s.lift_interval), s.raised_p_value]
+        parts = [[s.part, s.label, s.variant, s.n, _percent(s.lift), _ends(s.lift_interval), _chance(s.raised_p_value)]
                  for s in found.subgroups]  # fmt: skip
         table(("part", "people", "variant", "people", "lift", "95 %", "p, raised"), parts, right=(3, 4, 5, 6))
         for part, p in found.differ_p_values.items():
@@ -138,7 +138,15 @@ def _rows(metric: MetricReport) -> list[list[object]]:
     if metric.is_early or not metric.variants:
         return [[name, "too early" if metric.is_early else "", metric.control_mean, None, None, None, None]]
     return [
-        [name, one.variant, metric.control_mean, one.mean, _percent(one.lift), _interval(one), one.raised_p_value]
+        [
+            name,
+            one.variant,
+            metric.control_mean,
+            one.mean,
+            _percent(one.lift),
+            _interval(one),
+            _chance(one.raised_p_value),
+        ]
         for one in metric.variants
     ]
 
@@ -148,6 +156,10 @@ def _interval(one: Compared) -> str:
         return _ends(one.lift_interval)
     ends = one.difference_interval
     return "" if ends is None else f"{ends[0]:+.4g} to {ends[1]:+.4g}"
+
+
+def _chance(p: float | None) -> str:
+    return "" if p is None else "< .0001" if p < 0.0001 else f"{p:.2g}"
 
 
 def _percent(value: float | None) -> str:

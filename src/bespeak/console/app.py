@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from bespeak.console import events, models, overview, people, signing, tryout
+from bespeak.console import events, experiments, models, overview, people, signing, tryout
 from bespeak.console.desk import Desk
 from bespeak.console.guard import View, guarded
 from bespeak.engine.engine import Engine
@@ -32,6 +32,11 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("GET", "/try", tryout.try_page),
     ("POST", "/try", tryout.try_slate),
     ("GET", "/models", models.models_page),
+    ("GET", "/experiments", experiments.experiments_page),
+    ("GET", "/experiments/panel", experiments.lifts_panel),
+    ("GET", "/experiments/{name}", experiments.experiment_page),
+    ("POST", "/experiments/{name}/start", experiments.start),
+    ("POST", "/experiments/{name}/stop", experiments.stop),
     ("POST", "/models/train", models.train),
     ("GET", "/models/training", models.training_state),
     ("POST", "/logout", signing.sign_out),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,9 +11,12 @@ import msgspec
 from bespeak.console.rendering import Pages
 from bespeak.engine.engine import Engine
 from bespeak.engine.training.run import TrainingRun
+from bespeak.engine.views.lifts import LiftRow, lift_rows
 from bespeak.engine.views.pulse import PulseMeter
 from bespeak.engine.views.queries import Queries
 from bespeak.web.session import ConsoleLogin, ConsoleSession
+
+KEPT_MS = 60_000
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +36,28 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     is_fragment: bool = False
 
 
+class Lifts:
+    """What is compared, kept for a minute: a report reads the log of everybody who takes part."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._kept: tuple[int, list[LiftRow]] | None = None
+
+    def rows(self) -> list[LiftRow]:
+        """Returns a line for each launch and each variant of an experiment."""
+        with self._lock:
+            now_ms = self._engine.core.clock.now_ms()
+            if self._kept is None or not 0 <= now_ms - self._kept[0] < KEPT_MS:
+                self._kept = now_ms, lift_rows(self._engine.core)
+            return self._kept[1]
+
+    def forget(self) -> None:
+        """Lets the next look work it out again."""
+        with self._lock:
+            self._kept = None
+
+
 class Desk:
     """The open project, as pages see it.
 
@@ -40,6 +66,7 @@ class Desk:
         queries: reads for screens.
         pulse: counts what comes in.
         training: the training that the models page starts.
+        lifts: what is compared, worked out at most once a minute.
         login: who may come in.
         root: where the console is mounted.
     """
@@ -49,6 +76,7 @@ class Desk:
         self.queries = Queries(engine.core)
         self.pulse = PulseMeter(engine.core)
         self.training = TrainingRun(engine.core, engine.models)
+        self.lifts = Lifts(engine)
         self.login = login
         self.root = root
         self._pages = Pages()
