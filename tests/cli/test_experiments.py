@@ -73,6 +73,11 @@ def test_versions_are_listed_and_an_older_one_is_gone_back_to(trial, run):
     assert "configured" in run("policy", "list").out
 
 
+def test_without_a_shadow_it_says_how_to_set_one(trial, run):
+    assert "has a shadow beside it yet" in run("policy", "shadow", "home").out
+    assert "Did you mean 'home'?" in run("policy", "shadow", "hom", expect=1).err
+
+
 def compared(**more) -> Compared:
     given = {
         "variant": "calm", "n": 900, "mean": 0.24, "difference": 0.09, "difference_interval": (0.03, 0.15),

@@ -110,6 +110,19 @@ def test_a_shadow_is_recorded_and_never_shown(shop):
     assert "shadow" not in shop.decide("home", user_id="u1").to_json()
 
 
+def test_a_look_at_a_shadow_says_how_much_it_shares(shop):
+    set_home(shop, "count = 8\nshadow = { count = 4 }")
+    for n in range(5):
+        shown(shop, f"u{n}")
+    shop.core.drain()
+    found = shop.policies.shadow("home")
+    assert (found.n_decisions, found.shared, found.same_first) == (5, 0.5, 1.0)
+    assert found.policies == [("home@1", "home@2")]
+    assert shop.policies.shadow("similar").shared is None
+    with pytest.raises(UnknownName, match="placement 'hom'"):
+        shop.policies.shadow("hom")
+
+
 def test_a_wrong_shadow_is_refused_with_its_key(shop):
     with pytest.raises(ConfigError) as refused:
         set_home(shop, "shadow = { launch = 0.5 }")

@@ -47,3 +47,22 @@ def rollback(
         return
     say(f"{placement}@{version} decides.", style="bold")
     note("Running servers take it over within a second. bespeak.toml is as it was: change it too.")
+
+
+@policy.command("shadow")
+def shadow(
+    placement: Annotated[str, typer.Argument(help="A placement of the project.")],
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Says how much of what is shown a placement's shadow would show too, over the latest decisions."""
+    with opened(project) as engine:
+        found = engine.policies.shadow(placement)
+    if as_json:
+        emit(found)
+    elif found.shared is None or found.same_first is None:
+        say(f"No decision of {placement} has a shadow beside it yet. One is set with `shadow` at the placement.")
+    else:
+        pairs = ", ".join(f"{of} beside {shown}" for shown, of in found.policies)
+        say(f"{found.n_decisions:,} decisions, {pairs}.")
+        say(f"{found.shared:.1%} of the shown items would be shown too; {found.same_first:.1%} begin with the same.")

@@ -24,6 +24,9 @@ POLICIES = "policies"
 """Name of the setting that holds what decides, and of the version counter that tells of a change."""
 
 VERSIONS = "policy_versions"
+LATEST = 10_000
+"""Decisions that a look at a shadow reads."""
+
 KEPT = 200
 """Versions of one placement that are kept with their settings; the oldest go first."""
 
@@ -207,6 +210,22 @@ class PolicyRow(msgspec.Struct, frozen=True, kw_only=True):
     author: str
 
 
+class ShadowReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a placement shows beside what its shadow would show.
+
+    Attributes:
+        policies: (shown, shadow) that were met.
+        n_decisions: of the latest `LATEST` of the project, those with a shadow here.
+        shared: share of the shown items that the shadow would show too; same_first: share of slates that begin alike.
+    """
+
+    placement: str
+    policies: list[tuple[str, str]]
+    n_decisions: int
+    shared: float | None
+    same_first: float | None
+
+
 class Policies:
     """The versions of a project's policies."""
 
@@ -240,6 +259,32 @@ class Policies:
             for stored in reversed(held.stored.get(name, []))
             if placement in ("", name)
         ]
+
+    def shadow(self, placement: str) -> ShadowReport:
+        """Returns how alike what a placement shows and what its shadow would show are, over the latest decisions.
+
+        Raises:
+            UnknownName: there is no such placement.
+        """
+        with self._store.read() as session:
+            known = Versions.read(session).deciding
+            latest = records.decisions(session, 0, LATEST)
+        if placement not in known:
+            raise UnknownName("placement", placement, sorted(known))
+        both = [found for found in latest if found.placement == placement and found.shadow and found.items]
+        shares, firsts = [], []
+        for found in both:
+            shown, would = [item.item_id for item in found.items], [item_id for item_id, _ in found.shadow]
+            shares.append(len(set(shown) & set(would)) / len(shown))
+            firsts.append(shown[0] == would[0])
+        n = len(both)
+        return ShadowReport(
+            placement=placement,
+            policies=sorted({(found.policy, found.shadow_policy) for found in both}),
+            n_decisions=n,
+            shared=sum(shares) / n if n else None,
+            same_first=sum(firsts) / n if n else None,
+        )
 
     def roll_back(self, placement: str, version: int, now_ms: int, actor: str) -> None:
         """Makes an older version decide; running servers take it over within a second.
