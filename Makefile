@@ -36,7 +36,7 @@ demo: $(CORE)  ## make a shop, train, open the storefront and the console; ARGS=
 test: $(DEV)  ## every test that needs only Python packages, both stores; ARGS="-k name" is passed to pytest
 	$(BIN)/pytest -n $(WORKERS) -m "not outside" $(ARGS)
 
-test-all: $(DEV) $(TORCH) $(FAISS) chromium $(NODE_PACKAGES)  ## all tests, Node clients, Chromium, torch and faiss included, no skips; ONLY=outside runs just what `test` leaves out
+test-all: $(DEV) $(TORCH) $(FAISS) chromium openmp $(NODE_PACKAGES)  ## all tests, Node clients, Chromium, torch, faiss and LightGBM included, no skips; ONLY=outside runs just what `test` leaves out
 	$(BIN)/pytest -n $(WORKERS) --no-skips $(if $(ONLY),-m "$(ONLY)") $(ARGS)
 
 test-kills: $(DEV)  ## kill -9 in the middle of the work, fifty times in each scenario on both stores; ARGS="--kills 5"
@@ -121,6 +121,15 @@ chromium:
 		$(SAY) "Installing Chromium ..."; \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; \
 	else $(SAY) "The browser tests need Chromium or Chrome on the path: install one, or run as root on Debian." >&2; exit 1; fi
+
+# The library that LightGBM (extra `trees`) loads: no wheel brings it.
+.PHONY: openmp
+openmp: $(DEV)
+	@if $(BIN)/python -c 'import lightgbm' 2>/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		$(SAY) "Installing libgomp1 ..."; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends libgomp1 >/dev/null; \
+	else $(SAY) "The tests of boosted trees need the system's OpenMP library: install libgomp1, or run as root on Debian." >&2; exit 1; fi
 
 $(NODE_PACKAGES): | node
 	@$(SAY) "Installing the Node clients ..."

@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from bespeak.learn.position_bias import position_bias
 from bespeak.learn.shown import ShownItems, area_under_curve, choice_likelihood, no_rows, reordered_gain
-from bespeak.learn.weights import Sign, fit_score, learn_weights, missing_rows
+from bespeak.learn.weights import LearnedWeights, Sign, fit_score, learn_weights, missing_rows
 
 NAMES = ("model.ease", "affinity.genre", "popular", "repeat", "noise")
 USUAL = np.array([1.5, 1.0, 0.4, -0.6, 0.0])
@@ -66,29 +66,33 @@ def shown_to(
 SHOWN = shown_to(4000)
 
 
+def learned(shown: ShownItems, *, current: np.ndarray = USUAL, signs: dict[str, Sign] | None = None) -> LearnedWeights:
+    return learn_weights(shown, USUAL, shown.values @ current, window_ms=HOUR_MS, signs=signs)
+
+
 def test_planted_weights_are_found_in_units_of_the_default_score() -> None:
-    learned = learn_weights(SHOWN, USUAL, USUAL, window_ms=HOUR_MS)
-    scaled = TRUE * 1.2 / learned.score.slope
-    errors = np.maximum(learned.score.standard_errors, 1e-9)
-    assert (np.abs(learned.score.weights - scaled)[:4] < 4 * errors[:4] + 0.1).all()
-    assert learned.is_better
-    assert learned.auc > learned.current_auc
-    assert learned.gain.mean > -0.01
+    found = learned(SHOWN)
+    scaled = TRUE * 1.2 / found.score.slope
+    errors = np.maximum(found.score.standard_errors, 1e-9)
+    assert (np.abs(found.score.weights - scaled)[:4] < 4 * errors[:4] + 0.1).all()
+    assert found.is_better
+    assert found.auc > found.current_auc
+    assert found.gain.mean > -0.01
 
 
 def test_probabilities_are_calibrated() -> None:
-    learned = learn_weights(SHOWN, USUAL, USUAL, window_ms=HOUR_MS)
-    for chance, reward in learned.calibration:
+    found = learned(SHOWN)
+    for chance, reward in found.calibration:
         assert reward == pytest.approx(chance, abs=0.05)
     later = shown_to(1500, seed=9)
-    looked = learned.bias.examination_of(later)
-    chances = looked * learned.score.probabilities(later.values)
+    looked = found.bias.examination_of(later)
+    chances = looked * found.score.probabilities(later.values)
     assert chances.mean() == pytest.approx(later.rewards.mean(), abs=0.015)
 
 
 def test_weights_that_are_right_already_are_not_replaced() -> None:
-    learned = learn_weights(SHOWN, USUAL, TRUE, window_ms=HOUR_MS)
-    assert not learned.is_better
+    found = learned(SHOWN, current=TRUE)
+    assert not found.is_better
 
 
 def test_shuffled_rewards_teach_nothing() -> None:
@@ -97,9 +101,9 @@ def test_shuffled_rewards_teach_nothing() -> None:
     for _ in range(8):
         rewards = rng.permutation(SHOWN.rewards)
         mixed = ShownItems(**{**{f: getattr(SHOWN, f) for f in SHOWN.__dataclass_fields__}, "rewards": rewards})
-        learned = learn_weights(mixed, USUAL, USUAL, window_ms=HOUR_MS)
-        areas.append(learned.auc)
-        assert learned.likelier.low < 0.01
+        found = learned(mixed)
+        areas.append(found.auc)
+        assert found.likelier.low < 0.01
     assert np.mean(areas) == pytest.approx(0.5, abs=0.02)
 
 
@@ -111,13 +115,13 @@ def test_with_little_data_the_weights_stay_near_the_defaults() -> None:
 
 def test_signs_hold_unless_the_placement_frees_them_and_fixed_holds_the_weight() -> None:
     against = shown_to(3000, seed=4, true=np.array([1.5, 1.0, -2.0, -0.6, 0.0]))
-    kept = learn_weights(against, USUAL, USUAL, window_ms=HOUR_MS)
+    kept = learned(against)
     place = NAMES.index("popular")
     assert kept.score.weights[place] == 0.0
     assert any("popular" in warning and "positive" in warning for warning in kept.warnings)
-    free = learn_weights(against, USUAL, USUAL, window_ms=HOUR_MS, signs={"popular": "free"})
+    free = learned(against, signs={"popular": "free"})
     assert free.score.weights[place] < -0.5
-    fixed = learn_weights(against, USUAL, USUAL, window_ms=HOUR_MS, signs={"popular": "fixed", "model.*": "fixed"})
+    fixed = learned(against, signs={"popular": "fixed", "model.*": "fixed"})
     assert fixed.score.weights[place] == pytest.approx(USUAL[place])
     assert fixed.score.weights[0] == pytest.approx(USUAL[0])
 
@@ -131,18 +135,19 @@ def test_a_warning_names_the_signal_that_says_the_same() -> None:
     alike = ShownItems(
         **{**{f: getattr(shown, f) for f in shown.__dataclass_fields__}, "values": values, "rewards": rewards}
     )
-    learned = learn_weights(alike, USUAL, USUAL, window_ms=HOUR_MS)
-    assert any("affinity.genre says much the same as model.ease" in warning for warning in learned.warnings)
-    assert learned.score.weights[1] == 0.0
+    found = learned(alike)
+    assert any("affinity.genre says much the same as model.ease" in warning for warning in found.warnings)
+    assert found.score.weights[1] == 0.0
 
 
 def test_what_is_missing_is_counted() -> None:
-    assert missing_rows(no_rows()) == "1,000 shown items, 100 outcomes and 30 people are missing"
-    assert missing_rows(SHOWN) == ""
+    assert missing_rows(no_rows(), HOUR_MS) == "1,000 shown items, 100 outcomes and 30 people are missing"
+    assert missing_rows(SHOWN, HOUR_MS) == ""
+    assert missing_rows(SHOWN, 4000 * HOUR_MS).startswith("more days are missing")
 
 
 def test_the_cut_keeps_open_windows_out_of_the_first_part() -> None:
-    earlier, later = SHOWN.cut(0.5, 10 * HOUR_MS)
+    earlier, later = map(SHOWN.select, SHOWN.cut(0.5, 10 * HOUR_MS))
     assert later.decisions.min() == 2000
     assert earlier.decisions.max() == 1989
     assert len(later) == 2000 * SIZE
@@ -189,6 +194,6 @@ def test_area_under_curve_by_hand() -> None:
 
 @pytest.mark.parametrize("sign", ["positive", "negative", "free", "fixed"])
 def test_any_sign_can_be_forced(sign: Sign) -> None:
-    learned = learn_weights(shown_to(600, seed=8), USUAL, USUAL, window_ms=HOUR_MS, signs={"noise": sign})
-    weight = learned.score.weights[NAMES.index("noise")]
+    found = learned(shown_to(600, seed=8), signs={"noise": sign})
+    weight = found.score.weights[NAMES.index("noise")]
     assert {"positive": weight >= 0, "negative": weight <= 0, "free": True, "fixed": weight == 0}[sign]

@@ -199,8 +199,7 @@ def readable(person: PersonView | None) -> PersonView | None:
 def scored_of(situation: Situation, matrix: FeatureMatrix) -> Scored:
     """The scores of candidates whose features are known."""
     world, placement = situation.world, situation.placement
-    weights = world.weights_of(situation.request.placement) if placement.learn else world.weights
-    return linear(matrix.values, weights.of(matrix.names, world.models.best, placement.weights))
+    return linear(matrix.values, situation.weights.of(matrix.names, world.models.best, placement.weights))
 
 
 def exploration_of(situation: Situation, rows: Int32s) -> Exploration | None:
@@ -315,7 +314,7 @@ def record(
         config_version=world.config_version,
         catalogue_version=world.catalogue.version,
         models=world.models.versions(),
-        weights_version=world.weights_of(request.placement).version if situation.placement.learn else 0,
+        weights_version=situation.weights.version,
         n_candidates=len(candidates),
         candidates=_others(candidates, scored, slate, world),
         removed={**situation.removed, **slate.removed},

@@ -74,6 +74,7 @@ _PLAIN: Mapping[str, str] = MappingProxyType(
         "listed": "high in the list that was given",
         "click_rate": "often chosen where it is shown",
         "rotation": "shown to you lately",
+        "trees": "how all of this goes together",
     }
 )
 

@@ -19,6 +19,7 @@ viewed, bought      where the placement names the source of this name (`past_ite
 started, next       how due it is; how lately they stopped in the middle, or finished the episode before: 0..1
 context.KEY         1 where the item's attribute KEY has the value that the caller declared
 cross.WHEN*WHAT     what counts only in some circumstances (`crosses`)
+trees               how signals work together, where a placement's ranker is `trees` (`forest`)
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ import numpy.typing as npt
 
 from bespeak.decide.affinity import facet_values, gathered
 from bespeak.decide.crosses import crossed
+from bespeak.decide.forest import TREES
 from bespeak.decide.past_items import PAST_SOURCES, past_items
 from bespeak.decide.similarity import BOUGHT_TOGETHER, Pull, pull_of
 from bespeak.decide.situation import Situation
@@ -81,7 +83,11 @@ def compute(situation: Situation, rows: Int32s) -> FeatureMatrix:
     for place, (_, column) in enumerate(columns):
         values[place] = column
     used = np.flatnonzero(values.any(axis=1))
-    return FeatureMatrix(tuple(columns[place][0] for place in used.tolist()), values[used].T, pulls)
+    names, kept = tuple(columns[place][0] for place in used.tolist()), values[used]
+    forest = situation.weights.forest
+    if forest is not None:
+        names, kept = (*names, TREES), np.vstack([kept, forest.scores(names, kept.T)])
+    return FeatureMatrix(names, kept.T, pulls)
 
 
 def _pulls(situation: Situation) -> dict[str, Pull]:

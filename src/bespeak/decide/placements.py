@@ -107,6 +107,8 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         needs_match: only items that match the request's query.
         learn: whether training may learn the weights from what was shown here and what came of it; `weights` then say
             where it starts.
+        ranker: `linear` scores by the sum of the terms alone; `trees` also grows boosted trees on top of it, and uses
+            them where they prove better. Growing needs the extra `trees`, using them does not.
         objective: what an exposure is worth by what came of it: signal class -> worth. The most that came counts, as a
             share of the largest worth declared; of `watch` the share that was watched, ranked among items as long.
         attribution_days: how long after it was shown an outcome of the same person and item still counts.
@@ -158,6 +160,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     needs_item: bool = False
     needs_match: bool = False
     learn: bool = True
+    ranker: Literal["linear", "trees"] = "linear"
     objective: dict[str, Annotated[float, Meta(gt=0)]] = msgspec.field(default_factory=lambda: dict(TURNED_TO))
     attribution_days: Annotated[float, Meta(gt=0, le=90)] = 1.0
     crosses: tuple[str, ...] = ()

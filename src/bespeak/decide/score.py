@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from bespeak.decide.forest import Forest
+
 Float64s: TypeAlias = npt.NDArray[np.float64]
 
 PRIOR_WEIGHTS: Mapping[str, float] = MappingProxyType(
@@ -62,12 +64,14 @@ class Weights:
         table: signal, or `family.*`, -> weight.
         version: 0 for the default weights; a learned set has its own.
         learned: signal -> weight, learned for one placement; it wins over the placement's and the table's.
+        forest: trees whose sum is one more signal, `trees`; None where there are none.
         intercept, slope: of learned weights: the chance of a reward is logistic(intercept + slope * score).
     """
 
     table: Mapping[str, float] = field(default_factory=lambda: PRIOR_WEIGHTS)
     version: int = 0
     learned: Mapping[str, float] = field(default_factory=dict)
+    forest: Forest | None = None
     intercept: float = 0.0
     slope: float = 0.0
 

@@ -22,6 +22,7 @@ from bespeak.decide.placements import Placement
 from bespeak.decide.question import Past
 from bespeak.decide.reading import HOUR_MS, Known, Reading, Touched
 from bespeak.decide.request import DecideRequest
+from bespeak.decide.score import Weights
 from bespeak.decide.subjects import Subject, subject_of
 from bespeak.decide.world import World, rule_of
 from bespeak.errors import RuleError
@@ -169,6 +170,11 @@ class Situation:
         """The facets that affinities are scored on."""
         wanted = self.placement.facets
         return tuple(name for name in self.world.catalogue.facets if not wanted or name in wanted)
+
+    @property
+    def weights(self) -> Weights:
+        """The weights that hold."""
+        return self.world.weights_of(self.request.placement, self.placement)
 
     @property
     def count(self) -> int:

@@ -118,9 +118,17 @@ class World:
         except KeyError:
             raise UnknownName("variant placement", name, sorted(self.variants)) from None
 
-    def weights_of(self, placement: str) -> Weights:
-        """Returns the weights that a placement scores with."""
-        return self.learned.get(placement, self.weights)
+    def weights_of(self, placement: str, settings: Placement | None = None) -> Weights:
+        """Returns the weights that a placement scores with.
+
+        Args:
+            placement: its name.
+            settings: of a policy that decides in place of the placement's own; one with weights of its own, or that
+                lets none be learned, is not given the learned ones.
+        """
+        own = self.placements.get(placement)
+        is_own = settings is None or own is None or (settings.learn and settings.weights == own.weights)
+        return self.learned.get(placement, self.weights) if is_own else self.weights
 
     def page(self, name: str) -> Page:
         """Returns the settings of a page; raises `UnknownName` with the names there are."""

@@ -13,9 +13,11 @@ import msgspec
 
 from bespeak.decide.answer import answer, answer_without
 from bespeak.decide.foreign import ForeignItem, foreign_slate
+from bespeak.decide.forest import TREES
 from bespeak.decide.page import page_request
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, listed_items
+from bespeak.decide.tree_reasons import told_by_signal
 from bespeak.decide.why_not import WhyNot, why_not
 from bespeak.engine.bandits import learn
 from bespeak.engine.clock import Clock, SystemClock
@@ -35,6 +37,7 @@ from bespeak.engine.slates import Slate
 from bespeak.engine.training.models import Models, Progress, TrainingReport
 from bespeak.engine.views.people_view import person_view, with_shown
 from bespeak.engine.views.recommendations import Recommended, recommend_everybody
+from bespeak.engine.weights import weights_of_version
 from bespeak.engine.writer import WriteRequest, Written
 from bespeak.errors import BespeakError, StoreUnavailable, UnknownName
 from bespeak.intake.context import read_context
@@ -408,9 +411,21 @@ class Engine:
         return None
 
     def decision(self, decision_id: str) -> Decision | None:
-        """Returns one decision record, or None; records reach the log a moment after the answer."""
+        """Returns one decision record, or None; records reach the log a moment after the answer.
+
+        Where trees took part, its reasons tell by signal what they gave.
+        """
         with self.core.store.read() as session:
-            return records.decision(session, decision_id)
+            found = records.decision(session, decision_id)
+            if found is None or not any(TREES in item.features for item in found.items):
+                return found
+            weights = weights_of_version(session, found.placement, found.weights_version)
+        if weights is None or weights.forest is None:
+            return found
+        world = self.core.world
+        placement = world.placements.get(found.placement)
+        own = {} if placement is None else placement.weights
+        return told_by_signal(found, weights.forest, lambda names: weights.of(names, world.models.best, own))
 
     def lags(self) -> tuple[int, float]:
         """Returns how many log entries the lake does not hold yet, and the age of the models in use in seconds."""

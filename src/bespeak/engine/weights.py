@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from bespeak.decide.forest import Forest
 from bespeak.decide.placements import Placement
 from bespeak.decide.score import Weights
 from bespeak.storage import records
@@ -26,12 +27,44 @@ KEPT = 5
 """Versions kept of each placement."""
 
 
+class StoredForest(msgspec.Struct, frozen=True, kw_only=True):
+    """A `decide.forest.Forest` as plain lists."""
+
+    names: tuple[str, ...]
+    features: list[list[int]]
+    thresholds: list[list[float]]
+    leaves: list[list[float]]
+    covers: list[list[float]]
+
+    @classmethod
+    def of(cls, forest: Forest) -> StoredForest:
+        """Takes the arrays of a forest."""
+        return cls(
+            names=forest.names,
+            features=forest.features.tolist(),
+            thresholds=forest.thresholds.tolist(),
+            leaves=forest.leaves.tolist(),
+            covers=forest.covers.tolist(),
+        )
+
+    def forest(self) -> Forest:
+        """The forest."""
+        return Forest(
+            names=self.names,
+            features=np.array(self.features, np.int64),
+            thresholds=np.array(self.thresholds, np.float64),
+            leaves=np.array(self.leaves, np.float64),
+            covers=np.array(self.covers, np.float64),
+        )
+
+
 class StoredWeights(msgspec.Struct, frozen=True, kw_only=True):
     """One version of a placement's learned weights.
 
     Attributes:
         table: signal -> weight.
         intercept, slope: chance of a reward = logistic(intercept + slope * score).
+        forest: trees on top of the linear score, whose weight stands in `table` under `trees`.
         sentence: why it was taken over.
     """
 
@@ -40,7 +73,18 @@ class StoredWeights(msgspec.Struct, frozen=True, kw_only=True):
     table: dict[str, float]
     intercept: float
     slope: float
+    forest: StoredForest | None = None
     sentence: str = ""
+
+    def weights(self) -> Weights:
+        """The weights as decisions use them."""
+        return Weights(
+            learned=self.table,
+            version=self.version,
+            forest=None if self.forest is None else self.forest.forest(),
+            intercept=self.intercept,
+            slope=self.slope,
+        )
 
 
 class LearnedSignal(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +112,8 @@ class WeightsReport(msgspec.Struct, frozen=True, kw_only=True):
             share: (low, mean, high) of the 95 % interval over people.
         gain: by how much more the later slates would bring in their order, as a share, likewise.
         auc, current_auc: how well scores tell later outcomes.
+        trees: how much likelier boosted trees on top made what people later chose, as `likelier`; None where none were
+            grown.
         calibration: (mean chance, mean outcome) of later rows, those of equal chance together.
         examination: device (or "") -> how likely each position is looked at, the likeliest as 1.
         signals: signal -> its weight.
@@ -83,6 +129,7 @@ class WeightsReport(msgspec.Struct, frozen=True, kw_only=True):
     n_open: int = 0
     likelier: tuple[float, float, float] | None = None
     gain: tuple[float, float, float] | None = None
+    trees: tuple[float, float, float] | None = None
     auc: float = 0.5
     current_auc: float = 0.5
     calibration: list[tuple[float, float]] = []
@@ -139,8 +186,13 @@ def weights_in_use(
 ) -> dict[str, Weights]:
     """Returns placement -> learned weights, of the placements that let weights be learned."""
     return {
-        name: Weights(learned=versions[0].table, version=versions[0].version, intercept=versions[0].intercept,
-                      slope=versions[0].slope)
+        name: versions[0].weights()
         for name, versions in stored.items()
         if versions and name in placements and placements[name].learn
-    }  # fmt: skip
+    }
+
+
+def weights_of_version(session: Session, placement: str, version: int) -> Weights | None:
+    """Returns the weights that a decision was made with; None for the default ones and for those that are not kept."""
+    found = (held for held in stored_weights(session).get(placement, []) if held.version == version)
+    return next((held.weights() for held in found), None)

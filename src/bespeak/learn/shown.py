@@ -76,8 +76,8 @@ class ShownItems:
         )  # fmt: skip
         return replace(self, **{name: getattr(self, name)[chosen] for name in columns})
 
-    def cut(self, share: float, gap_ms: int) -> tuple[Self, Self]:
-        """The rows of the first `share` of the decisions, and those of the others, which come later.
+    def cut(self, share: float, gap_ms: int) -> tuple[Bools, Bools]:
+        """(bool[n], bool[n]): the rows of the first `share` of the decisions, and those of the others, later ones.
 
         Args:
             share: of the decisions, 0 to 1.
@@ -86,7 +86,7 @@ class ShownItems:
         """
         starts = self.times_ms[np.flatnonzero(np.diff(self.decisions, prepend=-1))]
         cut_ms = int(starts[min(int(share * len(starts)), len(starts) - 1)])
-        return self.select(self.times_ms < cut_ms - gap_ms), self.select(self.times_ms >= cut_ms)
+        return self.times_ms < cut_ms - gap_ms, self.times_ms >= cut_ms
 
 
 def no_rows(names: tuple[str, ...] = ()) -> ShownItems:

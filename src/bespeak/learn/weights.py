@@ -35,6 +35,7 @@ Sign: TypeAlias = Literal["positive", "negative", "free", "fixed"]
 MIN_SHOWN = 1_000
 MIN_REWARDED = 100
 MIN_PEOPLE = 30
+MIN_JUDGED = 20
 FITTED_SHARE = 0.7
 _DOUBTS = (0.1, 0.3, 1.0, 3.0)
 _LEAST_SLOPE = 0.05
@@ -75,7 +76,6 @@ class LearnedWeights:
     Attributes:
         names: f signals.
         usual: float64[f], the default weights.
-        current: float64[f], the weights in use.
         score: fitted on everything.
         bias: how likely positions are looked at.
         likelier: how much likelier they make what people chose out of the later slates than the weights in use do: the
@@ -90,7 +90,6 @@ class LearnedWeights:
 
     names: tuple[str, ...]
     usual: Float64s
-    current: Float64s
     score: WeightedScore
     bias: PositionBias
     likelier: Interval
@@ -113,12 +112,16 @@ class LearnedWeights:
         return self.likelier.above_zero and not (self.gain.below_zero and self.bias.curve.is_harvested)
 
 
-def missing_rows(shown: ShownItems) -> str:
+def missing_rows(shown: ShownItems, window_ms: int) -> str:
     """What is missing to learn weights, as the end of a sentence; "" for nothing.
+
+    Args:
+        shown: what there is.
+        window_ms: the attribution window: what fits must end that long before what judges begins.
 
     Example:
         >>> from bespeak.learn.shown import no_rows
-        >>> missing_rows(no_rows())
+        >>> missing_rows(no_rows(), 1)
         '1,000 shown items, 100 outcomes and 30 people are missing'
     """
     pairs = (
@@ -127,6 +130,8 @@ def missing_rows(shown: ShownItems) -> str:
         (MIN_PEOPLE - shown.n_people, "people"),
     )
     said = [f"{n:,} {what}" for n, what in pairs if n > 0]
+    if not said and min(shown.select(part).n_rewarded for part in shown.cut(FITTED_SHARE, window_ms)) < MIN_JUDGED:
+        return "more days are missing: what fits must lie an attribution window before what judges"
     return "" if not said else f"{', '.join(said[:-1])}{' and ' if said[:-1] else ''}{said[-1]} are missing"
 
 
@@ -144,27 +149,27 @@ def learn_weights(
     Args:
         shown: enough rows (`missing_rows` says "").
         usual: float64[f], default weight of each of `shown.names`.
-        current: float64[f], the weight of each that decisions use now.
+        current: float64[n], the score of each row by the weights that decisions use now.
         window_ms: within which rewards count.
         signs: signal or `family.*` -> the sign it keeps; "free" for any, "fixed" to hold the default weight. What is
             not named keeps the sign of its default weight; without one it is free.
         seed: of the bootstrap.
     """
     allowed = [_sign_of(name, weight, signs or {}) for name, weight in zip(shown.names, usual, strict=True)]
-    earlier, later = shown.cut(FITTED_SHARE, window_ms)
+    is_earlier, is_later = shown.cut(FITTED_SHARE, window_ms)
+    earlier, later = shown.select(is_earlier), shown.select(is_later)
     bias = position_bias(earlier if len(earlier) else shown)
     judged = fit_score(earlier, usual, allowed, bias)
-    held = _calibrated(earlier, current, bias)
+    held = _calibrated(earlier, current[is_earlier], bias)
     looked = bias.examination_of(later)
     chances = looked * judged.probabilities(later.values)
-    held_chances = looked * expit(held.logits((later.values @ current)[:, None]))
-    likelier = _likelier(later, chances, held_chances, seed)
-    gain = _gain(later, judged.weights, current, looked, seed)
+    held_chances = looked * expit(held.logits(current[is_later][:, None]))
+    likelier = likelier_by(later, chances, held_chances, seed)
+    gain = gain_by(later, later.values @ judged.weights, current[is_later], looked, seed)
     bias = position_bias(shown)
     return LearnedWeights(
         names=shown.names,
         usual=usual,
-        current=current,
         score=fit_score(shown, usual, allowed, bias, doubts=(judged.doubt,)),
         bias=bias,
         likelier=likelier,
@@ -222,23 +227,24 @@ def reliability(chances: Float64s, rewards: Float64s, n_bins: int = 10) -> tuple
     return tuple((float(chances[part].mean()), float(rewards[part].mean())) for part in parts if len(part))
 
 
-def _likelier(shown: ShownItems, chances: Float64s, held: Float64s, seed: int) -> Interval:
+def likelier_by(shown: ShownItems, chances: Float64s, held: Float64s, seed: int) -> Interval:
+    """How much likelier chances make what people chose than others do, per slate, as a logarithm; over people."""
     ours, people = choice_likelihood(shown, np.clip(chances, _LEAST_CHANCE, 1 - _LEAST_CHANCE))
     theirs, _ = choice_likelihood(shown, np.clip(held, _LEAST_CHANCE, 1 - _LEAST_CHANCE))
     return difference_interval(ours, theirs, np.random.default_rng(seed), groups=_codes(people))
 
 
-def _gain(shown: ShownItems, weights: Float64s, current: Float64s, looked: Float64s, seed: int) -> Interval:
-    ours, theirs = (reordered_gain(shown, shown.values @ used, looked) for used in (weights, current))
+def gain_by(shown: ShownItems, scores: Float64s, held: Float64s, looked: Float64s, seed: int) -> Interval:
+    """What slates would bring in the order of scores beyond that of others, as a share of the latter; over people."""
+    ours, theirs = (reordered_gain(shown, used, looked) for used in (scores, held))
     people = shown.people[np.searchsorted(shown.decisions, np.unique(shown.decisions))]
     base = float(theirs.mean()) if theirs.any() else 1.0
     return difference_interval(ours / base, theirs / base, np.random.default_rng(seed), groups=_codes(people))
 
 
-def _calibrated(shown: ShownItems, weights: Float64s, bias: PositionBias) -> LogisticFit:
-    """Intercept and slope of a score whose weights are given."""
-    alone = Rows((shown.values @ weights)[:, None], shown.rewards, bias.examination_of(shown))
-    return fit_logistic(alone, Prior.none(1))
+def _calibrated(shown: ShownItems, scores: Float64s, bias: PositionBias) -> LogisticFit:
+    """Intercept and slope of given scores."""
+    return fit_logistic(Rows(scores[:, None], shown.rewards, bias.examination_of(shown)), Prior.none(1))
 
 
 def _slope(rows: Rows, usual: Float64s) -> tuple[float, float]:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bespeak.decide.forest import TREES, Forest
 from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.engine import Engine
 from bespeak.engine.training.exposures import DAY_MS
-from bespeak.engine.weights import WeightsReport
+from bespeak.engine.weights import StoredForest, StoredWeights, WeightsReport, put_weights
 from bespeak.models.popularity import Popularity
 
 N_PEOPLE = 40
@@ -141,3 +142,39 @@ def test_click_rates_of_items_reach_decisions(make: Callable[..., Engine], clock
     slate = engine.decide("home", user_id="u0", is_preview=True)
     assert engine.core.world.click_rates["home"][:-1].tolist() == rates.tolist()
     assert all("click_rate" in item.features for item in slate if item.item_id != "fresh")
+
+
+@pytest.mark.outside
+def test_trees_are_one_term_at_decision_time_and_told_by_signal_from_the_record(
+    make: Callable[..., Engine], clock: VirtualClock
+) -> None:
+    engine = make({"placements": {"home": {**HOME, "ranker": "trees"}}})
+    lived(engine, clock)
+    (report,) = trained(engine)
+    assert "home: boosted trees need more outcomes on more days." in report.sentences
+
+    rng = np.random.default_rng(0)  # trees that this small shop would not have been given
+    forest = Forest(
+        names=("fresh", "popular"),
+        features=rng.integers(0, 2, (5, 3)),
+        thresholds=rng.random((5, 3)),
+        leaves=rng.normal(size=(5, 4)),
+        covers=np.ones((5, 4)),
+    )
+    given = StoredWeights(
+        version=0, created_ms=0, table={"fresh": 2.0, TREES: 0.5}, intercept=0, slope=1, forest=StoredForest.of(forest)
+    )
+    with engine.core.store.write() as tx:
+        put_weights(tx, {"home": given}, {})
+    clock.advance(1_000)
+    slate = engine.decide("home", user_id="u0", is_preview=True, explain=True)
+    for item in slate:
+        assert sum(reason.contribution for reason in item.reasons) == pytest.approx(item.score, abs=1e-12)
+        row = np.array([[item.features.get("fresh", 0.0), item.features.get("popular", 0.0)]])
+        assert item.features[TREES] == forest.scores(("fresh", "popular"), row)[0]
+    engine.core.drain()
+    record = engine.decision(slate.decision.decision_id)
+    assert record is not None
+    for item in record.items:
+        assert sum(reason.contribution for reason in item.reasons) == pytest.approx(item.score, abs=1e-12)
+        assert {"fresh", "popular"} & {reason.signal for reason in item.reasons}

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
+from bespeak.decide.forest import TREES
 from bespeak.decide.launch import CONTROL
 from bespeak.decide.placements import Placement
 from bespeak.engine.core import Core
@@ -79,6 +80,8 @@ class _Columns:
         assert decision.person is not None
         for item in shown:
             for name, value in item.features.items():
+                if name == TREES:
+                    continue
                 self.places.append(self.names.setdefault(name, len(self.names)))
                 self.values.append(value)
             self.starts.append(len(self.places))

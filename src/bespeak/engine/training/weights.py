@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bespeak.decide.forest import TREES
 from bespeak.decide.placements import Placement
 from bespeak.engine.core import Core
 from bespeak.engine.training.exposures import DAY_MS, Exposed, exposed_items
-from bespeak.engine.weights import LearnedSignal, StoredWeights, WeightsReport
+from bespeak.engine.weights import LearnedSignal, StoredForest, StoredWeights, WeightsReport
 from bespeak.learn.click_rate import click_rates
 from bespeak.learn.intervals import Interval
+from bespeak.learn.shown import Float64s
+from bespeak.learn.tree_ranker import LearnedTrees, learn_trees
+from bespeak.learn.trees import MISSING, lightgbm
 from bespeak.learn.weights import LearnedWeights, learn_weights, missing_rows
 
 
@@ -47,36 +51,83 @@ def learn_placements(core: Core, now_ms: int, created_ms: int, seed: int) -> Lea
         exposed = exposed_items(core, name, placement, now_ms)
         if not len(exposed.shown) and not exposed.n_open:
             continue
-        missing = missing_rows(exposed.shown)
+        missing = missing_rows(exposed.shown, int(placement.attribution_days * DAY_MS))
         if missing:
             reports.append(_too_few(name, placement, exposed, missing))
             continue
         learned = _learned(core, name, placement, exposed, seed)
         values = click_rates(exposed.shown, learned.bias.examination_of(exposed.shown))
         rates[name] = {exposed.item_ids[code]: round(float(values[code]), 4) for code in np.flatnonzero(values)}
-        report = _report(name, placement, exposed, learned)
+        trees = _trees(core, name, placement, exposed, learned, seed) if placement.ranker == "trees" else None
+        report = _report(name, placement, exposed, learned, trees)
         reports.append(report)
         if report.is_in_use:
-            better[name] = StoredWeights(
-                version=0,
-                created_ms=created_ms,
-                table=dict(zip(learned.names, learned.score.weights.tolist(), strict=True)),
-                intercept=learned.score.intercept,
-                slope=learned.score.slope,
-                sentence=report.sentences[0],
-            )
+            better[name] = _stored(core, name, placement, learned, trees, created_ms, report.sentences[0])
     return LearnedPlacements(tuple(reports), better, rates)
 
 
 def _learned(core: Core, name: str, placement: Placement, exposed: Exposed, seed: int) -> LearnedWeights:
-    world, names = core.world, exposed.shown.names
+    world, shown = core.world, exposed.shown
+    current = world.weights_of(name)
+    scores = shown.values @ current.of(shown.names, world.models.best, placement.weights)
+    if current.forest is not None:
+        scores += current.learned[TREES] * current.forest.scores(shown.names, shown.values)
     return learn_weights(
-        exposed.shown,
-        world.weights.of(names, world.models.best, placement.weights),
-        world.weights_of(name).of(names, world.models.best, placement.weights),
+        shown,
+        world.weights.of(shown.names, world.models.best, placement.weights),
+        scores,
         window_ms=int(placement.attribution_days * DAY_MS),
         signs=placement.signs,
         seed=seed,
+    )
+
+
+def _trees(
+    core: Core, name: str, placement: Placement, exposed: Exposed, learned: LearnedWeights, seed: int
+) -> LearnedTrees | None:
+    """Trees on top of the linear weights that will be in use; None where they cannot be grown."""
+    if lightgbm() is None:
+        return None
+    linear = _linear(core, name, placement, learned)
+    return learn_trees(
+        exposed.shown,
+        exposed.shown.values @ linear,
+        learned.score.slope,
+        learned.bias,
+        window_ms=int(placement.attribution_days * DAY_MS),
+        seed=seed,
+    )
+
+
+def _linear(core: Core, name: str, placement: Placement, learned: LearnedWeights) -> Float64s:
+    """The linear weights that will be in use: those learned where they are better, else those that are."""
+    if learned.is_better:
+        return learned.score.weights
+    return core.world.weights_of(name).of(learned.names, core.world.models.best, placement.weights)
+
+
+def _stored(
+    core: Core,
+    name: str,
+    placement: Placement,
+    learned: LearnedWeights,
+    trees: LearnedTrees | None,
+    created_ms: int,
+    sentence: str,
+) -> StoredWeights:
+    table = dict(zip(learned.names, _linear(core, name, placement, learned).tolist(), strict=True))
+    has_trees = trees is not None and trees.is_better
+    if has_trees:
+        assert trees is not None
+        table[TREES] = trees.weight
+    return StoredWeights(
+        version=0,
+        created_ms=created_ms,
+        table=table,
+        intercept=learned.score.intercept,
+        slope=learned.score.slope,
+        forest=StoredForest.of(trees.forest) if has_trees and trees is not None else None,
+        sentence=sentence,
     )
 
 
@@ -101,13 +152,15 @@ def _too_few(name: str, placement: Placement, exposed: Exposed, missing: str) ->
     )
 
 
-def _report(name: str, placement: Placement, exposed: Exposed, learned: LearnedWeights) -> WeightsReport:
+def _report(
+    name: str, placement: Placement, exposed: Exposed, learned: LearnedWeights, trees: LearnedTrees | None
+) -> WeightsReport:
     gain, score = learned.gain, learned.score
     curves = {"": learned.bias.curve, **learned.bias.by_device}
     return WeightsReport(
         placement=name,
         is_learned=True,
-        is_in_use=learned.is_better,
+        is_in_use=learned.is_better or (trees is not None and trees.is_better),
         n_shown=learned.n_shown,
         n_rewarded=learned.n_rewarded,
         n_decisions=learned.n_decisions,
@@ -115,6 +168,7 @@ def _report(name: str, placement: Placement, exposed: Exposed, learned: LearnedW
         n_open=exposed.n_open,
         likelier=_shares(learned.likelier),
         gain=(gain.low, gain.mean, gain.high),
+        trees=None if trees is None else _shares(trees.likelier),
         auc=learned.auc,
         current_auc=learned.current_auc,
         calibration=list(learned.calibration),
@@ -129,17 +183,28 @@ def _report(name: str, placement: Placement, exposed: Exposed, learned: LearnedW
                 strict=True,
             )
         },
-        sentences=_sentences(name, placement, exposed, learned),
+        sentences=_sentences(name, placement, exposed, learned, trees),
     )
 
 
-def _sentences(name: str, placement: Placement, exposed: Exposed, learned: LearnedWeights) -> list[str]:
+def _sentences(
+    name: str, placement: Placement, exposed: Exposed, learned: LearnedWeights, trees: LearnedTrees | None
+) -> list[str]:
     low, mean, high = _shares(learned.likelier)
     said = [
         f"{name}: weights learned from {learned.n_shown:,} shown items ({learned.n_rewarded:,} outcomes, "
         f"{learned.n_people:,} people) make what people later chose {mean:+.1%} likelier than those in use (95 % "
         f"interval {low:+.1%} to {high:+.1%}): {_verdict(learned)}."
     ]
+    if trees is not None:
+        low, mean, high = _shares(trees.likelier)
+        said.append(
+            f"{name}: boosted trees on top make it {mean:+.1%} likelier still (95 % interval {low:+.1%} to {high:+.1%})"
+            f": {'they are used' if trees.is_better else 'they are not used'}."
+        )
+    elif placement.ranker == "trees":
+        why = MISSING if lightgbm() is None else "boosted trees need more outcomes on more days"
+        said.append(f"{name}: {why}.")
     if not learned.bias.curve.is_harvested:
         how = "set `explore` to let positions be drawn" if not placement.explore else "more drawn positions will tell"
         said.append(f"{name}: how likely each position is looked at is guessed from the slates; {how}.")
