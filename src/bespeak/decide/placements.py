@@ -64,11 +64,6 @@ SEEN_ON_HOME: Mapping[str, float] = MappingProxyType(
 )
 
 
-TURNED_TO: Mapping[str, float] = MappingProxyType(
-    {"click": 1.0, "view": 1.0, "read": 1.0, "play": 1.0, "cart": 1.0, "purchase": 1.0}
-)
-
-
 class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One place where a decision is shown.
 
@@ -111,6 +106,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             them where they prove better. Growing needs the extra `trees`, using them does not.
         objective: what an exposure is worth by what came of it: signal class -> worth. The most that came counts, as a
             share of the largest worth declared; of `watch` the share that was watched, ranked among items as long.
+            Empty: clicks, and where a site sends too few of them whatever turns to the item.
         attribution_days: how long after it was shown an outcome of the same person and item still counts.
         signs: signal (or `family.*`) -> the sign that its learned weight keeps: `positive`, `negative`, `free` for
             any, or `fixed` to leave the weight as it is. Else a weight keeps the sign that it has before learning.
@@ -161,7 +157,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     needs_match: bool = False
     learn: bool = True
     ranker: Literal["linear", "trees"] = "linear"
-    objective: dict[str, Annotated[float, Meta(gt=0)]] = msgspec.field(default_factory=lambda: dict(TURNED_TO))
+    objective: dict[str, Annotated[float, Meta(gt=0)]] = {}
     attribution_days: Annotated[float, Meta(gt=0, le=90)] = 1.0
     crosses: tuple[str, ...] = ()
     signs: dict[str, Literal["positive", "negative", "free", "fixed"]] = {}

@@ -39,8 +39,10 @@ def _told(item: ShownItem, forest: Forest, weights_of: Callable[[Sequence[str]],
     said = {_name(reason): reason for reason in item.reasons}
     told = []
     for name, value, weight in zip(names, values.tolist(), weights, strict=True):
-        contribution = value * weight + factor * float(by_signal.get(name, 0.0))
-        signal, text = (said[name].signal, said[name].text) if name in said else (name, name)
+        known = said.get(name)
+        linear = value * weight if known is None else known.contribution
+        contribution = linear + factor * float(by_signal.get(name, 0.0))
+        signal, text = (name, name) if known is None else (known.signal, known.text)
         told.append(
             Reason(signal=signal, value=value, weight=contribution / value, contribution=contribution, text=text)
         )

@@ -9,7 +9,7 @@ open is left out, whatever came of it: no outcome yet is no answer.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -18,12 +18,14 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
+from bespeak.decide.adjust import BOOST, ROTATION
 from bespeak.decide.forest import TREES
 from bespeak.decide.launch import CONTROL
 from bespeak.decide.placements import Placement
 from bespeak.engine.core import Core
 from bespeak.engine.training.granted import granted_people, granted_rows
 from bespeak.learn.shown import ShownItems, no_rows
+from bespeak.learn.weights import MIN_REWARDED
 from bespeak.rules.columns import NumberColumn
 from bespeak.signals.decisions import Decision, ShownItem
 from bespeak.storage import records
@@ -33,6 +35,10 @@ Int64s: TypeAlias = npt.NDArray[np.int64]
 
 MOST_ROWS, MOST_VALUES = 100_000, 10_000_000
 """The latest so many shown items, and values of their signals, are read; more would hardly move the weights."""
+
+CLICKED = {"click": 1.0}
+TURNED_TO = {"click": 1.0, "view": 1.0, "read": 1.0, "play": 1.0, "cart": 1.0, "purchase": 1.0}
+"""What counts where a placement says nothing: clicks; where a site sends too few, whatever turns to the item."""
 
 WATCH = "watch"
 DURATIONS = ("duration", "duration_seconds", "duration_minutes", "minutes", "runtime", "length")
@@ -80,8 +86,8 @@ class _Columns:
         assert decision.person is not None
         for item in shown:
             for name, value in item.features.items():
-                if name == TREES:
-                    continue
+                if name in (TREES, ROTATION) or name.startswith(BOOST):
+                    continue  # what was added to the score, not what it was made of
                 self.places.append(self.names.setdefault(name, len(self.names)))
                 self.values.append(value)
             self.starts.append(len(self.places))
@@ -124,7 +130,10 @@ def exposed_items(core: Core, name: str, placement: Placement, now_ms: int) -> E
     ids = np.array([row[:7] for row in columns.rows], np.int64)
     person, keep = granted_people(core, ids[:, 1], ids[:, 6])
     rates = np.array([row[7:] for row in columns.rows])
-    rewards = _rewards(core, placement, person, ids[:, 2], ids[:, 5], columns, window_ms, now_ms)
+    outcomes = _Outcomes.read(core, columns.items, int(ids[:, 5].min()), now_ms)
+    rewards = outcomes.rewards(placement.objective or CLICKED, person, ids[:, 2], ids[:, 5], window_ms)
+    if not placement.objective and np.count_nonzero(rewards) < MIN_REWARDED:
+        rewards = outcomes.rewards(TURNED_TO, person, ids[:, 2], ids[:, 5], window_ms)
     shown_items = ShownItems(
         names=tuple(columns.names),
         values=columns.matrix(),
@@ -173,39 +182,60 @@ def _decided(core: Core, name: str, *, are_seen: bool) -> Iterator[tuple[Decisio
                 yield decision, shown
 
 
-def _rewards(
-    core: Core,
-    placement: Placement,
-    person: Int64s,
-    item: Int64s,
-    times_ms: Int64s,
-    columns: _Columns,
-    window_ms: int,
-    now_ms: int,
-) -> Float64s:
-    """float64[n], 0..1: the most that came of each row, as a share of the largest worth declared."""
-    worth = placement.objective
-    table = core.lake.read("signals", _COLUMNS, "item_id IS NOT NULL AND strength > 0", start_ms=int(times_ms.min()))
-    who, keep = granted_rows(core, table, now_ms)
-    classes = table.column("signal_class").combine_chunks().dictionary_encode()
-    known = np.array([worth.get(name, 0.0) for name in classes.dictionary.to_pylist()] or [0.0])
-    value = known[classes.indices.to_numpy()] / max(worth.values(), default=1.0)
-    ids = table.column("item_id").combine_chunks().dictionary_encode()
-    code = np.array([columns.items.get(i, -1) for i in ids.dictionary.to_pylist()] or [-1])[ids.indices.to_numpy()]
-    is_watch = np.array([name == WATCH for name in classes.dictionary.to_pylist()] or [False])[
-        classes.indices.to_numpy()
-    ]
-    chosen = np.flatnonzero(keep & (value > 0) & (code >= 0))
-    watched = chosen[is_watch[chosen]]
-    if len(watched):
-        running = _running(core.world.catalogue, ids.dictionary.to_pylist())[ids.indices.to_numpy()[watched]]
-        strength = np.asarray(table.column("strength").to_numpy())[watched]
-        value[watched] *= watched_share(strength, running)
-    when = np.asarray(table.column("time_ms").to_numpy())[chosen]
-    place = latest_shown(person, item, times_ms, who[chosen], code[chosen].astype(np.int64), when, window_ms)
-    rewards = np.zeros(len(person))
-    np.maximum.at(rewards, place[place >= 0], value[chosen][place >= 0])
-    return rewards
+@dataclass(frozen=True, slots=True, eq=False)
+class _Outcomes:
+    """What people did with items that were shown, one row each.
+
+    Attributes:
+        people, items, times_ms: int64[m].
+        classes: int64[m] into `names`, signal classes.
+        shares: float64[m], 0..1: 1, or of `watch` the share that was watched as `watched_share` ranks it.
+    """
+
+    people: Int64s
+    items: Int64s
+    times_ms: Int64s
+    classes: Int64s
+    names: tuple[str, ...]
+    shares: Float64s
+
+    @classmethod
+    def read(cls, core: Core, items: Mapping[str, int], start_ms: int, now_ms: int) -> _Outcomes:
+        """Reads the signals about these items (id -> code) that training may use."""
+        table = core.lake.read("signals", _COLUMNS, "item_id IS NOT NULL AND strength > 0", start_ms=start_ms)
+        person, keep = granted_rows(core, table, now_ms)
+        classes = table.column("signal_class").combine_chunks().dictionary_encode()
+        ids = table.column("item_id").combine_chunks().dictionary_encode()
+        places = ids.indices.to_numpy()
+        code = np.array([items.get(i, -1) for i in ids.dictionary.to_pylist()] or [-1], np.int64)[places]
+        chosen = np.flatnonzero(keep & (code >= 0))
+        names, kind = tuple(classes.dictionary.to_pylist()), classes.indices.to_numpy()[chosen].astype(np.int64)
+        shares = np.ones(len(chosen))
+        watched = np.flatnonzero(kind == names.index(WATCH)) if WATCH in names else kind[:0]
+        if len(watched):
+            running = _running(core.world.catalogue, ids.dictionary.to_pylist())[places[chosen[watched]]]
+            shares[watched] = watched_share(table.column("strength").to_numpy()[chosen[watched]], running)
+        return cls(person[chosen], code[chosen], table.column("time_ms").to_numpy()[chosen], kind, names, shares)
+
+    def rewards(
+        self, worth: Mapping[str, float], people: Int64s, items: Int64s, times_ms: Int64s, window_ms: int
+    ) -> Float64s:
+        """float64[n], 0..1: the most that came of each shown row, as a share of the largest worth.
+
+        Args:
+            worth: signal class -> what it is worth.
+            people, items, times_ms: int64[n], the rows.
+            window_ms: how long after a row its outcomes count.
+        """
+        of_class = np.array([worth.get(name, 0.0) for name in self.names] or [0.0]) / max(worth.values())
+        counts = np.flatnonzero(of_class[self.classes] > 0)
+        place = latest_shown(
+            people, items, times_ms, self.people[counts], self.items[counts], self.times_ms[counts], window_ms
+        )
+        value = of_class[self.classes[counts]] * self.shares[counts]
+        rewards = np.zeros(len(people))
+        np.maximum.at(rewards, place[place >= 0], value[place >= 0])
+        return rewards
 
 
 def latest_shown(

@@ -10,7 +10,7 @@ import numpy as np
 from bespeak.decide.forest import TREES
 from bespeak.decide.placements import Placement
 from bespeak.engine.core import Core
-from bespeak.engine.training.exposures import DAY_MS, Exposed, exposed_items
+from bespeak.engine.training.exposures import DAY_MS, TURNED_TO, Exposed, exposed_items
 from bespeak.engine.weights import LearnedSignal, StoredForest, StoredWeights, WeightsReport
 from bespeak.learn.click_rate import click_rates
 from bespeak.learn.intervals import Interval
@@ -138,9 +138,8 @@ def _too_few(name: str, placement: Placement, exposed: Exposed, missing: str) ->
         days = f"{placement.attribution_days:g} day{'' if placement.attribution_days == 1 else 's'}"
         sentences.append(f"{name}: {exposed.n_open:,} items were shown within {days}: too lately to tell.")
     if len(shown) and not shown.n_rewarded:
-        sentences.append(
-            f"{name}: none of {', '.join(placement.objective)} came of anything shown; `objective` says what counts."
-        )
+        counted = ", ".join(placement.objective or TURNED_TO)
+        sentences.append(f"{name}: none of {counted} came of anything shown; `objective` says what counts.")
     return WeightsReport(
         placement=name,
         n_shown=len(shown),
