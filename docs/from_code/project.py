@@ -17,7 +17,7 @@ from bespeak.decide.placements import BUILT_IN, SOURCE_NAMES, Placement
 from bespeak.decide.score import PRIOR_WEIGHTS
 from bespeak.decide.variants import when
 from bespeak.decide.variants.settings import VariantSettings
-from bespeak.engine.settings import ArmSettings, ExperimentSettings, KeySettings, Section, Settings
+from bespeak.engine.settings import ArmSettings, ExperimentSettings, KeySettings, PredictionSettings, Section, Settings
 from bespeak.engine.settings import SourceSettings as Source
 from bespeak.intake.columns import FIELDS
 from bespeak.intake.items import FIELDS as ITEM_JSON_FIELDS
@@ -88,6 +88,10 @@ def _section(name: str, hint: Any) -> str:
     if name == "metrics":
         return f"{text} One table per metric, `[metrics.NAME]`; `like` names the metric that it starts from.\n\n" + (
             f"{fields_table(Metric)}\n\n{_built_in_metrics()}\n\n{_metric_rules()}"
+        )
+    if name == "predictions":
+        return f"{text} One table per name, such as `[predictions.churn]`; [how](../how-to/predictions.md).\n\n" + (
+            fields_table(PredictionSettings)
         )
     return {
         "signals": f"{text} The shape of entries: [signals](signals.md#own-entries).",

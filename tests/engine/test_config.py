@@ -286,3 +286,20 @@ def test_a_configuration_that_only_a_newer_release_understands_leaves_this_proce
     assert second.decide("home").item_ids == ["p1"]
     assert second.core.runtime.config_version == 1
     assert "configuration 2" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ('[predictions.churn]\nkind = "leaving"', "predictions.churn.kind"),
+        ('[predictions."Churn Risk"]\nkind = "churn"', "is no name"),
+        ('[predictions.buys]\nkind = "propensity"\nof = "purchas"', "Did you mean 'purchase'"),
+        ('[predictions.value]\nkind = "lifetime_value"\nof = "purchase"', "orders are meant"),
+        ('[predictions.churn]\nkind = "churn"\nwithin_days = 0', "predictions.churn.within_days"),
+        ('[segments]\nleaving = "prediction.churn > 0.5"', "segments.leaving"),
+    ],
+)
+def test_a_prediction_that_cannot_be_is_refused_where_it_stands(asked, message):
+    with pytest.raises(ConfigError) as raised:
+        parse_config(asked)
+    assert message in str(raised.value)

@@ -38,6 +38,8 @@ def show_profile(found: dict[str, Any]) -> None:
     say(f"consent: {', '.join(found['purposes']) or 'none'}")
     if found["segments"]:
         say(f"segments: {', '.join(found['segments'])}")
+    if found.get("predictions"):
+        say("predictions: " + ", ".join(f"{name} {value:.3g}" for name, value in found["predictions"].items()))
     traits = [[name, trait["value"], trait["source"]] for name, trait in found.get("traits", {}).items()]
     if traits:
         table(("trait", "value", "from"), traits)

@@ -36,6 +36,7 @@ from bespeak.signals.purposes import Purposes
 FILE_NAME = "bespeak.toml"
 _PATH = re.compile(r" - at `\$?\.?([^`]*)`")
 _KEY = re.compile(r"unknown field `([^`]*)`")
+_PREDICTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _SECRET = (["sha256"], ["key_sha256"])
 ED25519_BYTES = 32
 
@@ -101,6 +102,7 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
                 _known_purpose(purposes, purpose, f"sources.{name}.consent")
         defaults = {name: source.consent for name, source in settings.sources.items()}
         signals = SignalCatalogue.built_in().with_overrides(settings.signals)
+        _check_predictions(settings, signals)
         of_items, of_variants = _by_kind(settings.placements)
         placements = placements_from(of_items)
         check_filters(placements)
@@ -110,6 +112,7 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
             classes=signals.classes,
             purposes=purposes.all,
             facets=settings.profiles.facets,
+            predictions=settings.predictions,
         )
         names = Names(
             classes=signals.classes,
@@ -117,6 +120,7 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
             facets=settings.profiles.facets,
             segments=segments,
             declared=settings.context.declared,
+            predictions=settings.predictions,
         )
         _check_learning(placements, signals, settings.context.declared)
         variants = variants_from(of_variants, names)
@@ -154,6 +158,19 @@ def _settings(text: str, file: str) -> Settings:
         return msgspec.convert(data, Settings, strict=True)
     except msgspec.ValidationError as error:
         raise _explain(str(error), data, file) from None
+
+
+def _check_predictions(settings: Settings, signals: SignalCatalogue) -> None:
+    for name, asked in settings.predictions.items():
+        if not _PREDICTION_NAME.fullmatch(name):
+            raise ConfigError(
+                "is no name.", key=f"predictions.{name}", hint="Lower-case letters, digits and _, a letter first."
+            )
+        if asked.of and asked.kind == "lifetime_value":
+            raise ConfigError("orders are meant.", key=f"predictions.{name}.of", hint="Leave it out.")
+        if asked.of and asked.of not in signals.classes:
+            known = UnknownName("signal class", asked.of, sorted(signals.classes), limit=40)
+            raise ConfigError(known.message, key=f"predictions.{name}.of", hint=known.hint)
 
 
 def _by_kind(sections: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:

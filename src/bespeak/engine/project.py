@@ -148,6 +148,9 @@ def _section(name: str, hint: Any, values: Mapping[str, Any]) -> Iterator[str]:
         yield "[segments]"
         yield "# loyal = \"orders_90d >= 2 AND last_seen > now() - INTERVAL '30' DAY\""
         yield from (f"{_key(k)} = {_value(v)}" for k, v in values.items())
+    elif name == "predictions":
+        yield '# such as [predictions.churn] with kind = "churn" and within_days = 30; `bespeak train` learns it'
+        yield from _tables(name, values)
     elif name == "signals":
         yield "# [signals.classes.view]\n# half_life_days = 30"
         yield from _tables("signals", values)

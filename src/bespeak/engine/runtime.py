@@ -44,13 +44,14 @@ def build(
     """Compiles a configuration."""
     with store.read() as session:
         version = fold_version.version_of(session, config)
+    keeper = WorldKeeper(store, blobs, config, config_version)
     observer = Observer(
         config.signals,
         config.purposes,
         fold_version.fold_settings(config, version),
         visit_sources=fold_version.visit_sources(config),
+        predictors=lambda: keeper.predictors,
     )
-    keeper = WorldKeeper(store, blobs, config, config_version)
     ingest = Ingest(
         store,
         config,

@@ -11,6 +11,7 @@ from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
 from bespeak.engine.folding.membership import update_members
 from bespeak.profiles.codec import decode
+from bespeak.profiles.record import PREDICTION
 from bespeak.signals.ids import ANONYMOUS_ID
 from bespeak.storage import people, records
 from bespeak.storage.base import Transaction
@@ -80,6 +81,9 @@ def _redefine(core: Core) -> int:
     """Decides every segment for everybody when the definitions are not those that were last decided with."""
     segments = core.config.segments
     wanted = sha256(msgspec.json.encode([(segment.name, segment.text) for segment in segments])).digest()
+    if any(column.startswith(PREDICTION) for segment in segments for column in segment.rule.columns):
+        trained = core.runtime.keeper.models_version  # another training foretells other things
+        wanted = sha256(wanted + trained.to_bytes(8, "big")).digest()
     now_ms = core.clock.now_ms()
     with core.people_write() as tx:
         if records.setting(tx, _DECIDED_WITH) == wanted:

@@ -165,6 +165,31 @@ class ExperimentSettings(Section, frozen=True, kw_only=True):
     ] = 0.1
 
 
+class PredictionSettings(Section, frozen=True, kw_only=True):
+    """What is foretold of each person."""
+
+    kind: Annotated[
+        Literal["churn", "propensity", "lifetime_value"],
+        Meta(
+            description="churn: probability of not doing `of` within so many days; propensity: of doing it; "
+            "lifetime_value: money expected within so many days, in minor units"
+        ),
+    ]
+    of: Annotated[
+        str,
+        Meta(description="class of the signals that are meant, such as purchase; empty: any. Not for lifetime_value"),
+    ] = ""
+    within_days: Annotated[int, Meta(description="how far it reaches, in days", ge=1, le=730)] = 30
+    among_days: Annotated[
+        int,
+        Meta(
+            description="asked of people who did it (churn) or anything (propensity) in so many days up to now",
+            ge=1,
+            le=365,
+        ),
+    ] = 90
+
+
 class RetentionSettings(Section, frozen=True, kw_only=True):
     """How long things are kept, in days from receipt. 0 keeps them."""
 
@@ -231,6 +256,7 @@ class Settings(Section, frozen=True, kw_only=True):
     signals: Annotated[dict[str, Any], Meta(description="changes and additions to the built-in signal catalogue")] = {}
     profiles: ProfileSettings = ProfileSettings()
     segments: Annotated[dict[str, str], Meta(description="name -> rule over the profile")] = {}
+    predictions: Annotated[dict[str, PredictionSettings], Meta(description="name -> what is foretold of people")] = {}
     placements: Annotated[dict[str, dict[str, Any]], Meta(description="places where a decision is shown")] = {}
     experiments: Annotated[
         dict[str, ExperimentSettings], Meta(description="policies of a placement side by side, on different people")

@@ -29,10 +29,12 @@ from bespeak.decide.world import World
 from bespeak.engine.config import Configuration
 from bespeak.engine.learned import LEARNED, posteriors
 from bespeak.engine.policies import POLICIES, Versions
+from bespeak.engine.predictors import StoredPrediction, predictors_of
 from bespeak.engine.runs import LAUNCHES, RUNS, decided_launches, read_runs, under_run, versioned
 from bespeak.engine.training.neighbour_tables import load_lending, load_model
 from bespeak.engine.weights import WEIGHTS, WeightsReport, rates_in_use, stored_rates, stored_weights, weights_in_use
 from bespeak.errors import BespeakError
+from bespeak.profiles.view import Predictor
 from bespeak.storage import items as item_rows
 from bespeak.storage import records
 from bespeak.storage.base import Session, Store
@@ -75,6 +77,7 @@ class SetHeader(msgspec.Struct, frozen=True, kw_only=True):
         purposes: purposes under which the data was used.
         lake_position: log position up to which the log was read.
         weights: what was found about the weights of each placement that showed anything.
+        predictions: what is foretold of people.
     """
 
     models: list[StoredModel]
@@ -91,6 +94,7 @@ class SetHeader(msgspec.Struct, frozen=True, kw_only=True):
     lake_position: int = 0
     ratings: StoredRatings | None = None
     weights: list[WeightsReport] = []
+    predictions: list[StoredPrediction] = []
 
 
 class WorldKeeper:
@@ -114,6 +118,8 @@ class WorldKeeper:
         self._lending = Lending()
         self._models_version = 0
         self._rates: dict[str, dict[str, float]] = {}
+        self._asked = config.settings.predictions
+        self._predictors: dict[str, Predictor] = {}
         self._weights = {name: c.prior_weight for name, c in config.signals.classes.items()}
         profiles = config.settings.profiles
         catalogue = CatalogueSnapshot.build([], profiles.facets, profiles.numeric_facets)
@@ -143,6 +149,11 @@ class WorldKeeper:
     def models_version(self) -> int:
         """Version of the trained set that is loaded, 0 when none is."""
         return self._models_version
+
+    @property
+    def predictors(self) -> Mapping[str, Predictor]:
+        """What foretells something of people, by name: of the trained set, as far as it is asked for now."""
+        return self._predictors
 
     def facets_of(self, item_id: str) -> dict[str, list[str] | float]:
         """Returns what the catalogue knows of an item now; empty for an unknown one."""
@@ -263,7 +274,7 @@ class WorldKeeper:
     def _load_models(self, session: Session) -> None:
         current = records.models(session, name=MODEL_SET, state="current")
         if not current:
-            self._loaded, self._lending, self._models_version = (), Lending(), 0
+            self._loaded, self._lending, self._models_version, self._predictors = (), Lending(), 0, {}
             return
         header = msgspec.json.decode(current[0].header, type=SetHeader)
         try:
@@ -274,4 +285,5 @@ class WorldKeeper:
         except (BespeakError, OSError) as error:
             _log.warning("the trained set %d cannot be loaded and is left out: %s", current[0].version, error)
             return
+        self._predictors = predictors_of(header.predictions, self._asked)
         self._models_version = current[0].version

@@ -10,4 +10,5 @@ list_figures what lists are like besides being right
 train        choose, report, fit on everything   benchmark  the same on data from outside
 lifetime     what customers will buy and spend, held beside what they did
 uplift       who is worth treating, judged on people held back
+predictions  what people will probably do next: churn and propensity
 """

@@ -139,7 +139,7 @@ def fit_lifetime(
 def _spending(
     bought: PurchaseDays, calibration_end: int, who: Int64s, n_ahead: Float64s | None, later: PurchaseDays
 ) -> tuple[Spending, Float64s]:
-    spenders, n, mean = bought.repeat_spending(calibration_end)
+    spenders, n, mean = bought.spending(calibration_end)
     model = GammaGamma.fit(n, mean)
     known_n, known_mean = (np.zeros(bought.n_customers) for _ in range(2))
     known_n[spenders], known_mean[spenders] = n, mean

@@ -12,6 +12,7 @@ multiplicity   p-values raised for having looked at many: Holm, Benjamini and Ho
 subgroups      the effect in parts of the population, and whether it differs between them
 planner        how many units show an effect, how probable that is, how many days it takes
 winsor         a cap on values that would drown all others
+reliability    whether probabilities mean what they say
 uplift         whether an order of people by uplift is worth anything
 words          a comparison as a sentence
 choices        a log of choices with their propensities, and another policy beside it

@@ -42,6 +42,9 @@ def readable(view: ProfileView, *, n_values: int = 20, n_items: int = 50, n_sess
             ],
             "sessions": [_session(session, view) for session in reversed(profile.sessions[-n_sessions:])],
         }
+    foretold = view.predictions()
+    if foretold:
+        result["predictions"] = foretold
     return result | {
         "affinities": {facet: _affinities(view, facet, n_values) for facet in view.facets()},
         "numbers": _numbers(view),

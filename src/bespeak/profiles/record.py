@@ -9,6 +9,7 @@ Columns (NULL where nothing is known or nothing may be read):
     consent.<purpose>                                       the recorded word; NULL when nothing was said
     traits.<name>                                           text unless declared otherwise
     segment.<name>                                          true for members
+    prediction.<name>                                       numbers, as of today (UTC); NULL of whom nothing is foretold
 
 Functions: `affinity(facet, value)`, `share(facet, value)`, `count(class, days)`, `bought(item)`, `viewed(item, days)`,
 `did(class, item, days)`, `trait_number(name)`, `in_segment(name)`. Yes-or-no functions answer 1 or 0.
@@ -32,6 +33,7 @@ from bespeak.rules import Argument, CallResult, ColumnType, FunctionSignature, P
 CONSENT = "consent."
 TRAITS = "traits."
 SEGMENT = "segment."
+PREDICTION = "prediction."
 
 _NUMBER, _TEXT, _TIME, _YES_NO = ColumnType.NUMBER, ColumnType.TEXT, ColumnType.TIMESTAMP, ColumnType.BOOLEAN
 _WINDOWS = (7, 30, 90)
@@ -75,6 +77,7 @@ def profile_schema(
     purposes: Iterable[str] = (),
     segments: Iterable[str] = (),
     facets: Iterable[str] = (),
+    predictions: Iterable[str] = (),
 ) -> Schema:
     """Returns what a rule over profiles may name.
 
@@ -84,6 +87,7 @@ def profile_schema(
         purposes: the project's purposes.
         segments: segments that may be named.
         facets: facets that may be named; none given allows any.
+        predictions: predictions that may be named.
 
     Example:
         >>> from bespeak.rules import parse
@@ -96,6 +100,7 @@ def profile_schema(
     columns |= {f"{CONSENT}{purpose}": _YES_NO for purpose in purposes}
     columns |= {f"{TRAITS}{name}": kind for name, kind in (traits or {}).items()}
     columns |= {f"{SEGMENT}{name}": _YES_NO for name in segments}
+    columns |= {f"{PREDICTION}{name}": _NUMBER for name in predictions}
     facet = Parameter("facet", _TEXT, allowed=tuple(facets))
     signal_class = Parameter("class", _TEXT, allowed=classes)
     value = Parameter("value", _TEXT)
@@ -181,11 +186,7 @@ class ProfileRecord:
             return _trait(view, column[len(TRAITS) :]), None
         if column.startswith(SEGMENT):
             return self.members.get(column[len(SEGMENT) :], (None, None))
-        counted, _, window = column.rpartition("_")
-        for name in (counted[:-1], counted[:-2]):
-            if name in view.classes and plural(name) == counted:
-                return view.count_until(name, int(window[:-1]))
-        return 0, None
+        return _prediction(view, column[len(PREDICTION) :]) if column.startswith(PREDICTION) else _counted(view, column)
 
 
 def plural(name: str) -> str:
@@ -198,6 +199,19 @@ def plural(name: str) -> str:
     if name.endswith("y") and name[-2:-1] not in "aeiou":
         return f"{name[:-1]}ies"
     return f"{name}es" if name.endswith(("s", "x", "ch", "sh")) else f"{name}s"
+
+
+def _counted(view: ProfileView, column: str) -> tuple[Value, int | None]:
+    counted, _, window = column.rpartition("_")
+    for name in (counted[:-1], counted[:-2]):
+        if name in view.classes and plural(name) == counted:
+            return view.count_until(name, int(window[:-1]))
+    return 0, None
+
+
+def _prediction(view: ProfileView, name: str) -> tuple[Value, int | None]:
+    foretold = view.prediction(name)
+    return foretold, None if foretold is None else _tomorrow(view)
 
 
 def _trait(view: ProfileView, name: str) -> Value:

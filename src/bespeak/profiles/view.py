@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
 
 from bespeak.profiles.commerce import in_cart
 from bespeak.profiles.decay import Decayed
@@ -81,6 +83,14 @@ class Rfm:
     money: Mapping[str, int]
 
 
+class Predictor(Protocol):
+    """What foretells something of a person."""
+
+    def predict(self, view: ProfileView) -> float | None:
+        """Returns a probability or an amount as of the day of the view; None of whom it says nothing."""
+        ...
+
+
 class ProfileView:
     """A profile as one reader may see it at one time.
 
@@ -91,6 +101,7 @@ class ProfileView:
         purposes: the granted ones.
         weights: class -> weight in place of the prior one (learned weights); a class without stays at its prior.
         stage_rules: when which journey stage holds.
+        predictors: name -> what foretells it.
     """
 
     def __init__(
@@ -102,12 +113,14 @@ class ProfileView:
         purposes: Collection[str],
         weights: Mapping[str, float] | None = None,
         stage_rules: StageRules = StageRules(),  # noqa: B008 - frozen
+        predictors: Mapping[str, Predictor] = MappingProxyType({}),
     ) -> None:
         self.profile = profile
         self.settings = settings
         self.now_ms = now_ms
         self.is_profiled = settings.profile_purpose in purposes
         self._stage_rules = stage_rules
+        self._predictors = predictors
         learned = weights or {}
         rates = settings.rates
         self._classes = {
@@ -260,6 +273,18 @@ class ProfileView:
     def progress(self) -> dict[str, Progress]:
         """Returns item id -> how much of it was played, of the allowed classes."""
         return {item_id: told for item_id, told in self.profile.progress.items() if told.signal_class in self._classes}
+
+    # -- predictions
+
+    def prediction(self, name: str) -> float | None:
+        """Returns what is foretold as of today; None where nothing is, or nothing may be read."""
+        predictor = self._predictors.get(name) if self.is_profiled else None
+        return None if predictor is None else predictor.predict(self)
+
+    def predictions(self) -> dict[str, float]:
+        """Returns everything that is foretold, by name."""
+        found = {name: self.prediction(name) for name in sorted(self._predictors)}
+        return {name: value for name, value in found.items() if value is not None}
 
     # -- counts, orders, visits
 

@@ -41,6 +41,7 @@ def compile_segments(
     classes: Iterable[str] = DEFAULT_CLASSES,
     purposes: Iterable[str] = (),
     facets: Iterable[str] = (),
+    predictions: Iterable[str] = (),
     traits: Mapping[str, ColumnType] | None = None,
     descriptions: Mapping[str, str] | None = None,
 ) -> tuple[Segment, ...]:
@@ -48,7 +49,7 @@ def compile_segments(
 
     Args:
         rules: segment name -> rule.
-        classes, purposes, facets: the project's, which the rules may name.
+        classes, purposes, facets, predictions: the project's, which the rules may name.
         traits: types of traits; `traits_in` tells that of one that is not listed.
         descriptions: segment name -> what it is, for people.
 
@@ -60,7 +61,7 @@ def compile_segments(
         >>> [s.name for s in compile_segments({"keen": "segment.buyers AND views_7d > 3", "buyers": "orders >= 1"})]
         ['buyers', 'keen']
     """
-    classes, purposes, facets = tuple(classes), tuple(purposes), tuple(facets)
+    classes, purposes, facets, predictions = tuple(classes), tuple(purposes), tuple(facets), tuple(predictions)
     made: dict[str, Segment] = {}
     for name, text in rules.items():
         if not _NAME.fullmatch(name):
@@ -70,7 +71,9 @@ def compile_segments(
                 hint="Lower-case letters, digits and _, a letter first.",
             )
         named = {**traits_in(text), **(traits or {})}
-        schema = profile_schema(classes, traits=named, purposes=purposes, segments=rules, facets=facets)
+        schema = profile_schema(
+            classes, traits=named, purposes=purposes, segments=rules, facets=facets, predictions=predictions
+        )
         try:
             rule = parse(text, schema)
         except RuleError as error:

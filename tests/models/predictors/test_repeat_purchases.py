@@ -26,6 +26,8 @@ def test_repeats_recency_and_age_are_counted_from_the_first_day_to_the_calibrati
 
 
 def test_spending_leaves_out_the_first_day_and_unknown_amounts():
-    who, n, mean = BOUGHT.repeat_spending(31)
+    who, n, mean = BOUGHT.spending(31)
     assert (who.tolist(), n.tolist(), mean.tolist()) == ([0], [1.0], [8.0])
+    who, n, mean = BOUGHT.spending(31, is_first_counted=True)
+    assert (who.tolist(), n.tolist(), mean.tolist()) == ([0, 1], [2.0, 1.0], [5.5, 5.0])
     assert BOUGHT.after(31).counts().tolist() == [1, 0, 1]

@@ -74,6 +74,7 @@ class Names:
         facets: of affinities.
         segments: each after those that its rule names.
         declared: context keys that callers may send.
+        predictions: what is foretold of people.
     """
 
     classes: Collection[str] = ()
@@ -81,6 +82,7 @@ class Names:
     facets: Collection[str] = ()
     segments: Sequence[Segment] = ()
     declared: Collection[str] = ()
+    predictions: Collection[str] = ()
 
     def schema(self, text: str) -> Schema:
         """What one rule may name; the types of traits and declared keys are those that it compares them to."""
@@ -90,6 +92,7 @@ class Names:
             purposes=self.purposes,
             segments=[segment.name for segment in self.segments],
             facets=self.facets,
+            predictions=self.predictions,
         )
         context = {f"{CONTEXT}{name}": kind for name, (kind, _) in _READ.items()}
         typed = types_in(text, "context")

@@ -49,4 +49,4 @@ def view_of(observer: Observer, profile: Profile, now_ms: int) -> ProfileView:
     """Returns the profile under what the person said; without a word, under what was rightly folded."""
     refused = {purpose for purpose, word in profile.consent.items() if not word.is_granted}
     purposes = [name for name in observer.purposes.all if name not in refused]
-    return ProfileView(profile, observer.fold_settings, now_ms, purposes=purposes)
+    return ProfileView(profile, observer.fold_settings, now_ms, purposes=purposes, predictors=observer.predictors())

@@ -5,7 +5,7 @@ Because both paths call it, a replay folds exactly what was folded live.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -14,6 +14,7 @@ from bespeak.profiles.merge import merge
 from bespeak.profiles.observation import Observation
 from bespeak.profiles.profile import Consent, Profile
 from bespeak.profiles.settings import FoldSettings
+from bespeak.profiles.view import Predictor
 from bespeak.signals.catalogue import SignalCatalogue
 from bespeak.signals.events import Context, Event
 from bespeak.signals.ids import IdKey
@@ -30,6 +31,7 @@ class Observer:
         purposes: the project's purposes.
         fold_settings: what the profile keeps.
         visit_sources: sources whose events a person did on the site; events of others make no sessions.
+        predictors: tells what foretells something of people now.
     """
 
     def __init__(
@@ -38,10 +40,12 @@ class Observer:
         purposes: Purposes,
         fold_settings: FoldSettings,
         visit_sources: frozenset[str],
+        predictors: Callable[[], Mapping[str, Predictor]] = dict,
     ) -> None:
         self.signals = signals
         self.purposes = purposes
         self.fold_settings = fold_settings
+        self.predictors = predictors
         self._visit_sources = visit_sources
         self._class_bits = {name: purposes.bit(c.purpose) for name, c in signals.classes.items()}
 

@@ -23,6 +23,7 @@ from bespeak.engine.training.checkpoints import BlobCheckpoints
 from bespeak.engine.training.granted import granted_rows
 from bespeak.engine.training.machine import memory_limit_bytes
 from bespeak.engine.training.neighbour_tables import missing_index, store_beside, store_people
+from bespeak.engine.training.predictions import TrainedPredictions, learn_predictions
 from bespeak.engine.training.ratings import PredictedRating, RatingSource
 from bespeak.engine.training.weights import LearnedPlacements, learn_placements
 from bespeak.engine.views.people_view import granted_purposes, profile_view
@@ -116,8 +117,9 @@ class Models:
         rated = None if ratings is None else train_ratings(ratings, content, seed=seed, progress=progress)
         told("learning weights", 1.0)
         learned = learn_placements(core, core.now_ms() if as_of_ms is None else as_of_ms, core.clock.now_ms(), seed)
+        foretold = learn_predictions(core, as_of_ms, seed)
         told("storing", 1.0)
-        report = self._store(trained, rated, learned, position, time.perf_counter() - started)
+        report = self._store(trained, rated, learned, foretold, position, time.perf_counter() - started)
         checkpoints.clear()
         return report
 
@@ -216,6 +218,7 @@ class Models:
         trained: Trained,
         rated: TrainedRatings | None,
         learned: LearnedPlacements,
+        foretold: TrainedPredictions,
         position: int,
         seconds: float,
     ) -> TrainingReport:
@@ -246,8 +249,10 @@ class Models:
                 *(rated.evaluation.sentences() if rated else ()),
                 *missing_index(members.values()),
                 *learned.sentences(),
+                *foretold.sentences,
             ],
             weights=list(learned.reports),
+            predictions=foretold.predictions,
             boards=[_board(board) for board in trained.boards],
             metrics=trained.metrics() | (rated.evaluation.metrics() if rated else {}),
             trained_from_ms=window[0],

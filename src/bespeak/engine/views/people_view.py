@@ -36,7 +36,14 @@ def granted_purposes(runtime: Runtime, profile: Profile, context: Context, sourc
 
 def profile_view(runtime: Runtime, profile: Profile, granted: int, now_ms: int) -> ProfileView:
     """Returns the reading side of a profile under a mask of granted purposes."""
-    return ProfileView(profile, runtime.observer.fold_settings, now_ms, purposes=runtime.config.purposes.names(granted))
+    observer = runtime.observer
+    return ProfileView(
+        profile,
+        observer.fold_settings,
+        now_ms,
+        purposes=runtime.config.purposes.names(granted),
+        predictors=observer.predictors(),
+    )
 
 
 def person_view(

@@ -3,9 +3,9 @@
 repeat_purchases   how often, how late and how long since: what a purchase history is boiled down to
 bg_nbd             how often a customer will buy again, where leaving is silent
 gamma_gamma        what they will spend on average
-shifted_beta       how long a subscriber stays, where leaving is told
 ridge              the probability of something, or an amount, by a penalised regression
 design             columns of a file or a profile as a matrix
+activity           what people did by day, as features at a point in time
 uplift             whom a treatment moves: T-learner and DR-learner
 
 All hold parameters of the population only, none of a single person.

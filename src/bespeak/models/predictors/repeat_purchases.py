@@ -132,15 +132,18 @@ class PurchaseDays:
             (end_day - first[who]) / days_per_unit,
         )
 
-    def repeat_spending(self, end_day: int) -> tuple[Int64s, Float64s, Float64s]:
-        """What customers spent on their repeat purchases up to `end_day`, of days with a known amount above 0.
+    def spending(self, end_day: int, *, is_first_counted: bool = False) -> tuple[Int64s, Float64s, Float64s]:
+        """What customers spent per purchase up to `end_day`, of days with a known amount above 0.
+
+        Args:
+            is_first_counted: whether the first purchase counts, or only those that came again.
 
         Returns:
             int64[m], the customers with such a day, ascending; float64[m], how many days; float64[m], their mean.
         """
         seen = self.until(end_day)
         first = seen.first_days()
-        is_repeat = (seen.day > first[seen.customer]) & (seen.spent > 0)
+        is_repeat = ((seen.day > first[seen.customer]) | is_first_counted) & (seen.spent > 0)
         n = np.bincount(seen.customer[is_repeat], minlength=self.n_customers).astype(np.float64)
         total = np.bincount(seen.customer[is_repeat], seen.spent[is_repeat], self.n_customers)
         who = np.flatnonzero(n > 0)
