@@ -59,7 +59,7 @@ Policy: TypeAlias = Callable[[Problem, int], Float64s]
 """(problem, seed) -> float64[rounds]: the regret of every round."""
 
 
-def ours(learner: Learner, *, width: float = 1.0, explore: float = 0.01, half_life: float = 0.0) -> Policy:
+def ours(learner: Learner, *, width: float = 0.5, explore: float = 0.01, half_life: float = 0.0) -> Policy:
     """A bandit of the product, which folds every reward at once; `half_life` in rounds."""
 
     def play(problem: Problem, seed: int) -> Float64s:
@@ -161,7 +161,7 @@ def main() -> None:
             "less_reference": round(float(apart.mean()), 4),
             "interval": round(float(apart.std(ddof=1)) * margin, 4),
         }
-    turn, part = given.rounds // 2, max(1, given.rounds // 16)
+    turn, part = given.rounds // 2, max(1, given.rounds // 8)
     turning = [Problem.logistic(given.rounds, seed, turns_at=turn) for seed in range(given.seeds)]
     for name, half_life in {"nothing fades": 0.0, f"half-life {part} rounds": float(part)}.items():
         regret = played(ours("thompson", half_life=half_life), turning).mean(axis=0)

@@ -44,6 +44,7 @@ from from_code.describing import (
 _PARTS: dict[str, type[Part]] = {
     "sources": placement_parts.SourceSettings,
     "pins": placement_parts.PinSettings,
+    "creatives": placement_parts.CreativeSettings,
     "cap in a window": placement_parts.CapSettings,
     "shares": placement_parts.ShareSettings,
     "boosts": placement_parts.BoostSettings,
@@ -208,7 +209,8 @@ def _part(name: str, kind: type[Part]) -> str:
 
 
 def _value(default: Any) -> str:
-    return "" if default in (msgspec.NODEFAULT, None) else code(toml(default))
+    is_none = default in (msgspec.NODEFAULT, None) or isinstance(default, msgspec.Struct)
+    return "" if is_none else code(toml(default))
 
 
 def _built_in_placements() -> str:

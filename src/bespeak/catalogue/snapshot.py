@@ -296,6 +296,15 @@ class CatalogueSnapshot:
             properties["attributes"] = item.attributes
         return properties
 
+    def creative_properties(self, index: int, creative_id: str) -> dict[str, Any]:
+        """What showing an item with a creative changes of its properties; nothing for one that it has no more."""
+        for creative in self.items[index].creatives:
+            if creative.id == creative_id:
+                changed = {"title": creative.title, "imageUrl": creative.image_url}
+                found: dict[str, Any] = {name: text for name, text in changed.items() if text}
+                return found | ({"creative": creative.attributes} if creative.attributes else {})
+        return {}
+
     def _market(self, name: str) -> MarketView:
         entries = [market_of(item, name) for item in self.items]
         own = market_columns(self.items, entries)

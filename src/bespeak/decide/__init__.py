@@ -15,6 +15,7 @@ exploration positions that are drawn, with exact propensities
 explain     the terms of the score as sentences
 decide      the sentence above, as code; and the fallback
 variants    placements that show one of declared variants instead
-answer      either of both
+creatives   with which of its creatives an item is shown
+answer      either of both, with creatives
 why_not     why an item is not in a slate
 """

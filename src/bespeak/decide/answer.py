@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bespeak.decide.by_policy import decide_by_policy, policy_for
+from bespeak.decide.creatives import with_creatives
 from bespeak.decide.decide import fallback
 from bespeak.decide.launch import Assigned
 from bespeak.decide.person import PersonView
@@ -33,11 +34,14 @@ def answer(
             request, person, world, now_ms, decision_id, assigned, ids=ids, policy=policy, explores=explores
         )
     units = [key.value for key in ids]
-    return decide_by_policy(request, person, world, now_ms, decision_id, assigned, ids=units, is_preview=not explores)
+    made = decide_by_policy(request, person, world, now_ms, decision_id, assigned, ids=units, is_preview=not explores)
+    is_unread = assigned is not None and assigned.is_unread
+    return with_creatives(made, request, None if is_unread else person, world, explores=explores and not is_unread)
 
 
 def answer_without(request: DecideRequest, world: World, now_ms: int, decision_id: str, note: str = "") -> Decision:
     """Makes the decision that needs no store: what is popular, or the default variant; errors as `answer`."""
     if request.placement in world.variants:
         return default_variant(request, world, now_ms, decision_id, note)
-    return fallback(request, world, now_ms, decision_id, note)
+    made = fallback(request, world, now_ms, decision_id, note)
+    return with_creatives(made, request, None, world, explores=False)

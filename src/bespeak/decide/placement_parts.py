@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -37,6 +37,34 @@ class PinSettings(Part, frozen=True, kw_only=True):
     position: Annotated[int, Meta(ge=1, le=MAX_COUNT)]
     item: str = ""
     filter: str = ""
+
+
+class CreativeSettings(Part, frozen=True, kw_only=True):
+    """With which of its creatives an item is shown.
+
+    Attributes:
+        when: lines `RULE show CREATIVE`, as of variants: the first that holds and whose creative the item has decides.
+        choose: how else: the `first`; the one whose attributes the person likes most (`affinity`); or what earns most,
+            learned for each item by itself (`thompson`, `linucb`, `epsilon`).
+        explore: share of the probability that is spread evenly over the creatives while it is learned.
+        width: how wide the margin of error counts for `thompson` and `linucb`.
+        reward: signal class -> what it is worth when an event of it names the decision and the item.
+        window_minutes: an outcome counts this long after the decision, in minutes.
+        half_life_days: what happened this many days ago counts half; nothing fades when left out.
+    """
+
+    when: tuple[str, ...] = ()
+    choose: Literal["first", "affinity", "thompson", "linucb", "epsilon"] = "first"
+    explore: Annotated[float, Meta(gt=0, le=1)] = 0.05
+    width: Annotated[float, Meta(gt=0, le=10)] = 0.5
+    reward: dict[str, Annotated[float, Meta(ge=-1e6, le=1e6)]] = msgspec.field(default_factory=lambda: {"click": 1.0})
+    window_minutes: Annotated[float, Meta(gt=0, le=129_600)] = 30.0
+    half_life_days: Annotated[float, Meta(gt=0)] | None = None
+
+    @property
+    def learns(self) -> bool:
+        """Whether creatives are drawn and learned from."""
+        return self.choose not in ("first", "affinity")
 
 
 class CapSettings(Part, frozen=True, kw_only=True):

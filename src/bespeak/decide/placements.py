@@ -22,6 +22,7 @@ from bespeak.decide.placement_parts import (
     BoostSettings,
     CapSettings,
     CoolingSettings,
+    CreativeSettings,
     PinSettings,
     RotationSettings,
     ShareSettings,
@@ -122,6 +123,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         new_days: only items that came out within so many days.
         fill: whether popular items fill a slate for which the sources find too few.
         n_reasons: reasons given for an item when the request does not ask for all.
+        creatives: with which of its creatives an item is shown.
         launch: share of the people who may be measured that get the best slate without personalization, so that the
             lift can be told; 0 personalizes for everybody and tells none.
         holdout: that share once the launch has its answer.
@@ -168,6 +170,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     new_days: Annotated[float, Meta(gt=0)] | None = None
     fill: bool = True
     n_reasons: Annotated[int, Meta(ge=0, le=20)] = 3
+    creatives: CreativeSettings = CreativeSettings()
     launch: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     holdout: Annotated[float, Meta(ge=0, le=0.5)] = 0.05
     rollout: Annotated[float, Meta(ge=0, le=1)] = 1.0

@@ -56,6 +56,8 @@ def reply(
         if decision.kind == "variant":
             entry["value"] = values.get(shown.item_id)
         entry["properties"] = catalogue.properties(index, locale, market) if index is not None else {}
+        if index is not None and shown.creative is not None:
+            entry["properties"] |= catalogue.creative_properties(index, shown.creative["id"])
         entry["reasons"] = msgspec.to_builtins(shown.reasons)
         items.append(entry)
     answer["items"] = items

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from bespeak.catalogue.counters import DAY_MS, ItemCounters
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.catalogue.text_index import TextIndex
+from bespeak.decide.creative_sums import CreativeSums
 from bespeak.decide.model_set import ModelSet
 from bespeak.decide.page_settings import BUILT_IN_PAGES, Page
 from bespeak.decide.placements import BUILT_IN, Placement
@@ -20,6 +21,7 @@ from bespeak.decide.score import Weights
 from bespeak.decide.trial import Policy, Rollout, Trial
 from bespeak.decide.variants.bandits import Posterior
 from bespeak.decide.variants.settings import VariantPlacement
+from bespeak.decide.variants.when import Line, Names, read_line
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.measure.assignment import Experiment
 from bespeak.rules import Rule, parse
@@ -59,6 +61,8 @@ class World:
         shadows: placement -> the policy that decides beside and is not shown.
         seed: of the project, for placements that explore.
         posteriors: placement with variants -> what its outcomes say; nothing yet where it is missing.
+        creative_sums: placement -> what came of showing its creatives.
+        names: what the lines of creatives may name.
 
     Raises:
         ValueError: counters, text index or models were made for a catalogue of another size.
@@ -85,6 +89,9 @@ class World:
     shadows: Mapping[str, Policy] = field(default_factory=dict)
     seed: int = 0
     posteriors: Mapping[str, Posterior] = field(default_factory=dict)
+    creative_sums: Mapping[str, CreativeSums] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
+    _lines: dict[str, Line] = field(default_factory=dict, init=False, repr=False)
     _popular: dict[str, tuple[Int32s, Int64s]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -141,6 +148,13 @@ class World:
     def memory_hours(self) -> float:
         """How far back it must be known what people were shown, in hours, so that every placement can go by it."""
         return max((placement.memory_hours for placement in self.placements.values()), default=0.0)
+
+    def line(self, text: str) -> Line:
+        """Returns a line `RULE show VARIANT`, parsed once; raises `ConfigError` where it is wrong."""
+        found = self._lines.get(text)
+        if found is None:
+            found = self._lines[text] = read_line(text, self.names, "when")
+        return found
 
     def policy(self, placement: str) -> str:
         """Returns the policy as records name it, such as `home@3`."""

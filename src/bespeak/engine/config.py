@@ -21,7 +21,7 @@ from bespeak.decide.page_settings import Page, pages_from
 from bespeak.decide.placements import BUILT_IN, Placement, placements_from
 from bespeak.decide.trial import Trial
 from bespeak.decide.variants.settings import VariantPlacement, variants_from
-from bespeak.decide.variants.when import Names
+from bespeak.decide.variants.when import Names, read_line
 from bespeak.engine.filters import check_filters
 from bespeak.engine.settings import Section, Settings
 from bespeak.engine.trials import arms_with_items, compile_trials
@@ -53,6 +53,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     pages: dict[str, Page]
     variants: dict[str, VariantPlacement]
     segments: tuple[Segment, ...]
+    names: Names
     metrics: dict[str, Metric]
     trials: dict[str, Trial]
 
@@ -123,6 +124,7 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
             predictions=settings.predictions,
         )
         _check_learning(placements, signals, settings.context.declared)
+        _check_creatives(placements, names)
         variants = variants_from(of_variants, names)
         metrics = metrics_from(settings.metrics)
         trials = compile_trials(settings.experiments, {**placements, **variants}, metrics, names)
@@ -137,6 +139,7 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
             variants=variants,
             pages=pages,
             segments=segments,
+            names=names,
             metrics=metrics,
             trials=trials,
         )
@@ -296,6 +299,17 @@ def _check_learning(placements: Mapping[str, Placement], signals: SignalCatalogu
                     hint=f"Write WHEN * WHAT. WHEN: {', '.join(CIRCUMSTANCES)}, trait.NAME, or declared.KEY of a key "
                     "under [context] declared.",
                 )
+
+
+def _check_creatives(placements: Mapping[str, Placement], names: Names) -> None:
+    for name, placement in placements.items():
+        key = f"placements.{name}.creatives"
+        for place, text in enumerate(placement.creatives.when):
+            read_line(text, names, f"{key}.when[{place}]")
+        for outcome in placement.creatives.reward:
+            if outcome not in names.classes:
+                error = UnknownName("signal class", outcome, sorted(names.classes), limit=60)
+                raise ConfigError(error.message, key=f"{key}.reward", hint=error.hint)
 
 
 def _known_purpose(purposes: Purposes, purpose: str, key: str) -> None:

@@ -19,7 +19,6 @@ from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, listed_items
 from bespeak.decide.tree_reasons import told_by_signal
 from bespeak.decide.why_not import WhyNot, why_not
-from bespeak.engine.bandits import learn
 from bespeak.engine.clock import Clock, SystemClock
 from bespeak.engine.config import parse_config, read_file
 from bespeak.engine.core import Core
@@ -28,6 +27,7 @@ from bespeak.engine.flags import Flags
 from bespeak.engine.folding.refold import standing
 from bespeak.engine.items import Items
 from bespeak.engine.lake_feed import CURSOR
+from bespeak.engine.learning.fold import learn
 from bespeak.engine.pages import Pages, PageSlates
 from bespeak.engine.policies import Policies
 from bespeak.engine.privacy.rights import Privacy

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bespeak.engine.bandits import learn
 from bespeak.engine.engine import Engine
 from bespeak.engine.folding import refold
 from bespeak.engine.lake_feed import feed
+from bespeak.engine.learning.fold import learn
+from bespeak.engine.learning.lessons import lessons
 from bespeak.engine.privacy.retention import sweep_retention
 from bespeak.engine.segments import settle_segments
 from bespeak.engine.views.launches import launch_reports
@@ -65,7 +66,7 @@ def tasks(engine: Engine) -> list[Task]:
         Task("launches", 3600 * SECOND_MS, _settle_launches),
         Task("retention", 3600 * SECOND_MS, lambda engine: sweep_retention(engine.core)),
     ]
-    if any(placement.settings.learn is not None for placement in engine.core.config.variants.values()):
+    if lessons(engine.core.config):
         wanted.append(Task("bandits", 2 * SECOND_MS, _learn))
     every_ms = interval_ms(engine.core.config.settings.train.every)
     if every_ms:

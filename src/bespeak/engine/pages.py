@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, overload
 
 import msgspec
 
+from bespeak.decide.creatives import with_creatives
 from bespeak.decide.launch import Assigned
 from bespeak.decide.page import PageDecision, PageRequest, decide_page, fallback_page
 from bespeak.decide.person import PersonView
@@ -115,6 +117,13 @@ class Pages:
             return self.fallback(request, "the store cannot be reached", page_id=name)
         units = [key.value for key in ids]
         decided = decide_page(request, person, world, now_ms, name, trials, ids=units, explores=not is_preview)
+        rows = []
+        for row in decided.rows:
+            assigned = trials.get(row.placement)
+            is_read = assigned is None or not assigned.is_unread
+            reader = person if is_read else None
+            rows.append(with_creatives(row, request.requests[0], reader, world, explores=is_read and not is_preview))
+        decided = replace(decided, rows=tuple(rows))
         duration_us = (time.perf_counter_ns() - started) // 1000
         for row in decided.rows:
             self._log(msgspec.structs.replace(row, duration_us=duration_us))
@@ -125,6 +134,8 @@ class Pages:
         world = self._core.world
         name = page_id or secrets.token_hex(16)
         decided = fallback_page(request, world, self._core.clock.now_ms(), name, note)
+        rows = [with_creatives(row, request.requests[0], None, world, explores=False) for row in decided.rows]
+        decided = replace(decided, rows=tuple(rows))
         for row in decided.rows:
             self._log(row)
         return PageSlates(decided, request, world)

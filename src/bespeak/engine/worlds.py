@@ -19,15 +19,18 @@ import numpy.typing as npt
 from bespeak.catalogue.counters import DAY_MS, DailyCounts, ItemCounters
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.catalogue.text_index import TextIndex
+from bespeak.decide.creative_sums import CreativeSums
 from bespeak.decide.launch import launch_of
 from bespeak.decide.model_set import LoadedModel, ModelSet
 from bespeak.decide.new_items import Lending
 from bespeak.decide.placements import Placement, varied
 from bespeak.decide.trial import Trial
+from bespeak.decide.variants.bandits import Posterior
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.decide.world import World
 from bespeak.engine.config import Configuration
-from bespeak.engine.learned import LEARNED, posteriors
+from bespeak.engine.learning.lessons import CreativeLesson, lessons
+from bespeak.engine.learning.state import LEARNED, read_state
 from bespeak.engine.policies import POLICIES, Versions
 from bespeak.engine.predictors import StoredPrediction, predictors_of
 from bespeak.engine.runs import LAUNCHES, RUNS, decided_launches, read_runs, under_run, versioned
@@ -109,6 +112,7 @@ class WorldKeeper:
     def __init__(self, store: Store, blobs: Blobs, config: Configuration, config_version: int) -> None:
         self._store = store
         self._blobs = blobs
+        self._config = config
         self._lock = threading.Lock()
         self._seen: dict[str, int] = {}
         self._counters_at_ms = -COUNTERS_EVERY_MS
@@ -135,6 +139,7 @@ class WorldKeeper:
             config_version=config_version,
             locale=config.settings.project.locale,
             seed=config.settings.project.seed,
+            names=config.names,
         )
         self._config = config
         with store.read() as session:
@@ -180,8 +185,7 @@ class WorldKeeper:
                     learned = weights_in_use(stored_weights(session), self._world.placements)
                     self._world = replace(self._world, learned=learned, click_rates=self._rated(self._world.catalogue))
                 if is_learned:
-                    found = posteriors(session, self._world.variants.values())
-                    self._world = replace(self._world, posteriors=found)
+                    self._learn(session)
                 if not (is_new_catalogue or is_new_models or is_time):
                     self._seen = versions
                     return is_new_weights or is_learned or not is_settled
@@ -264,6 +268,21 @@ class WorldKeeper:
                 if placement.shadow
             },
         )
+
+    def _learn(self, session: Session) -> None:
+        """Takes over what was learned of variants and creatives."""
+        posteriors: dict[str, Posterior] = {}
+        creative_sums: dict[str, CreativeSums] = {}
+        for lesson in lessons(self._config):
+            state = read_state(session, lesson.key, lesson.digest)
+            if state is None:
+                continue
+            if isinstance(lesson, CreativeLesson):
+                creative_sums[lesson.placement] = lesson.read(state.sums)
+            else:
+                placement = self._world.variants[lesson.placement]
+                posteriors[lesson.placement] = placement.posterior(lesson.read(state.sums))
+        self._world = replace(self._world, posteriors=posteriors, creative_sums=creative_sums)
 
     def _catalogue(self, session: Session, held: CatalogueSnapshot) -> CatalogueSnapshot:
         if not self._seen.get("catalogue", 0):

@@ -26,12 +26,9 @@ from bespeak.decide.trial import Policy
 from bespeak.decide.variants.bandits import Posterior, drawn_arm
 from bespeak.decide.variants.context import entry_of, features_of, vector_of
 from bespeak.decide.variants.settings import VariantPlacement
-from bespeak.decide.variants.when import context_values, record_of
+from bespeak.decide.variants.when import context_values, record_for
 from bespeak.decide.world import World
 from bespeak.errors import InvalidInput
-from bespeak.profiles.profile import Profile
-from bespeak.profiles.settings import FoldSettings
-from bespeak.profiles.view import ProfileView
 from bespeak.signals.decisions import Decision, Mode, Reason, ShownItem
 from bespeak.signals.ids import ANONYMOUS_ID, IdKey
 
@@ -130,13 +127,8 @@ def _by_line(
 ) -> Taken | None:
     if not placement.lines:
         return None
-    if person is None:
-        view: ProfileView | None = ProfileView(
-            Profile(), FoldSettings(classes=world.classes), now_ms, purposes=world.purposes.all
-        )
-    else:
-        view = person.view
-    record, context = record_of(view, placement.segments), context_values(request.context)
+    record = record_for(person, placement.segments, world.classes, world.purposes.all, now_ms)
+    context = context_values(request.context)
     for line in placement.lines:
         if line.rule.test(record, now_ms, context):
             return Taken(line.variant, "rule", 1.0, _because("rule", line.rule.text))

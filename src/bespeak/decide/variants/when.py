@@ -22,13 +22,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from bespeak.decide.person import PersonView
 from bespeak.errors import ConfigError, RuleError
+from bespeak.profiles.profile import Profile
 from bespeak.profiles.record import ProfileRecord, profile_schema, traits_in, types_in
+from bespeak.profiles.settings import FoldSettings
 from bespeak.profiles.view import ProfileView
 from bespeak.rules import Argument, CallResult, ColumnType, Record, Rule, Schema, Value, parse
 from bespeak.segments.definitions import Segment
 from bespeak.segments.membership import evaluate
 from bespeak.signals.events import Context
+from bespeak.signals.signal import SignalClass
 
 CONTEXT = "context."
 _LINE = re.compile(r"\s*(?P<rule>.+?)\s+show\s+(?P<variant>\S+)\s*", re.IGNORECASE | re.DOTALL)
@@ -136,6 +140,26 @@ def segments_in(rule: Rule) -> set[str]:
     """Returns the segments that a rule names itself."""
     named = {column.removeprefix("segment.") for column in rule.columns if column.startswith("segment.")}
     return named | {str(call.args[0]) for call in rule.functions if call.name == "in_segment"}
+
+
+def record_for(
+    person: PersonView | None,
+    segments: Sequence[Segment],
+    classes: Mapping[str, SignalClass],
+    purposes: Sequence[str],
+    now_ms: int,
+) -> Record:
+    """Returns whom a decision is for as rules see them: an empty profile where nobody is known.
+
+    Args:
+        person: None for somebody unknown.
+        segments: those that the rules need.
+        classes, purposes: the project's.
+        now_ms: the moment.
+    """
+    if person is not None:
+        return record_of(person.view, segments)
+    return record_of(ProfileView(Profile(), FoldSettings(classes=classes), now_ms, purposes=purposes), segments)
 
 
 def record_of(view: ProfileView | None, segments: Sequence[Segment]) -> Record:

@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
-from bespeak.engine.bandits import BanditHolder, learn
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import LakeHolder
+from bespeak.engine.learning.fold import LearningHolder, learn
+from bespeak.engine.learning.lessons import lessons
 from bespeak.engine.privacy.holders import table_holders
 from bespeak.engine.training.checkpoints import drop_checkpoints
 from bespeak.engine.training.stored_sets import ModelHolder
@@ -112,7 +113,7 @@ class Privacy:
     def _holders(self, tx: Transaction, subject: Subject) -> list[Holder]:
         return [
             ModelHolder(tx, self._core.blobs),
-            BanditHolder(tx, self._core.config.variants.values()),
+            LearningHolder(tx, lessons(self._core.config)),
             LakeHolder(tx, self._core.lake),
             *table_holders(tx, self._core.runtime.observer, _traits(tx, subject)),
         ]

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from bespeak.decide.variants.bandits import ArmSums
-from bespeak.engine.bandits import REFIT_EVERY_MS, learn
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
-from bespeak.engine.learned import ask_for_refit, put_state, read_state
+from bespeak.engine.learning.fold import REFIT_EVERY_MS, learn
+from bespeak.engine.learning.lessons import VariantLesson
+from bespeak.engine.learning.state import ask_for_refit, put_state, read_state
 
 MINUTE_MS = 60_000
 ALL = ["essential", "personalize", "measure", "improve"]
@@ -68,15 +69,16 @@ def lived(engine: Engine, clock: VirtualClock, users: list[str], n: int = 0) -> 
 
 
 def sums_of(engine: Engine) -> ArmSums:
-    placement = engine.core.config.variants["hero"]
+    lesson = VariantLesson(engine.core.config.variants["hero"])
     with engine.core.store.read() as session:
-        state = read_state(session, placement)
-    return ArmSums.empty(3, 8) if state is None else state.sums(3, 8)
+        state = read_state(session, lesson.key, lesson.digest)
+    return lesson.read(None if state is None else state.sums)
 
 
 def refitted(engine: Engine) -> ArmSums:
+    lesson = VariantLesson(engine.core.config.variants["hero"])
     with engine.core.store.write() as tx:
-        assert ask_for_refit(tx, engine.core.config.variants["hero"])
+        assert ask_for_refit(tx, lesson.key, lesson.digest)
     engine.learn()
     return sums_of(engine)
 
@@ -190,12 +192,12 @@ def test_a_changed_setting_makes_the_sums_anew(make: Callable[..., Engine], cloc
 def test_nobody_writes_over_what_another_node_folded(make: Callable[..., Engine], clock: VirtualClock) -> None:
     engine = make(settings())
     lived(engine, clock, USERS)
-    placement = engine.core.config.variants["hero"]
+    lesson = VariantLesson(engine.core.config.variants["hero"])
     engine.learn()
     with engine.core.store.write() as tx:
-        state = read_state(tx, placement)
+        state = read_state(tx, lesson.key, lesson.digest)
         assert state is not None
-        assert not put_state(tx, placement, None, state)
+        assert not put_state(tx, lesson.key, None, state)
 
 
 def test_two_thousand_decisions_agree_with_their_records(make: Callable[..., Engine], clock: VirtualClock) -> None:

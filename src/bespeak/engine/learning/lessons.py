@@ -1,0 +1,151 @@
+"""What is learned of a placement, and how decisions become sums.
+
+A lesson reads its rows out of decisions with outcomes and adds them up. Its sums add, so folding what is new and making
+all anew from the log give the same.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from bespeak.decide.creative_sums import CreativeSums, learning_digest
+from bespeak.decide.placements import Placement
+from bespeak.decide.variants.bandits import ArmSums
+from bespeak.decide.variants.context import vector_of
+from bespeak.decide.variants.settings import VariantPlacement
+from bespeak.engine.config import Configuration
+from bespeak.engine.learning.outcomes import Joined
+from bespeak.signals.decisions import Decision
+from bespeak.storage.log import DAY_MS
+
+Float64s = npt.NDArray[np.float64]
+S = TypeVar("S", ArmSums, CreativeSums)
+
+
+class Lesson(ABC, Generic[S]):
+    """What is learned of one placement.
+
+    Attributes:
+        placement: its name.
+        key: name of the row that keeps the sums.
+        digest: of what decides how rows are made.
+        window_ms: an outcome counts so long after its decision.
+        half_life_ms: what is so old counts half; None where nothing fades.
+    """
+
+    def __init__(
+        self, placement: str, kind: str, digest: str, window_minutes: float, half_life_days: float | None
+    ) -> None:
+        self.placement = placement
+        self.key = f"learned:{kind}:{placement}"
+        self.digest = digest
+        self.window_ms = round(window_minutes * 60_000)
+        self.half_life_ms = half_life_days * DAY_MS if half_life_days else None
+
+    @abstractmethod
+    def is_row(self, decision: Decision) -> bool:
+        """Whether anything of this decision was drawn, so that it can be learned from."""
+
+    @abstractmethod
+    def read(self, raw: bytes | None) -> S:
+        """The sums that were stored; none where nothing is."""
+
+    @abstractmethod
+    def packed(self, sums: S) -> bytes:
+        """The sums as they are stored."""
+
+    @abstractmethod
+    def sums(self, rows: Sequence[Joined], weights: Float64s) -> S:
+        """The sums of rows of these weights, float64[rows]."""
+
+
+class VariantLesson(Lesson[ArmSums]):
+    """Which variant earns most in which circumstances."""
+
+    def __init__(self, placement: VariantPlacement) -> None:
+        settings = placement.settings
+        digest = placement.learning_digest()
+        super().__init__(placement.name, "variants", digest, settings.window_minutes, settings.half_life_days)
+        self._settings = settings
+        self._arm_of = {variant: arm for arm, variant in enumerate(placement.arms)}
+
+    def is_row(self, decision: Decision) -> bool:
+        """Variants that were drawn, of those that are still declared."""
+        if decision.kind != "variant":
+            return False
+        shown = decision.items[0]
+        return shown.sources == ("learned",) and shown.propensity < 1 and shown.item_id in self._arm_of
+
+    def read(self, raw: bytes | None) -> ArmSums:
+        """As `packed` wrote them."""
+        n, d = len(self._arm_of), self._settings.dimension
+        if raw is None:
+            return ArmSums.empty(n, d)
+        flat = np.frombuffer(raw, "<f8")
+        moments, rewards, squares = np.split(flat, [n * d * d, n * d * d + n * d])
+        return ArmSums(moments.reshape(n, d, d), rewards.reshape(n, d), squares)
+
+    def packed(self, sums: ArmSums) -> bytes:
+        """The numbers in a row: moments, rewards, squares; float64, little-endian."""
+        parts = (sums.moments, sums.rewards, sums.squares)
+        return np.concatenate([part.ravel() for part in parts]).astype("<f8").tobytes()
+
+    def sums(self, rows: Sequence[Joined], weights: Float64s) -> ArmSums:
+        """One row for each decision: its features, its variant, and what its outcomes are worth together."""
+        shown = [row.decision.items[0] for row in rows]
+        return ArmSums.of(
+            np.array([vector_of(one.features, self._settings.dimension) for one in shown]),
+            np.array([self._arm_of[one.item_id] for one in shown], np.int64),
+            np.array([self._worth(row) for row in rows], np.float64),
+            n_arms=len(self._arm_of),
+            weights=weights,
+        )
+
+    def _worth(self, row: Joined) -> float:
+        named = {name for name, _ in row.named}
+        worth = sum(value for name, value in self._settings.reward.items() if name in named)
+        return worth + sum(value for name, value in self._settings.conversion.items() if name in row.done)
+
+
+class CreativeLesson(Lesson[CreativeSums]):
+    """Which creative of each item earns most."""
+
+    def __init__(self, placement: Placement) -> None:
+        settings = placement.creatives
+        digest = learning_digest(settings)
+        super().__init__(placement.name, "creatives", digest, settings.window_minutes, settings.half_life_days)
+        self._reward = settings.reward
+
+    def is_row(self, decision: Decision) -> bool:
+        """Slates with a creative that was drawn."""
+        return any(shown.creative and shown.creative["propensity"] < 1 for shown in decision.items)
+
+    def read(self, raw: bytes | None) -> CreativeSums:
+        """As `packed` wrote them."""
+        return CreativeSums.read(raw)
+
+    def packed(self, sums: CreativeSums) -> bytes:
+        """As `CreativeSums` packs them."""
+        return sums.packed()
+
+    def sums(self, rows: Sequence[Joined], weights: Float64s) -> CreativeSums:
+        """One row for each creative that was drawn: what events about its item are worth that name the decision."""
+        found = []
+        for row, weight in zip(rows, weights.tolist(), strict=True):
+            for shown in row.decision.items:
+                if shown.creative and shown.creative["propensity"] < 1:
+                    worth = sum(v for name, v in self._reward.items() if (name, shown.item_id) in row.named)
+                    found.append((shown.item_id, shown.creative["id"], weight, worth))
+        return CreativeSums.of(found)
+
+
+def lessons(config: Configuration) -> list[VariantLesson | CreativeLesson]:
+    """Returns everything that is learned under a configuration."""
+    of_variants = [VariantLesson(placement) for placement in config.variants.values() if placement.settings.learn]
+    of_creatives = [CreativeLesson(placement) for placement in config.placements.values() if placement.creatives.learns]
+    return [*of_variants, *of_creatives]
