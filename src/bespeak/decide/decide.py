@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from bespeak.catalogue.counters import DAY_MS
 from bespeak.decide.adjust import adjusted
-from bespeak.decide.candidates import Candidates, first_eligible, gather
+from bespeak.decide.candidates import BUDGET, Candidates, first_eligible, gather
 from bespeak.decide.constraints import constraints_of, passing, pinned, wanted, with_wanted
 from bespeak.decide.explain import Explainer
 from bespeak.decide.exploration import Exploration, numbers_of
@@ -176,8 +176,12 @@ def prepare(
     reading: Reading | None = None,
     subject: Subject | None = None,
     policy: Policy | None = None,
+    budget: int = BUDGET,
 ) -> Prepared:
-    """Finds and scores the candidates of a decision; arguments and errors as `decide` and `Situation.of`."""
+    """Finds and scores the candidates of a decision.
+
+    Arguments and errors as `decide` and `Situation.of`; `budget` is how many candidates are scored at most.
+    """
     own = world.placement(request.checked().placement)
     placement = policy.settings if policy is not None and isinstance(policy.settings, Placement) else own
     mode = mode_of(person)
@@ -185,7 +189,7 @@ def prepare(
         request, placement, readable(person), world, now_ms, mode, reading=reading, subject=subject
     )
     pins = pinned(situation)
-    candidates = with_wanted(gather(situation), wanted(situation, pins), world)
+    candidates = with_wanted(gather(situation, budget), wanted(situation, pins), world)
     matrix = compute(situation, candidates.rows)
     matrix, scored = adjusted(situation, candidates.rows, matrix, scored_of(situation, matrix))
     return Prepared(situation, candidates, matrix, scored, constraints_of(situation, candidates.rows, pins))

@@ -102,7 +102,8 @@ class Explainer:
         self._situation = situation
         self._rows = rows
         self._terms = dict(zip(chosen, _largest(scored.contributions[list(chosen)], limit), strict=True))
-        self._told: dict[tuple[str, str, int, bool], tuple[str, str]] = {}
+        told: dict[tuple[str, str, int, bool], tuple[str, str]] = {}
+        self._told = situation.reading.once("told of values", lambda: told)
         self._causes: dict[str, dict[int, int]] = {}
         self._matrix = matrix
         self._scored = scored

@@ -46,6 +46,9 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 Int64s: TypeAlias = npt.NDArray[np.int64]
 Float64s: TypeAlias = npt.NDArray[np.float64]
 
+ROW_BUDGET = 200
+"""Candidates that are scored for a row: enough for its items and for those that other rows take."""
+
 NO_SUBJECT = "nothing is known that it could be about"
 EMPTY_CART = "the cart is empty"
 TOO_FEW = "too few items are left for it"
@@ -125,7 +128,7 @@ def decide_page(
     Raises:
         UnknownName, RuleError, InvalidInput: as `decide`, for any of the rows.
     """
-    held = assigned or {}
+    held, budget = assigned or {}, max(ROW_BUDGET, 4 * max(asked.count or 0 for asked in request.requests))
     readings: dict[bool, Reading] = {}
     rows: list[_Row] = []
     left_out: list[tuple[str, str]] = []
@@ -139,7 +142,9 @@ def decide_page(
         about, why = _subjects(asked, request, request.page.rows[place], reading)
         left_out += [(asked.placement, why)] if why else []
         for subject in about:
-            prepared = prepare(asked, whom, world, now_ms, reading=reading, subject=subject, policy=policy)
+            prepared = prepare(
+                asked, whom, world, now_ms, reading=reading, subject=subject, policy=policy, budget=budget
+            )
             rows.append(
                 _Row(
                     number=len(rows),

@@ -217,6 +217,7 @@ def _sources(**limits: int) -> tuple[SourceSettings, ...]:
 
 HOME = Placement(
     name="home",
+    heading={"en": "For you", "de": "Für dich"},
     sources=_sources(
         models=120, neighbours=60, content=60, affinity=80, session=80, popular=100, trending=40, recent=40
     ),
@@ -225,6 +226,7 @@ HOME = Placement(
 )
 SIMILAR = Placement(
     name="similar",
+    heading={"en": "Similar to {title}", "de": "Ähnlich wie {title}"},
     sources=_sources(neighbours=80, content=80, alike=60, popular=40),
     weights={
         "similar": 3.0,
