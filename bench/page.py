@@ -51,12 +51,14 @@ def main() -> None:
         "page, person unknown": lambda: decide_page(front, None, world, NOW_MS, "p"),
         "page, fallback": lambda: fallback_page(front, world, NOW_MS, "p"),
         "its rows, one by one": lambda: [
-            decide(DecideRequest(placement=row.placement, **row.about_request()), watching(read(), item_ids), world, NOW_MS, "d")
-            for row in rows
+            decide(asked, watching(read(), item_ids), world, NOW_MS, "d") for asked in rows
         ],
         "100 listed items in order": lambda: decide(rerank, read(), world, NOW_MS, "d"),
     }
-    rows = [_Asked(row.placement, row.about) for row in made.rows]
+    rows = [
+        DecideRequest(placement=row.placement, item=row.about.get("item", ""), value=row.about.get("value", ""))
+        for row in made.rows
+    ]
     measured = {name: timed(call, args.rounds) for name, call in calls.items()}
     shape = {"items": args.items, "rows": len(made.rows), "shown": sum(len(row.items) for row in made.rows)}
     tell(", ".join(f"{n} {name}" for name, n in shape.items()))
@@ -65,18 +67,6 @@ def main() -> None:
     for name, (p50, p99) in measured.items():
         tell(f"{name:32}{p50:9.3f}{p99:9.3f}")
     emit({**shape, "measured": {n: {"p50_ms": p50, "p99_ms": p99} for n, (p50, p99) in measured.items()}})
-
-
-@dataclasses.dataclass(frozen=True)
-class _Asked:
-    """A row as a request of its own."""
-
-    placement: str
-    about: dict[str, str]
-
-    def about_request(self) -> dict[str, str]:
-        """What the row is about, in the words of a request."""
-        return {name: self.about[name] for name in ("item", "value") if name in self.about}
 
 
 if __name__ == "__main__":

@@ -80,3 +80,69 @@ def test_an_index_that_follows_a_change_answers_as_one_that_is_built_anew(index:
         assert scores == pytest.approx(anew.search(query, 9)[1])
     assert found(index, "laptop") == ["c"]  # the earlier snapshot is as it was
     assert found(index, "sofa") == []
+
+
+GOODS = [
+    Item(id="p0", title="Wireless headphones", attributes={"model": "ps5"}),
+    Item(id="p1", title="Shoe size 42"),
+    Item(id="p2", title="Shoe size 43"),
+    Item(id="p3", title="Kopfkissen", texts={"fr": {"title": "Oreiller"}, "de-DE": {"title": "Kissen"}}),
+    Item(id="p4", title="Pillow", texts={"fr": {"title": "Kopfkissen"}}),
+    Item(id="p5", title="Photograph frame"),
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "found_ids"),
+    [
+        ("haedphonse", ["p0"]),  # two swaps
+        ("headfonesx", []),  # three typos
+        ("hedphons", ["p0"]),  # two letters less
+        ("photograf frame", ["p5"]),
+        ("42", ["p1"]),
+        ("size 43", ["p2", "p1"]),
+        ("4", []),  # a number never goes on
+        ("44", []),  # nor has it typos
+        ("ps4", []),
+        ("ps5", ["p0"]),
+        ("lamb", []),
+    ],
+)
+def test_long_words_may_have_two_typos_and_numbers_none(query: str, found_ids: list[str]) -> None:
+    index = TextIndex.build(GOODS)
+    assert [GOODS[row].id for row in index.search(query, 9)[0]] == found_ids
+
+
+@pytest.mark.parametrize(
+    ("query", "locale", "found_ids"),
+    [
+        ("oreiller", "fr-CA", ["p3"]),
+        ("oreiller", "de", []),
+        ("oreiller", "", ["p3"]),
+        ("kissen", "de_AT", ["p3"]),
+        ("kissen", "fr", []),
+        ("kopfkissen", "de", ["p3"]),
+        ("kopfkissen", "fr", ["p3", "p4"]),  # the title of no stated language is found in every one
+        ("oreilelr", "fr", ["p3"]),
+        ("oreil", "fr", ["p3"]),
+        ("pillow", "zz", ["p4"]),
+    ],
+)
+def test_texts_in_a_language_are_found_by_queries_in_it_or_in_none(
+    query: str, locale: str, found_ids: list[str]
+) -> None:
+    index = TextIndex.build(GOODS)
+    assert sorted(GOODS[row].id for row in index.search(query, 9, locale)[0]) == found_ids
+
+
+def test_a_lexicon_of_items_that_are_gone_is_begun_anew() -> None:
+    index = TextIndex.build([Item(id=f"a{n}", title=f"word{n:05}x") for n in range(4_000)])
+    index = TextIndex.build(GOODS, index)
+    index = TextIndex.build(GOODS, index)
+    assert len(index.lexicon.words) < 100
+
+
+def test_a_huge_query_counts_its_first_words_alone() -> None:
+    index = TextIndex.build(GOODS)
+    long = " ".join(f"nothing{n}" for n in range(5_000))
+    assert index.search(f"shoe 42 {long}", 3)[0].tolist() == index.search(f"shoe 42 {long[:200]}", 3)[0].tolist()

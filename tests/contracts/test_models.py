@@ -31,6 +31,7 @@ from bespeak.models import (
     UserNeighbours,
 )
 from bespeak.models.artefact import load, save
+from bespeak.models.bought_together import BoughtTogether
 from bespeak.models.families import FAMILIES
 
 HOUR_MS = 3_600_000
@@ -42,6 +43,7 @@ MODELS = [
     Trending(),
     SegmentPopularity(),
     ItemNeighbours(shrinkage=0.0),
+    BoughtTogether(shrinkage=0.0),
     UserNeighbours(neighbours=15),
     Ease(l2=1.0),
     GraphFilter(),

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from bespeak.decide.decide import decide
+from bespeak.decide.model_set import LoadedModel, ModelSet
 from bespeak.decide.person import PersonView
 from bespeak.decide.placements import placements_from
 from bespeak.decide.reading import Reading
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.subjects import subjects
 from bespeak.decide.world import World
+from bespeak.models.bought_together import BoughtTogether
+from bespeak.models.interactions import Interactions
 from bespeak.signals.decisions import Decision
 from bespeak.signals.events import Context
 
@@ -93,3 +96,19 @@ def test_complements_go_with_the_cart_and_are_not_in_it(world: World, person: Pe
     assert decision.items[0].item_id.startswith("horror")
     assert "horror1" not in [item.item_id for item in decision.items]
     assert "cart" in decision.items[0].sources
+
+
+def test_what_was_bought_with_the_cart_leads_the_complements_and_no_other_placement(
+    world: World, person: People, now_ms: int
+) -> None:
+    catalogue = world.catalogue
+    rows = [(f"u{n}", item) for n in range(8) for item in ("horror1", "war9")]
+    model = BoughtTogether().fit(Interactions.from_events([u for u, _ in rows], [i for _, i in rows]))
+    loaded = [mapped.loaded for mapped in world.models.models]
+    knowing = dataclasses.replace(world, models=ModelSet.build([*loaded, LoadedModel.of(model, 1)], catalogue))
+    who = person(("horror1", "cart", 1))
+    decision = asked(knowing, who, now_ms, "complements")
+    assert decision.items[0].item_id == "war9"
+    assert decision.items[0].reasons[0].text == "bought together with Horror film 1, which is in your cart"
+    home = asked(knowing, who, now_ms, "home", explain=True)
+    assert not any("bought_together" in name for item in home.items for name in item.features)

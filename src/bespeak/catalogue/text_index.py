@@ -1,8 +1,10 @@
 """Search over the texts of items: an inverted index with BM25 weights.
 
-A word matches exactly; the last word of a query also as a prefix (people are still typing); a word that the catalogue
-does not know matches words one typo away (one letter more, less, other, or two neighbours swapped). Words are
-casefolded and lose their diacritics, so that "Ä" finds "a" and "STRASSE" finds "Straße".
+A word matches exactly; the last word of a query also as a prefix (people are still typing). A word of four letters or
+more that the catalogue does not know matches words one typo away (one letter more, less, other, or two neighbours
+swapped), one of eight or more, where that finds none, words two typos away. Numbers match exactly: who looks for a
+size 42 does not want 43, and a model name with a digit has no typos. Words are casefolded and lose their diacritics, so
+that "Ä" finds "a" and "STRASSE" finds "Straße". Texts in a language are found by queries in it, or in none.
 
     score(item, query) = coverage * sum over query words of max over matching words of likeness * idf * impact
 
@@ -16,10 +18,7 @@ its simple form: frequencies are weighted by field before they saturate).
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -28,6 +27,16 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.catalogue.columns import texts_of
+from bespeak.catalogue.lexicon import (
+    MARK,
+    MIN_TWO_TYPOS_LENGTH,
+    MIN_TYPO_LENGTH,
+    Lexicon,
+    has_digit,
+    language_of,
+    parted,
+    words,
+)
 from bespeak.signals.items import Item
 
 Int32s: TypeAlias = npt.NDArray[np.int32]
@@ -40,66 +49,12 @@ ATTRIBUTE_WEIGHT = 2.0
 DESCRIPTION_WEIGHT = 1.0
 PREFIX_LIKENESS = 0.7
 TYPO_LIKENESS = 0.5
+TWO_TYPOS_LIKENESS = 0.3
 MIN_PREFIX = 2
-MIN_TYPO_LENGTH = 4
 MAX_PREFIX_WORDS = 64
 MAX_QUERY_WORDS = 16
-MAX_WORD = 40
-
-_WORD = re.compile(r"[^\W_]+")
-_PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})
-
-
-def words(text: str) -> list[str]:
-    """The words of a text, casefolded, without diacritics, cut at `MAX_WORD` characters.
-
-    Example:
-        >>> words("Crème brûlée, STRASSE & Straße-7")
-        ['creme', 'brulee', 'strasse', 'strasse', '7']
-    """
-    folded = text.casefold()
-    if not folded.isascii():
-        letters = unicodedata.normalize("NFKD", folded)
-        folded = "".join(letter for letter in letters if not unicodedata.combining(letter)).translate(_PLAIN)
-    return [word[:MAX_WORD] for word in _WORD.findall(folded)]
-
-
-class Lexicon:
-    """All words that were ever indexed, each with a code that never changes. It only grows, so snapshots share one.
-
-    Attributes:
-        words: code -> word.
-        code_of: word -> code.
-    """
-
-    def __init__(self) -> None:
-        self.words: list[str] = []
-        self.code_of: dict[str, int] = {}
-        self._forms: dict[str, list[int]] = defaultdict(list)
-        self._n_formed = 0
-
-    def code(self, word: str) -> int:
-        """The code of a word, a new one for a new word."""
-        found = self.code_of.get(word)
-        if found is None:
-            self.words.append(word)
-            found = self.code_of[word] = len(self.words) - 1
-        return found
-
-    def near(self, word: str) -> list[int]:
-        """The codes of the words that are one typo away. The look-up table grows when it is first asked."""
-        while self._n_formed < len(self.words):
-            code, self._n_formed = self._n_formed, self._n_formed + 1
-            if len(self.words[code]) >= MIN_TYPO_LENGTH - 1:
-                for form in _deletions(self.words[code]):
-                    self._forms[form].append(code)
-        near: set[int] = set()
-        for form in (word, *_deletions(word)):
-            near.update(self._forms.get(form, ()))
-            code_of_form = self.code_of.get(form)
-            if code_of_form is not None:
-                near.add(code_of_form)
-        return sorted(code for code in near if is_one_typo(word, self.words[code]))
+MAX_UNUSED = 3
+"""A lexicon that knows so many times the words in use is begun anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +77,7 @@ class TextIndex:
         rows: int32, the items of each posting, ascending within a word.
         impacts: float32, idf times saturated frequency of each posting.
         ordered: the words in use, sorted, for prefixes.
+        languages: those that some texts are in; "" for texts in no stated language.
     """
 
     documents: Sequence[Document]
@@ -130,6 +86,7 @@ class TextIndex:
     rows: Int32s
     impacts: Float32s
     ordered: Sequence[str]
+    languages: tuple[str, ...]
 
     @classmethod
     def build(cls, items: Sequence[Item], previous: TextIndex | None = None) -> TextIndex:
@@ -139,6 +96,8 @@ class TextIndex:
             items: in catalogue order.
             previous: an index whose words are taken over for the items that are the same records there.
         """
+        if previous is not None and len(previous.lexicon.words) > MAX_UNUSED * max(len(previous.ordered), 1_000):
+            previous = None  # most of its words are those of items that are gone
         lexicon = previous.lexicon if previous is not None else Lexicon()
         held = {id(document.item): document for document in (previous.documents if previous is not None else ())}
         cache: dict[str, list[int]] = {}
@@ -156,13 +115,16 @@ class TextIndex:
         norm = K1 * (1 - B + B * lengths[rows] / (typical or 1.0))
         idf = np.log1p((len(items) - n_items_of + 0.5) / (n_items_of + 0.5))
         impacts = idf[codes] * counts * (K1 + 1) / (counts + norm)
+        lexicon.prepare()
+        ordered = sorted(lexicon.words[code] for code in np.flatnonzero(n_items_of).tolist())
         return cls(
             documents=documents,
             lexicon=lexicon,
             starts=np.r_[0, np.cumsum(n_items_of)].astype(np.int64),
             rows=rows,
             impacts=impacts.astype(np.float32),
-            ordered=sorted(lexicon.words[code] for code in np.flatnonzero(n_items_of).tolist()),
+            ordered=ordered,
+            languages=tuple(sorted({"", *(parted(word)[0] for word in ordered)})),
         )
 
     @property
@@ -170,9 +132,9 @@ class TextIndex:
         """How many items it covers."""
         return len(self.documents)
 
-    def search(self, query: str, k: int) -> tuple[Int32s, Float32s]:
+    def search(self, query: str, k: int, locale: str = "") -> tuple[Int32s, Float32s]:
         """The k best items for a query: (index int32[m], score float32[m]), best first, m <= k; ties by lower index."""
-        scores = self.scores(query)
+        scores = self.scores(query, locale)
         found = np.flatnonzero(scores)
         if len(found) > k > 0:
             edge = np.partition(scores[found], len(found) - k)[len(found) - k]
@@ -180,20 +142,27 @@ class TextIndex:
         order = np.argsort(-scores[found], kind="stable")[:k]
         return found[order].astype(np.int32), scores[found[order]]
 
-    def scores(self, query: str) -> Float32s:
-        """float32[n_items]: every item's score for a query; 0 where no word matches."""
+    def scores(self, query: str, locale: str = "") -> Float32s:
+        """float32[n_items]: every item's score for a query; 0 where no word matches.
+
+        Args:
+            query: what is looked for; words beyond the first `MAX_QUERY_WORDS` distinct ones do not count.
+            locale: texts in other languages are left out; "" looks in all.
+        """
         asked = list(dict.fromkeys(words(query)))[:MAX_QUERY_WORDS]
+        wanted = ("", language_of(locale)) if locale else self.languages
+        prefixes = [f"{language}{MARK}" if language else "" for language in wanted]
         total = np.zeros(self.n_items, np.float32)
         matched = np.zeros(self.n_items, np.float32)
         for position, word in enumerate(asked):
-            best = self._word_scores(word, may_go_on=position == len(asked) - 1)
+            best = self._word_scores(word, prefixes, may_go_on=position == len(asked) - 1)
             if best is not None:
                 total += best
                 matched += best > 0
         return total * (matched / np.float32(max(len(asked), 1)))
 
-    def _word_scores(self, word: str, *, may_go_on: bool) -> Float32s | None:
-        matches = self._matches(word, may_go_on=may_go_on)
+    def _word_scores(self, word: str, prefixes: Sequence[str], *, may_go_on: bool) -> Float32s | None:
+        matches = self._matches(word, prefixes, may_go_on=may_go_on)
         if not matches:
             return None
         best = np.zeros(self.n_items, np.float32)
@@ -203,20 +172,32 @@ class TextIndex:
             best[rows] = np.maximum(best[rows], self.impacts[part] * np.float32(likeness))
         return best
 
-    def _matches(self, word: str, *, may_go_on: bool) -> list[tuple[int, float]]:
-        """(word code, likeness) of all the words that a query word stands for."""
-        exact = self._code(word)
-        found = [] if exact < 0 else [(exact, 1.0)]
-        if may_go_on and len(word) >= MIN_PREFIX:
-            start = bisect_left(self.ordered, word)
-            end = bisect_left(self.ordered, word + "\U0010ffff", lo=start)
-            longer = [code for text in self.ordered[start:end] if (code := self._code(text)) not in (exact, -1)]
-            if len(longer) > MAX_PREFIX_WORDS:  # the words with most items; the rest adds little to what is shown
-                longer = sorted(longer, key=lambda code: int(self.starts[code] - self.starts[code + 1]))
-            found += [(code, PREFIX_LIKENESS) for code in longer[:MAX_PREFIX_WORDS]]
-        if not found and len(word) >= MIN_TYPO_LENGTH:
-            found = [(code, TYPO_LIKENESS) for code in self.lexicon.near(word) if self._is_used(code)]
+    def _matches(self, word: str, prefixes: Sequence[str], *, may_go_on: bool) -> list[tuple[int, float]]:
+        """(word code, likeness) of all the words that a query word stands for, in any of the languages."""
+        found: list[tuple[int, float]] = []
+        for prefix in prefixes:
+            exact = self._code(prefix + word)
+            found += [] if exact < 0 else [(exact, 1.0)]
+            if may_go_on and len(word) >= MIN_PREFIX and not word.isdigit():
+                found += [(code, PREFIX_LIKENESS) for code in self._longer(prefix + word, exact)]
+        if found or len(word) < MIN_TYPO_LENGTH or has_digit(word):
+            return found
+        for prefix in prefixes:
+            found += [(code, TYPO_LIKENESS) for code in self.lexicon.near(prefix + word) if self._is_used(code)]
+        if found or len(word) < MIN_TWO_TYPOS_LENGTH:
+            return found
+        for prefix in prefixes:
+            found += [(code, TWO_TYPOS_LIKENESS) for code in self.lexicon.farther(prefix + word) if self._is_used(code)]
         return found
+
+    def _longer(self, word: str, exact: int) -> list[int]:
+        """The codes of the words that go on from here; of very many those with most items, the rest adds little."""
+        start = bisect_left(self.ordered, word)
+        end = bisect_left(self.ordered, word + "\U0010ffff", lo=start)
+        longer = [code for text in self.ordered[start:end] if (code := self._code(text)) not in (exact, -1)]
+        if len(longer) > MAX_PREFIX_WORDS:
+            longer = sorted(longer, key=lambda code: int(self.starts[code] - self.starts[code + 1]))
+        return longer[:MAX_PREFIX_WORDS]
 
     def _code(self, word: str) -> int:
         code = self.lexicon.code_of.get(word, -1)
@@ -227,49 +208,25 @@ class TextIndex:
         return code + 1 < len(self.starts) and bool(self.starts[code + 1] > self.starts[code])
 
 
-def is_one_typo(first: str, second: str) -> bool:
-    """Whether two different words are one insertion, deletion, substitution or swap of neighbours apart.
-
-    Example:
-        >>> is_one_typo("laptop", "latpop"), is_one_typo("lamp", "lamps"), is_one_typo("lamp", "lump")
-        (True, True, True)
-        >>> is_one_typo("from", "form"), is_one_typo("same", "same")
-        (True, False)
-    """
-    if len(first) > len(second):
-        first, second = second, first
-    if len(second) - len(first) > 1 or first == second:
-        return False
-    start = 0
-    while start < len(first) and first[start] == second[start]:
-        start += 1
-    if len(first) < len(second):
-        return first[start:] == second[start + 1 :]
-    is_swap = first[start : start + 2] == second[start : start + 2][::-1] and first[start + 2 :] == second[start + 2 :]
-    return is_swap or first[start + 1 :] == second[start + 1 :]
-
-
 def _read(item: Item, lexicon: Lexicon, cache: dict[str, list[int]]) -> Document:
     frequency: dict[int, float] = {}
-    for text, weight in _fields(item):
-        codes = cache.get(text)
+    for text, weight, language in _fields(item):
+        prefix = f"{language}{MARK}" if language else ""
+        codes = cache.get(prefix + text)
         if codes is None:
-            codes = cache[text] = [lexicon.code(word) for word in words(text)]
+            codes = cache[prefix + text] = [lexicon.code(prefix + word) for word in words(text)]
         for code in codes:
             frequency[code] = frequency.get(code, 0.0) + weight
     return Document(item, np.array(list(frequency), np.int32), np.array(list(frequency.values()), np.float32))
 
 
-def _deletions(word: str) -> set[str]:
-    return {word[:position] + word[position + 1 :] for position in range(len(word))}
-
-
-def _fields(item: Item) -> Iterable[tuple[str, float]]:
-    yield item.title or item.id, TITLE_WEIGHT
-    yield item.description, DESCRIPTION_WEIGHT
+def _fields(item: Item) -> Iterable[tuple[str, float, str]]:
+    """(text, weight, language) of everything that is indexed."""
+    yield item.title or item.id, TITLE_WEIGHT, ""
+    yield item.description, DESCRIPTION_WEIGHT, ""
     for value in item.attributes.values():
         for text in texts_of(value):
-            yield text, ATTRIBUTE_WEIGHT
-    for texts in item.texts.values():
+            yield text, ATTRIBUTE_WEIGHT, ""
+    for locale, texts in item.texts.items():
         for name, text in texts.items():
-            yield text, TITLE_WEIGHT if name == "title" else DESCRIPTION_WEIGHT
+            yield text, TITLE_WEIGHT if name == "title" else DESCRIPTION_WEIGHT, language_of(locale)

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from bespeak.decide.affinity import facet_values
 from bespeak.decide.past_items import PAST_SOURCES, past_items
 from bespeak.decide.placement_parts import SourceSettings
-from bespeak.decide.similarity import BOUGHT_TOGETHER, pull_of
+from bespeak.decide.reading import BOUGHT_TOGETHER
+from bespeak.decide.similarity import pull_of
 from bespeak.decide.situation import Situation
 
 Bools: TypeAlias = npt.NDArray[np.bool_]

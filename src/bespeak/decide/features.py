@@ -35,7 +35,8 @@ from bespeak.decide.affinity import facet_values, gathered
 from bespeak.decide.crosses import crossed
 from bespeak.decide.forest import TREES
 from bespeak.decide.past_items import PAST_SOURCES, past_items
-from bespeak.decide.similarity import BOUGHT_TOGETHER, Pull, pull_of
+from bespeak.decide.reading import BOUGHT_TOGETHER
+from bespeak.decide.similarity import Pull, pull_of
 from bespeak.decide.situation import Situation
 from bespeak.rules.columns import TextColumn, TextsColumn
 

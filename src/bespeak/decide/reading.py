@@ -16,6 +16,7 @@ from bespeak.decide.model_scores import ModelScores
 from bespeak.decide.person import PersonView
 from bespeak.decide.question import Past
 from bespeak.decide.world import World
+from bespeak.models.bought_together import BoughtTogether
 
 Int32s: TypeAlias = npt.NDArray[np.int32]
 Int64s: TypeAlias = npt.NDArray[np.int64]
@@ -26,6 +27,8 @@ SESSION_HALF_LIFE_HOURS = 2.0
 SESSION_HOURS = 12.0
 HOUR_MS = 3_600_000
 N_ANCHORS = 5
+BOUGHT_TOGETHER = BoughtTogether.name
+"""Only its table is read, for what goes with a cart: what was bought with what says less of what a person likes."""
 _NEVER = np.iinfo(np.int64).max
 _Made = TypeVar("_Made")
 
@@ -172,7 +175,8 @@ class Reading:
             [
                 model
                 for model in self.world.models.models
-                if len(self.known.touched) or not model.is_personal or model.reads(self.past.traits)
+                if (len(self.known.touched) or not model.is_personal or model.reads(self.past.traits))
+                and model.name != BOUGHT_TOGETHER
             ],
             self.past,
         )

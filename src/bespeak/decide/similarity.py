@@ -23,7 +23,6 @@ Int32s: TypeAlias = npt.NDArray[np.int32]
 Float32s: TypeAlias = npt.NDArray[np.float32]
 
 TABLES = ("item_neighbours", "content")
-BOUGHT_TOGETHER = "bought_together"
 CONTENT_FACTOR = 0.7
 SEED_DECAY = 0.85
 

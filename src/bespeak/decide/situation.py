@@ -89,7 +89,7 @@ class Situation:
         reading = reading or Reading.of(person, world, now_ms)
         notes: list[str] = []
         market = request.market or placement.market
-        match = _match(request.query, world) if request.query else None
+        match = _match(request, world) if request.query else None
         subject = subject or subject_of(request, reading, placement, notes)
         listed = _listed(request, world)
         sieve = Sieve(len(world.catalogue))
@@ -236,8 +236,10 @@ def _sieve_person(sieve: Sieve, placement: Placement, reading: Reading) -> None:
         sieve.drop("seen", reading.touched.within(placement.hide_seen, reading.now_ms))
 
 
-def _match(query: str, world: World) -> Float32s:
-    scores = world.text_index.scores(query)
+def _match(request: DecideRequest, world: World) -> Float32s:
+    scores = world.text_index.scores(request.query, request.context.locale)
+    if request.context.locale and not scores.any():
+        scores = world.text_index.scores(request.query)  # who writes another language than their device is set to
     top = float(scores.max()) if len(scores) else 0.0
     return scores / np.float32(top) if top > 0 else scores
 

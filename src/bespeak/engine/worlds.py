@@ -198,7 +198,7 @@ class WorldKeeper:
                 )
                 if is_new_catalogue:
                     catalogue = self._catalogue(session, catalogue)
-                    text_index = TextIndex.build(catalogue.items)
+                    text_index = TextIndex.build(catalogue.items, text_index)
                 if is_new_models:
                     self._load_models(session)
                 if is_new_catalogue or is_time:

@@ -19,6 +19,7 @@ attribute_terms    attributes as columns               attribute_factors   vecto
 fitted             settings and arrays of any model    ratings             who rated what, and its contract
 bilinear           one side of a rating given the      item_mean           what everybody gives an item
                    other                               biased_factorization  what one person would give it
+bought_together    items bought by the same people
 predictors         what people will do: buy again,
                    spend, leave, be moved
 """

@@ -5,9 +5,10 @@ from __future__ import annotations
 from bespeak.errors import UnknownName
 from bespeak.models.base import Model
 from bespeak.models.blend import Blend
+from bespeak.models.bought_together import BoughtTogether
 from bespeak.models.members import MEMBERS
 
-FAMILIES: dict[str, type[Model]] = {**MEMBERS, Blend.name: Blend}
+FAMILIES: dict[str, type[Model]] = {**MEMBERS, BoughtTogether.name: BoughtTogether, Blend.name: Blend}
 
 
 def model_class(name: str) -> type[Model]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -37,6 +38,7 @@ from bespeak.learn.train import Trained, train
 from bespeak.models.artefact import load_as, save
 from bespeak.models.base import Interactions, ItemContent, Model
 from bespeak.models.biased_factorization import BiasedFactorization
+from bespeak.models.bought_together import bought_together
 from bespeak.models.ratings import Ratings
 from bespeak.profiles.profile import Profile
 from bespeak.signals.events import Context
@@ -113,6 +115,9 @@ class Models:
             relevant=relevant_rows(interactions),
             progress=progress,
         )
+        together = bought_together(interactions)
+        if together is not None:
+            trained = replace(trained, members={**trained.members, together.name: together})
         ratings = self.ratings(as_of_ms, content)
         rated = None if ratings is None else train_ratings(ratings, content, seed=seed, progress=progress)
         told("learning weights", 1.0)

@@ -1,0 +1,174 @@
+"""Words: how texts are cut into them, and which words are a typo away from another."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+
+MIN_TYPO_LENGTH = 4
+MIN_TWO_TYPOS_LENGTH = 8
+MAX_WORD = 40
+
+MARK = "\x00"
+"""Stands between a language and a word of a text in it; no word holds it."""
+_LOST_PAIRS = 6
+"""Two typos change at most so many pairs of neighbouring letters: a swap changes three."""
+
+_WORD = re.compile(r"[^\W_]+")
+_PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, casefolded, without diacritics, cut at `MAX_WORD` characters.
+
+    Example:
+        >>> words("Crème brûlée, STRASSE & Straße-7")
+        ['creme', 'brulee', 'strasse', 'strasse', '7']
+    """
+    folded = text.casefold()
+    if not folded.isascii():
+        letters = unicodedata.normalize("NFKD", folded)
+        folded = "".join(letter for letter in letters if not unicodedata.combining(letter)).translate(_PLAIN)
+    return [word[:MAX_WORD] for word in _WORD.findall(folded)]
+
+
+def language_of(locale: str) -> str:
+    """The language of a locale.
+
+    Example:
+        >>> language_of("de-AT"), language_of("pt_BR"), language_of("")
+        ('de', 'pt', '')
+    """
+    return locale.replace("_", "-").partition("-")[0].casefold()
+
+
+class Lexicon:
+    """All words that were ever indexed, each with a code that never changes. It only grows, so snapshots share one.
+
+    A word of a text in a language is held with that language before it, so that the same letters are two words in two
+    languages.
+
+    Attributes:
+        words: code -> word.
+        code_of: word -> code.
+    """
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.code_of: dict[str, int] = {}
+        self._forms: dict[str, list[int]] = defaultdict(list)
+        self._pairs: dict[str, list[int]] = defaultdict(list)
+        self._n_formed = 0
+
+    def code(self, word: str) -> int:
+        """The code of a word, a new one for a new word."""
+        found = self.code_of.get(word)
+        if found is None:
+            self.words.append(word)
+            found = self.code_of[word] = len(self.words) - 1
+        return found
+
+    def prepare(self) -> None:
+        """Brings the tables for typos up to date, so that no query pays for it."""
+        while self._n_formed < len(self.words):
+            code, self._n_formed = self._n_formed, self._n_formed + 1
+            language, mark, word = parted(self.words[code])
+            if has_digit(word):
+                continue
+            if len(word) >= MIN_TYPO_LENGTH - 1:
+                for form in _deletions(word):
+                    self._forms[f"{language}{mark}{form}"].append(code)
+            if len(word) >= MIN_TWO_TYPOS_LENGTH - 2:
+                for pair in _pairs(word):
+                    self._pairs[f"{language}{mark}{pair}"].append(code)
+
+    def near(self, word: str) -> list[int]:
+        """The codes of the words of the same language that are one typo away."""
+        language, mark, plain = parted(word)
+        near: set[int] = set()
+        for form in (plain, *_deletions(plain)):
+            held = f"{language}{mark}{form}"
+            near.update(self._forms.get(held, ()))
+            code_of_form = self.code_of.get(held)
+            if code_of_form is not None:
+                near.add(code_of_form)
+        return sorted(code for code in near if is_one_typo(plain, parted(self.words[code])[2]))
+
+    def farther(self, word: str) -> list[int]:
+        """The codes of the words of the same language that are at most two typos away."""
+        language, mark, plain = parted(word)
+        pairs = _pairs(plain)
+        shared = Counter(code for pair in pairs for code in self._pairs.get(f"{language}{mark}{pair}", ()))
+        enough = len(pairs) - _LOST_PAIRS
+        found = [code for code, n in shared.items() if n >= enough]
+        return sorted(code for code in found if n_typos(plain, parted(self.words[code])[2], 2) <= 2)
+
+
+def is_one_typo(first: str, second: str) -> bool:
+    """Whether two different words are one insertion, deletion, substitution or swap of neighbours apart.
+
+    Example:
+        >>> is_one_typo("laptop", "latpop"), is_one_typo("lamp", "lamps"), is_one_typo("lamp", "lump")
+        (True, True, True)
+        >>> is_one_typo("from", "form"), is_one_typo("same", "same")
+        (True, False)
+    """
+    if len(first) > len(second):
+        first, second = second, first
+    if len(second) - len(first) > 1 or first == second:
+        return False
+    start = 0
+    while start < len(first) and first[start] == second[start]:
+        start += 1
+    if len(first) < len(second):
+        return first[start:] == second[start + 1 :]
+    is_swap = first[start : start + 2] == second[start : start + 2][::-1] and first[start + 2 :] == second[start + 2 :]
+    return is_swap or first[start + 1 :] == second[start + 1 :]
+
+
+def n_typos(first: str, second: str, limit: int) -> int:
+    """How many insertions, deletions, substitutions and swaps of neighbours lie between two words; limit + 1 for more.
+
+    The optimal string alignment distance: no letter takes part in two of them.
+
+    Example:
+        >>> n_typos("headphones", "haedphonse", 2), n_typos("keyboard", "keybord", 2), n_typos("keyboard", "piano", 2)
+        (2, 1, 3)
+    """
+    if abs(len(first) - len(second)) > limit:
+        return limit + 1
+    before: list[int] = []
+    row = list(range(len(second) + 1))
+    for place, letter in enumerate(first, 1):
+        now = [place]
+        for other, wanted in enumerate(second, 1):
+            cost = min(row[other] + 1, now[-1] + 1, row[other - 1] + (letter != wanted))
+            if before and other > 1 and letter == second[other - 2] and first[place - 2] == wanted:
+                cost = min(cost, before[other - 2] + 1)
+            now.append(cost)
+        if min(now) > limit and min(row) > limit:
+            return limit + 1
+        before, row = row, now
+    return min(row[-1], limit + 1)
+
+
+def parted(word: str) -> tuple[str, str, str]:
+    """(language, mark, plain word) of a word of the lexicon."""
+    language, mark, plain = word.partition(MARK)
+    return (language, mark, plain) if mark else ("", "", word)
+
+
+def has_digit(word: str) -> bool:
+    """Whether a word holds a digit; then it has no typos."""
+    return any(letter.isdigit() for letter in word)
+
+
+def _deletions(word: str) -> set[str]:
+    return {word[:position] + word[position + 1 :] for position in range(len(word))}
+
+
+def _pairs(word: str) -> set[str]:
+    """The pairs of neighbouring letters, the begin and the end of the word being letters too."""
+    closed = f"^{word}$"
+    return {closed[place : place + 2] for place in range(len(closed) - 1)}
