@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,9 @@ _COLUMNS = (
     *("log_id", "person_id", "time_ms", "signal", "signal_class", "purposes", "is_bot"),
     *("value_minor", "currency"),
 )
+
+_TOLD_BY = ("signal", "signal_class")
+"""Whose role says what a row does to orders; a signal's wins over its class's."""
 
 
 class TrainedPredictions(NamedTuple):
@@ -78,7 +82,9 @@ class _Held:
         self._table = table
         self._roles = roles
 
+    @cached_property
     def activity(self) -> Activity:
+        """What everybody did, by class and day."""
         classes = self._table.column("signal_class").combine_chunks().dictionary_encode()
         names = classes.dictionary.to_pylist()
         order = np.argsort(names)
@@ -90,15 +96,19 @@ class _Held:
     def bought(self) -> tuple[PurchaseDays, str]:
         """The days with an order, with money of the currency that most rows of orders name."""
         table = self._table
-        signal, signal_class = (table.column(name).to_pylist() for name in ("signal", "signal_class"))
         roles = self._roles
-        is_order = np.array(
-            [roles.get(one, roles.get(kind)) == "order" for one, kind in zip(signal, signal_class, strict=True)]
+        signal, signal_class = (table.column(name).combine_chunks().dictionary_encode() for name in _TOLD_BY)
+        is_role = [
+            np.array([roles.get(name) for name in held.dictionary.to_pylist()]) for held in (signal, signal_class)
+        ]
+        by_signal, by_class = (
+            held[column.indices.to_numpy()] for held, column in zip(is_role, (signal, signal_class), strict=True)
         )
+        is_order = np.where(by_signal == None, by_class, by_signal) == "order"  # noqa: E711 - by element
         priced = pc.and_(pc.is_valid(table.column("currency")), pc.greater(table.column("value_minor"), 0))
-        named = table.column("currency").filter(pc.and_(priced, pa.array(is_order))).to_pylist()
-        counts = {name: named.count(name) for name in sorted(set(named))}
-        currency = max(counts, key=lambda name: counts[name], default="")
+        counts = pc.value_counts(table.column("currency").filter(pc.and_(priced, pa.array(is_order)))).to_pylist()
+        most = min(counts, key=lambda one: (-one["counts"], one["values"]), default={"values": ""})
+        currency = str(most["values"])
         is_ours = pc.fill_null(pc.equal(table.column("currency"), currency), False).to_numpy(zero_copy_only=False)
         value = table.column("value_minor").to_numpy()
         spent = np.where(is_ours & (value > 0), value.astype(np.float64), np.nan)
@@ -113,9 +123,7 @@ def _learn_answers(name: str, settings: PredictionSettings, held: _Held, seed: i
         within_days=settings.within_days,
         among_days=settings.among_days,
     )
-    found, quality = learn_answers(
-        held.activity(), question, held.first_day, held.last_day, np.random.default_rng(seed)
-    )
+    found, quality = learn_answers(held.activity, question, held.first_day, held.last_day, np.random.default_rng(seed))
     answers = StoredAnswers(
         classes=list(found.classes),
         mean=found.mean.tolist(),
@@ -134,7 +142,7 @@ def _sentence(settings: PredictionSettings, quality: Quality) -> str:
         f"{what} within {settings.within_days} days came true for {quality.share:.1%} of {quality.n_test:,} people "
         f"held back. AUC {quality.auc:.3f}; log loss {quality.log_loss:.4f}, {gain:.1%} below saying the same for all; "
         f"probabilities are off by {quality.calibration_error:.1%} on average. "
-        f"Learned from {quality.n_rows:,} rows at {quality.n_dates} earlier dates."
+        f"Learned from {quality.n_rows:,} rows at {quality.n_dates} earlier date{'s' * (quality.n_dates > 1)}."
     )
 
 

@@ -39,9 +39,12 @@ class Activity:
         cls, classes: Sequence[str], person: npt.ArrayLike, code: npt.ArrayLike, day: npt.ArrayLike, n_people: int
     ) -> Activity:
         """Counts signals, one a row."""
-        rows = np.stack([np.asarray(part, np.int64) for part in (person, code, day)], axis=1)
-        held, n = np.unique(rows, axis=0, return_counts=True)
-        return cls(classes, held[:, 0], held[:, 1], held[:, 2], n.astype(np.float64), n_people)
+        who, what, when = (np.asarray(part, np.int64) for part in (person, code, day))
+        first = int(when.min()) if len(when) else 0
+        n_days = int(when.max()) - first + 1 if len(when) else 1
+        held, n = np.unique((who * len(classes) + what) * n_days + when - first, return_counts=True)
+        pair, since = np.divmod(held, n_days)
+        return cls(classes, *np.divmod(pair, max(len(classes), 1)), since + first, n.astype(np.float64), n_people)
 
     def between(self, first_day: int, last_day: int) -> Activity:
         """What was done from one day to another, both counted."""
