@@ -169,22 +169,21 @@ def rewalked(
         return None
     shown = tuple(place[item.item_id] for item in decision.items)
     scores = np.array(kept.scores)
-    logged = _walk(decision, placement, scores, rows, world)
-    own = _scores(kept, _situation(decision, target, world), rows, is_personal=is_personal)
+    logged = _walk(_situation(decision, placement, world), scores, rows, len(shown))
+    situation = _situation(decision, target, world)
+    own = _scores(kept, situation, rows, is_personal=is_personal)
     if any(getattr(target, rule) != getattr(placement, rule) for rule in _SIEVES):
-        own = np.where(_situation(decision, target, world).eligible[rows], own, -np.inf)
+        own = np.where(situation.eligible[rows], own, -np.inf)
     said = np.array([item.propensity for item in decision.items])
     found = logged.after(shown)[np.arange(len(shown)), list(shown)]
     is_faithful = bool((np.abs(found - said) <= _CLOSE * said).all())
-    return Rewalked(shown, logged, _walk(decision, target, own, rows, world), is_faithful)
+    return Rewalked(shown, logged, _walk(situation, own, rows, len(shown)), is_faithful)
 
 
-def _walk(decision: Decision, placement: Placement, scores: Float64s, rows: Int32s, world: World) -> Walk:
-    situation = _situation(decision, placement, world)
+def _walk(situation: Situation, scores: Float64s, rows: Int32s, n_positions: int) -> Walk:
     pins = pinned(situation)
-    reachable = np.zeros(len(world.catalogue), np.bool_)
-    reachable[rows] = True
-    n_positions = len(decision.items)
+    is_candidate = np.zeros(len(situation.eligible), np.bool_)
+    is_candidate[rows] = True
     return Walk(
         scores,
         constraints_of(situation, rows, pins),
@@ -193,7 +192,7 @@ def _walk(decision: Decision, placement: Placement, scores: Float64s, rows: Int3
         frozenset(
             pin.position - 1
             for pin in pins
-            if pin.position <= n_positions and pin.allowed.any() and not (pin.allowed & reachable).any()
+            if pin.position <= n_positions and pin.allowed.any() and not (pin.allowed & is_candidate).any()
         ),
     )
 
