@@ -10,9 +10,12 @@ import pytest
 
 from bespeak.decide.decide import decide
 from bespeak.decide.exploration import Exploration
-from bespeak.decide.placements import HOME, PinSettings, Placement
+from bespeak.decide.forest import Forest
+from bespeak.decide.placement_parts import BoostSettings, PinSettings
+from bespeak.decide.placements import HOME, Placement
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.rewalk import Walk, rewalked
+from bespeak.decide.score import PRIOR_WEIGHTS, Weights
 from bespeak.decide.slate import Constraints
 
 REQUEST = DecideRequest(placement="home", count=4)
@@ -74,6 +77,29 @@ def test_other_weights_make_other_scores_of_the_logged_features(logged):
     first = found.target.at_position(0, "d1")[0]
     assert first.sum() == 1
     assert np.argmax(first) == np.argmax(kept.columns["popular"])
+
+
+def test_a_record_scored_again_by_its_own_policy_has_its_own_scores(build_world, person, now_ms):
+    """Boosts and trees are worked out anew: they belong to the policy, not to the record."""
+    stump = Forest(
+        names=("popular",),
+        features=np.array([[0]]),
+        thresholds=np.array([[0.3]]),
+        leaves=np.array([[0.1, 0.7]]),
+        covers=np.array([[20.0, 20.0]]),
+    )
+    placement = placed(boosts=(BoostSettings(name="calm", filter="mood = 'calm'", add=0.2),), ranker="trees")
+    weights = Weights({**PRIOR_WEIGHTS, "trees": 1.0}, version=1, forest=stump)
+    world = build_world(placements={"home": placement}, learned={"home": weights})
+    someone = person(("drama1", "view", 1.0))
+    decision = decide(REQUEST, someone, world, now_ms, "d1", explores=True)
+    kept = decision.candidate_features
+    assert {"trees", "boost.calm"} <= kept.columns.keys()
+    found = rewalked(decision, placement, placement, world)
+    assert found.is_faithful
+    assert found.target.scores == pytest.approx(kept.scores, abs=1e-12)
+    bare = rewalked(decision, placement, placed(learn=False), world).target.scores
+    assert not np.allclose(bare, kept.scores)
 
 
 def test_a_policy_that_knows_nobody_scores_nothing_personal(logged):

@@ -1,7 +1,7 @@
 """What of a decision that explores is kept beside its slate: all candidates with their features, of a random share.
 
-They are what another policy is replayed on (`rewalk`). 500 candidates with 30 features take 150 kB, which is why it is a
-share; and only where the person may be measured, because nothing else may be done with it.
+They are what another policy is replayed on (`rewalk`). 500 candidates with 30 features take 150 kB, which is why it is
+a share; and only where the person may be measured, because nothing else may be done with it.
 """
 
 from __future__ import annotations

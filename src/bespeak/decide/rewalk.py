@@ -24,6 +24,7 @@ from bespeak.decide.constraints import constraints_of, pinned
 from bespeak.decide.decide import exploration_of, scored_of
 from bespeak.decide.exploration import Exploration, numbers_of
 from bespeak.decide.features import FeatureMatrix
+from bespeak.decide.forest import TREES
 from bespeak.decide.placements import Placement
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.situation import Situation
@@ -38,9 +39,11 @@ N_WALKS = 16
 """Few, because more only take out a little spread: see `Walk.at_position`."""
 _PERSONAL_FAMILIES = frozenset(("affinity", "session", "fit"))
 _PERSONAL_FEATURES = frozenset(
-    ("just_viewed", "cart", "bought_with", "repeat", "fatigue", "viewed", "bought", "started", "next", ROTATION)
+    ("just_viewed", "cart", "bought_with", "repeat", "fatigue", "viewed", "bought", "started", "next")
 )
 _PERSONAL_CIRCUMSTANCES = frozenset(("stage", "intent", "trait"))
+_OWN_TERMS = frozenset((TREES, ROTATION))
+"""What the policy of the record added of its own."""
 _SIEVES = ("kinds", "filter", "new_days")
 _CLOSE = 1e-6
 
@@ -198,14 +201,17 @@ def _walk(situation: Situation, scores: Float64s, rows: Int32s, n_positions: int
 
 
 def _scores(kept: CandidateFeatures, situation: Situation, rows: Int32s, *, is_personal: bool) -> Float64s:
-    """float64[c]: the logged features with the weights, boosts and rotation of the situation's placement."""
+    """float64[c]: the logged features with the weights, trees, boosts and rotation of the situation's placement."""
     world, rotation = situation.world, situation.placement.rotation
     names = tuple(
         name
         for name in kept.columns
-        if not name.startswith(BOOST) and name != ROTATION and (is_personal or not _is_personal(name, world))
+        if not name.startswith(BOOST) and name not in _OWN_TERMS and (is_personal or not _is_personal(name, world))
     )
     values = np.array([kept.columns[name] for name in names]).reshape(len(names), len(rows)).T
+    forest = situation.weights.forest
+    if forest is not None:
+        names, values = (*names, TREES), np.column_stack([values, forest.scores(names, values)])
     matrix = FeatureMatrix(names, values, {})
     plain = scored_of(situation, matrix)
     scores = adjusted(situation, rows, matrix, plain)[1].scores
