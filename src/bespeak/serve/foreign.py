@@ -42,7 +42,7 @@ class DecisionsBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", f
     decision_id: Annotated[str, Meta(max_length=100, pattern=NO_NUL)] | None = None
 
 
-class Logged(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Logged(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """What was logged: under which experiment and variant, if the person is in an arm of another system."""
 
     decision_id: str
