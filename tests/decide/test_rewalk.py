@@ -55,6 +55,15 @@ def test_the_policy_of_the_record_gives_the_propensities_of_the_record(logged, s
         assert np.array_equal(found.target.after(found.shown), chances)
 
 
+def test_the_first_positions_alone_have_the_same_chances(logged):
+    for settings in ({}, HARD):
+        placement = placed(**settings)
+        decision, world = logged("d1", placement)
+        found = rewalked(decision, placement, placement, world)
+        whole, first = found.logged.after(found.shown), found.logged.first(2).after(found.shown)
+        assert np.array_equal(whole[:2], first[:2])
+
+
 def test_a_record_that_other_settings_made_is_not_faithful(logged):
     decision, world = logged("d1", placed())
     assert not rewalked(decision, placed(explore=0.4), placed(), world).is_faithful

@@ -12,7 +12,7 @@ over the walk that was logged and walks that are drawn anew, of the probabilitie
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import msgspec
@@ -65,6 +65,11 @@ class Walk:
     exploration: Exploration | None
     n_positions: int
     out_of_reach: frozenset[int] = frozenset()
+
+    def first(self, n_positions: int) -> Walk:
+        """The same walk as far as these positions; the whole one where pins or shares make them hang on later ones."""
+        is_free = not self.constraints.pins and not self.constraints.shares
+        return replace(self, n_positions=min(n_positions, self.n_positions)) if is_free else self
 
     def after(self, shown: Sequence[int]) -> Float64s:
         """float64[positions, c]: the probabilities at each position, given that `shown` (candidates) stands before.

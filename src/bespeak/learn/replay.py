@@ -122,8 +122,9 @@ def replay(
         if again is None or not again.is_faithful:
             n_unfaithful += 1
             continue
-        logged, wanted, lost = _chances(again, scene.decision.decision_id, world.seed, assumption)
-        rows.add(scene, n_used, again, logged[:n_positions], wanted[:n_positions], lost[:n_positions])
+        n = min(n_positions or len(again.shown), len(again.shown))
+        logged, wanted, lost = _chances(again, n, scene.decision.decision_id, world.seed, assumption)
+        rows.add(scene, n_used, again, logged, wanted, lost)
         n_used += 1
         if told is not None:
             told(done)
@@ -143,19 +144,23 @@ def replay(
 
 
 def _chances(
-    again: Rewalked, decision_id: str, seed: int, assumption: Assumption
+    again: Rewalked, n: int, decision_id: str, seed: int, assumption: Assumption
 ) -> tuple[Float64s, Float64s, Float64s]:
-    """Probabilities of both policies, float64[positions, c], and how much of the target's has none in the log's."""
+    """Probabilities of both policies at the first n positions, float64[n, c].
+
+    And how much of the target's has none in the log's, float64[n].
+    """
+    shown, of_log, of_target = again.shown, again.logged.first(n), again.target.first(n)
     if assumption == "cascade":
-        logged, target = again.logged.after(again.shown), again.target.after(again.shown)
+        logged, target = of_log.after(shown)[:n], of_target.after(shown)[:n]
     else:
-        logged = again.logged.at_position(seed, decision_id, again.shown)
-        target = again.target.at_position(seed, f"{decision_id} target")
+        logged = of_log.at_position(seed, decision_id, shown)[:n]
+        target = of_target.at_position(seed, f"{decision_id} target")[:n]
     lost = (target * (logged <= 0)).sum(axis=1)
     for place in again.target.out_of_reach:
-        lost[place] = 1.0
+        lost[place : place + 1] = 1.0
     if assumption == "cascade":  # what no weight leads to is not lost
-        places = np.arange(len(again.shown)), list(again.shown)
+        places = np.arange(n), list(shown[:n])
         ratios = np.cumprod(target[places] / logged[places])
         lost[1:] *= ratios[:-1]
     return logged, target, lost
