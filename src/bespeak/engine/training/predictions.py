@@ -99,7 +99,8 @@ class _Held:
         roles = self._roles
         signal, signal_class = (table.column(name).combine_chunks().dictionary_encode() for name in _TOLD_BY)
         is_role = [
-            np.array([roles.get(name) for name in held.dictionary.to_pylist()]) for held in (signal, signal_class)
+            np.array([roles.get(name) for name in held.dictionary.to_pylist()], object)
+            for held in (signal, signal_class)
         ]
         by_signal, by_class = (
             held[column.indices.to_numpy()] for held, column in zip(is_role, (signal, signal_class), strict=True)
