@@ -17,5 +17,7 @@ decide      the sentence above, as code; and the fallback
 variants    placements that show one of declared variants instead
 creatives   with which of its creatives an item is shown
 answer      either of both, with creatives
+recording   which decisions keep all candidates with their features
+rewalk      such a decision walked again, under its policy and another one
 why_not     why an item is not in a slate
 """

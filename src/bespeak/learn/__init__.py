@@ -10,5 +10,7 @@ list_figures what lists are like besides being right
 train        choose, report, fit on everything   benchmark  the same on data from outside
 lifetime     what customers will buy and spend, held beside what they did
 uplift       who is worth treating, judged on people held back
+reward_model what a choice earns                 replay     logged decisions under another policy
+logged_choices the reward model of a log from outside
 predictions  what people will probably do next: churn and propensity
 """
