@@ -7,7 +7,8 @@ taking the ten best. Run it alone on the machine: `python bench/decide.py [--ite
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,9 +18,12 @@ from bespeak.catalogue.text_index import TextIndex
 from bespeak.decide.candidates import gather
 from bespeak.decide.decide import decide, fallback
 from bespeak.decide.features import compute
+from bespeak.decide.forest import TREES, Forest
 from bespeak.decide.model_set import LoadedModel, ModelSet
 from bespeak.decide.person import PersonView
+from bespeak.decide.placements import placements_from
 from bespeak.decide.request import DecideRequest
+from bespeak.decide.score import Weights
 from bespeak.decide.situation import Situation
 from bespeak.decide.world import World
 from bespeak.models.base import Interactions, ItemContent, Model
@@ -37,6 +41,7 @@ from bespeak.profiles.profile import Profile
 from bespeak.profiles.settings import FoldSettings
 from bespeak.profiles.view import ProfileView
 from bespeak.signals.catalogue import SignalCatalogue
+from bespeak.signals.events import Context
 from bespeak.signals.items import Item, Market
 from bespeak.signals.purposes import Purposes
 from bespeak.signals.signal import Signal
@@ -148,6 +153,21 @@ def view_of(world: World, n_views: int, rng: np.random.Generator) -> Callable[[]
     return read
 
 
+def learned(world: World, names: Sequence[str], rng: np.random.Generator) -> World:
+    """The same world with learned weights and click rates for `home`, and 80 trees of depth 5 on top."""
+    n_trees, n_nodes = 80, 31
+    forest = Forest(
+        names=tuple(names),
+        features=rng.integers(0, len(names), (n_trees, n_nodes)),
+        thresholds=rng.random((n_trees, n_nodes)),
+        leaves=rng.normal(size=(n_trees, n_nodes + 1)),
+        covers=np.ones((n_trees, n_nodes + 1)),
+    )
+    weights = Weights(learned={**dict.fromkeys(names, 0.5), TREES: 0.1}, version=1, forest=forest)
+    rates = rng.uniform(-1, 1, len(world.catalogue))
+    return replace(world, learned={"home": weights}, click_rates={"home": rates})
+
+
 def timed(call: Callable[[], object], rounds: int) -> tuple[float, float]:
     """(median, 99th percentile) in milliseconds, after a warm-up."""
     for _ in range(10):
@@ -180,6 +200,13 @@ def main() -> None:
     matrix = compute(situation, candidates.rows)
     values, weights = matrix.values, rng.random(len(matrix.names))
 
+    tree_world = learned(world, matrix.names, rng)
+    bare = replace(tree_world.learned["home"], forest=None)
+    linear_world = replace(tree_world, learned={"home": bare})
+    crosses = {"crosses": ["daypart * category", "device * price_percentile"]}
+    crossed_world = replace(linear_world, placements=placements_from({"home": crosses}))
+    evening = DecideRequest(placement="home", context=Context(device="mobile", local_hour=20))
+
     def floor() -> object:
         terms = values * weights
         scores = terms.sum(axis=1)
@@ -190,6 +217,9 @@ def main() -> None:
         "read the person": read,
         "home": lambda: decide(home, person, world, NOW_MS, "d"),
         "home, all reasons": lambda: decide(DecideRequest(placement="home", explain=True), person, world, NOW_MS, "d"),
+        "home, learned weights": lambda: decide(home, person, linear_world, NOW_MS, "d"),
+        "home, trees": lambda: decide(home, person, tree_world, NOW_MS, "d"),
+        "home, two crosses": lambda: decide(evening, person, crossed_world, NOW_MS, "d"),
         "home with a filter": lambda: decide(filtered, person, world, NOW_MS, "d"),
         "home, person unknown": lambda: decide(home, None, world, NOW_MS, "d"),
         "similar": lambda: decide(DecideRequest(placement="similar", item="p7"), person, world, NOW_MS, "d"),
