@@ -141,6 +141,14 @@ EVERYTHING: dict[tuple[str, str], Asks] = {
     ("GET", "/api/items/{item_id}"): lambda user, decision: [Ask("GET", f"/api/items/{user}")],
     ("GET", "/api/profiles/{user_id}"): lambda user, decision: [Ask("GET", f"/api/profiles/{user}")],
     ("GET", "/api/decisions/{decision_id}"): lambda user, decision: [Ask("GET", f"/api/decisions/{decision}")],
+    ("POST", "/api/offers/{item_id}/codes"): lambda user, decision: [
+        Ask("POST", "/api/offers/p0001/codes", {"json": {"codes": [user]}})
+    ],
+    ("POST", "/api/offers/{item_id}/issue"): lambda user, decision: [
+        Ask("POST", "/api/offers/p0001/issue", {"json": {"userId": user}}),
+        Ask("POST", "/api/offers/p0001/issue", {"json": {"anonymousId": user}}),
+        Ask("POST", f"/api/offers/{user}/issue", {"json": {"userId": user}}),
+    ],
     ("GET", "/health/live"): lambda user, decision: [Ask("GET", "/health/live", {"params": {"userId": user}})],
     ("GET", "/health/ready"): lambda user, decision: [Ask("GET", "/health/ready", {"params": {"userId": user}})],
     **{

@@ -26,6 +26,7 @@ from bespeak.cli import (
     measure_lifetime,
     measure_replay,
     measure_uplift,
+    offers,
     people,
     policies,
     replay,
@@ -77,6 +78,7 @@ app.add_typer(data.rejects, name="rejects")
 app.add_typer(people.segment, name="segment")
 app.add_typer(experiments.experiment, name="experiment")
 app.add_typer(policies.policy, name="policy")
+app.add_typer(offers.offer, name="offer")
 app.add_typer(people.privacy, name="privacy")
 app.add_typer(start.config, name="config")
 

@@ -94,6 +94,8 @@ class Situation:
         listed = _listed(request, world)
         sieve = Sieve(len(world.catalogue))
         sieve.keep("unavailable", world.catalogue.available(market, now_ms))
+        if world.used_up:
+            sieve.drop("used_up", world.catalogue.positions(sorted(world.used_up)))
         _sieve_placement(sieve, placement, reading, market, notes)
         if request.filter:
             rule = rule_of(request.filter, world.catalogue.schema)

@@ -2,6 +2,7 @@
 
 unknown           the catalogue has no such item
 unavailable       not sold, not in stock, or outside of its dates in this market
+used_up           an offer whose codes or whose budget are used up
 itself            the slate is about this item
 kind              the placement shows other kinds
 placement_filter  the placement's filter
@@ -47,6 +48,7 @@ _TEXTS: Mapping[str, str] = MappingProxyType(
     {
         "unknown": "the catalogue has no such item",
         "unavailable": "it is not sold, not in stock, or outside of its dates in this market",
+        "used_up": "its codes or its budget are used up",
         "itself": "the slate is about this item",
         "kind": "the placement shows other kinds of items",
         "placement_filter": "the placement's filter does not let it pass",
@@ -137,6 +139,9 @@ def _removed_by(situation: Situation, row: int) -> Iterator[str]:
     request, placement, world = situation.request, situation.placement, situation.world
     if not world.catalogue.available(situation.market, situation.now_ms)[row]:
         yield "unavailable"
+        return
+    if world.catalogue.item_ids[row] in world.used_up:
+        yield "used_up"
         return
     if row == situation.about:
         yield "itself"

@@ -63,6 +63,7 @@ class World:
         posteriors: placement with variants -> what its outcomes say; nothing yet where it is missing.
         creative_sums: placement -> what came of showing its creatives.
         names: what the lines of creatives may name.
+        used_up: offers that nobody is shown: no code or no budget is left.
 
     Raises:
         ValueError: counters, text index or models were made for a catalogue of another size.
@@ -91,6 +92,7 @@ class World:
     posteriors: Mapping[str, Posterior] = field(default_factory=dict)
     creative_sums: Mapping[str, CreativeSums] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
+    used_up: frozenset[str] = frozenset()
     _lines: dict[str, Line] = field(default_factory=dict, init=False, repr=False)
     _popular: dict[str, tuple[Int32s, Int64s]] = field(default_factory=dict, init=False, repr=False)
 

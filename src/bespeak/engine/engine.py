@@ -28,6 +28,7 @@ from bespeak.engine.folding.refold import standing
 from bespeak.engine.items import Items
 from bespeak.engine.lake_feed import CURSOR
 from bespeak.engine.learning.fold import learn
+from bespeak.engine.offers import Offers
 from bespeak.engine.pages import Pages, PageSlates
 from bespeak.engine.policies import Policies
 from bespeak.engine.privacy.rights import Privacy
@@ -77,6 +78,7 @@ class Engine:
         pages: whole pages.
         policies: the versions of what decides.
         flags: placements with variants, for clients that ask again and again.
+        offers: codes of offers.
         privacy: export and erasure.
     """
 
@@ -89,6 +91,7 @@ class Engine:
         self.pages = Pages(core, self.experiments, self.person, self._log)
         self.policies = Policies(core.store)
         self.flags = Flags(core, self.experiments, self.person, self._log)
+        self.offers = Offers(core)
         self.privacy = Privacy(core)
 
     @classmethod

@@ -26,7 +26,7 @@ from bespeak.profiles.profile import Consent
 from bespeak.signals.decisions import Decision, Exposure
 from bespeak.signals.events import Event
 from bespeak.signals.signal import Signal
-from bespeak.storage import assignments, log, people, records
+from bespeak.storage import assignments, log, offers, people, records
 from bespeak.storage import items as item_rows
 from bespeak.storage.assignments import Assignment
 from bespeak.storage.base import Store, Transaction
@@ -352,6 +352,7 @@ class _Batch:
         )
         self._book.merge(root, absorbed)
         assignments.merge(self._tx, root, absorbed)
+        offers.merge(self._tx, root, absorbed)
 
     def _next_position(self) -> int:
         position = next(self._positions, None)

@@ -35,6 +35,7 @@ from bespeak.engine.policies import POLICIES, Versions
 from bespeak.engine.predictors import StoredPrediction, predictors_of
 from bespeak.engine.runs import LAUNCHES, RUNS, decided_launches, read_runs, under_run, versioned
 from bespeak.engine.training.neighbour_tables import load_lending, load_model
+from bespeak.engine.used_up import OFFERS, used_up_offers
 from bespeak.engine.weights import WEIGHTS, WeightsReport, rates_in_use, stored_rates, stored_weights, weights_in_use
 from bespeak.errors import BespeakError
 from bespeak.profiles.view import Predictor
@@ -178,6 +179,7 @@ class WorldKeeper:
                 is_new_weights = versions.get(WEIGHTS, 0) != self._seen.get(WEIGHTS, 0)
                 is_time = now_ms - self._counters_at_ms >= COUNTERS_EVERY_MS or now_ms < self._counters_at_ms
                 is_learned = versions.get(LEARNED, 0) != self._seen.get(LEARNED, 0)
+                is_offered = versions.get(OFFERS, 0) != self._seen.get(OFFERS, 0)
                 if not is_settled:
                     self._settle(session)
                 if is_new_weights or not is_settled:
@@ -188,7 +190,9 @@ class WorldKeeper:
                     self._learn(session)
                 if not (is_new_catalogue or is_new_models or is_time):
                     self._seen = versions
-                    return is_new_weights or is_learned or not is_settled
+                    if is_offered:
+                        self._world = replace(self._world, used_up=used_up_offers(session, self._world.catalogue))
+                    return is_new_weights or is_learned or is_offered or not is_settled
                 world = self._world
                 catalogue, text_index, counters, models = (
                     world.catalogue,
@@ -199,6 +203,7 @@ class WorldKeeper:
                 if is_new_catalogue:
                     catalogue = self._catalogue(session, catalogue)
                     text_index = TextIndex.build(catalogue.items, text_index)
+                used_up = used_up_offers(session, catalogue) if is_new_catalogue or is_offered else world.used_up
                 if is_new_models:
                     self._load_models(session)
                 if is_new_catalogue or is_time:
@@ -213,6 +218,7 @@ class WorldKeeper:
                 text_index=text_index,
                 counters=counters,
                 models=models,
+                used_up=used_up,
                 click_rates=self._rated(catalogue) if is_new_catalogue else self._world.click_rates,
             )
             self._world = world

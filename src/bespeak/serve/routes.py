@@ -9,10 +9,11 @@ import msgspec
 from msgspec import Meta
 
 from bespeak.intake.segment import MAX_BATCH_EVENTS
-from bespeak.serve import reading
+from bespeak.serve import offering, reading
 from bespeak.serve.deciding import DecideBody, PageBody, SearchBody
 from bespeak.serve.foreign import DecisionsBody, Logged, log_decision
 from bespeak.serve.growthbook import EvalBody, FeaturesReply
+from bespeak.serve.offering import CodesBody, IssueBody, Issued
 from bespeak.serve.ofrep import BulkReply, Evaluated, EvaluationBody, NotEvaluated
 from bespeak.serve.reading import Call, Changed, DeleteBody, Health, ItemPage, ItemsBody, PatchBody
 from bespeak.serve.replies import ErrorBody
@@ -238,6 +239,24 @@ ROUTES: tuple[Route, ...] = (
         who="person or secret key",
         summary="The full record of a decision and its reasons",
         handler=reading.get_decision,
+    ),
+    Route(
+        method="POST",
+        path="/api/offers/{item_id}/codes",
+        who="secret key",
+        summary="Add codes to an offer's pool",
+        request=CodesBody,
+        reply=Changed,
+        handler=offering.add_codes,
+    ),
+    Route(
+        method="POST",
+        path="/api/offers/{item_id}/issue",
+        who="person or secret key",
+        summary="Give somebody a code of an offer",
+        request=IssueBody,
+        reply=Issued,
+        handler=offering.issue,
     ),
     Route(
         method="GET",

@@ -122,6 +122,11 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
 
 STEPS: tuple[Step, ...] = (
     Step(number=2, name="assignments of experiments", expand=(AddTable(BY_NAME["assignments"]),)),
+    Step(
+        number=3,
+        name="codes of offers, and decisions of a placement in the order of time",
+        expand=(AddTable(BY_NAME["offer_codes"]), AddIndex("decisions", ("placement", "time_ms"))),
+    ),
 )
 CURRENT = Schema(version=SCHEMA_VERSION, tables=TABLES, steps=STEPS)
 

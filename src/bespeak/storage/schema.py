@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Retention = Literal["log", "profile", "decision", "catalogue", "operation", "short", "ledger"]
 
@@ -197,7 +197,7 @@ TABLES: tuple[Table, ...] = (
             "policy": "text",
             "body": "blob",
         },
-        indexes=(("person_id",), ("time_ms",)),
+        indexes=(("person_id",), ("time_ms",), ("placement", "time_ms")),
         subject="person",
         purpose="measure",
         retention="decision",
@@ -225,6 +225,15 @@ TABLES: tuple[Table, ...] = (
         indexes=(("experiment",),),
         subject="person",
         purpose="measure",
+        retention="profile",
+        is_clustered=True,
+    ),
+    Table(
+        name="offer_codes",
+        columns={"item_id": "text", "code": "text", "person_id": "int?", "issued_ms": "int?"},
+        n_key=2,
+        indexes=(("item_id", "issued_ms"), ("person_id",)),
+        subject="person",
         retention="profile",
         is_clustered=True,
     ),

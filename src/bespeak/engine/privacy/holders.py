@@ -19,7 +19,7 @@ from bespeak.intake.segment import encode_event
 from bespeak.profiles.codec import decode
 from bespeak.signals.ids import SEPARATOR, IdKey
 from bespeak.signals.subjects import ReceiptLine, Subject
-from bespeak.storage import assignments, log, people, records
+from bespeak.storage import assignments, log, offers, people, records
 from bespeak.storage import items as item_rows
 from bespeak.storage.base import Session, Transaction
 from bespeak.storage.log import DAY_MS
@@ -136,6 +136,19 @@ class IdHolder:
         return ReceiptLine(holder=self.name, n_held=n_held, n_removed=n_held)
 
 
+class OfferHolder(TableHolder):
+    """Codes of offers. A code that was issued stays so, without its holder: nobody else may get it."""
+
+    def __init__(self, tx: Transaction) -> None:
+        super().__init__("offers", ("offer_codes",), tx, _offer_codes)
+
+    def erase(self, subject: Subject) -> ReceiptLine:
+        """Forgets that the person holds the codes."""
+        n_held = self.holds(subject)
+        offers.forget(self._tx, subject.people)
+        return ReceiptLine(holder=self.name, n_held=n_held, n_removed=n_held)
+
+
 class RejectHolder:
     """Raw bodies of rejected events: nobody's by key, so they are searched.
 
@@ -223,6 +236,7 @@ def table_holders(tx: Transaction, observer: Observer, words: Iterable[str]) -> 
         TableHolder("segments", ("segment_members", "segment_moves"), tx, _segments),
         TableHolder("decisions", ("decisions", "exposures"), tx, _decisions),
         TableHolder("experiments", ("assignments",), tx, _assignments),
+        OfferHolder(tx),
         RejectHolder(tx, words),
         IdHolder(tx),
         TableHolder("persons", ("persons",), tx, lambda _session, _subject: []),
@@ -279,6 +293,13 @@ def _assignments(session: Session, subject: Subject) -> list[dict[str, Any]]:
     return [
         {"experiment": found.experiment, "variant": found.variant, "since": iso(found.first_ms)}
         for found in assignments.assignments_of(session, subject.people)
+    ]
+
+
+def _offer_codes(session: Session, subject: Subject) -> list[dict[str, Any]]:
+    return [
+        {"offer": held.item_id, "code": held.code, "issued": iso(held.issued_ms)}
+        for held in offers.codes_of(session, subject.people)
     ]
 
 

@@ -1,0 +1,107 @@
+"""Offers through an engine: codes, budget and expiry, and that what is used up is shown no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bespeak.engine.clock import VirtualClock, iso
+from bespeak.engine.engine import Engine
+from bespeak.errors import InvalidInput, UnknownName
+
+ALL = ["essential", "personalize", "measure", "improve"]
+SETTINGS = {
+    "placements": {"offers": {"kinds": ["offer"], "hide_seen": {}, "exclude_cart": False}},
+    "sources": {"shop": {"kind": "import", "consent": ALL}},
+}
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def shop(make: Callable[..., Engine], clock: VirtualClock) -> Engine:
+    engine = make(SETTINGS)
+    attributes: dict[str, Any] = {"value": 20.0, "cost": 5.0, "budget": 12.0}
+    engine.items.put(
+        [
+            {"id": "spring", "kind": "offer", "title": "Spring", "attributes": attributes},
+            {"id": "brief", "kind": "offer", "title": "Brief", "expiresAt": iso(clock.now_ms() + DAY_MS)},
+            {"id": "p1", "title": "A product"},
+        ]
+    )
+    users = [f"u{n}" for n in range(5)]
+    events = [{"type": "track", "event": "Page Seen", "userId": u, "messageId": u, "properties": {}} for u in users]
+    engine.track([{**e, "event": "Product Viewed", "properties": {"product_id": "p1"}} for e in events], source="shop")
+    assert engine.offers.add_codes("spring", ["A", "B", "C", "D"]) == 4
+    assert engine.offers.add_codes("brief", ["X", "Y"]) == 2
+    return engine
+
+
+def offered(engine: Engine) -> set[str]:
+    engine.core.refresh()
+    return set(engine.decide("offers", user_id="u0").item_ids)
+
+
+def test_a_code_is_issued_once_to_each_and_kept(shop: Engine) -> None:
+    one = shop.offers.issue("spring", user_id="u0")
+    assert shop.offers.issue("spring", user_id="u0") == one
+    assert shop.offers.issue("spring", user_id="u1").code != one.code
+
+
+def test_an_offer_whose_budget_is_spent_is_refused_and_shown_no_more(shop: Engine) -> None:
+    assert offered(shop) == {"spring", "brief"}
+    shop.offers.issue("spring", user_id="u0")
+    shop.offers.issue("spring", user_id="u1")
+    assert shop.offers.used_up() == {"spring"}
+    assert offered(shop) == {"brief"}
+    assert shop.why_not("offers", "spring").rules == ("used_up",)
+    with pytest.raises(InvalidInput, match="used up"):
+        shop.offers.issue("spring", user_id="u2")
+    assert shop.offers.issue("spring", user_id="u0").code  # who holds a code keeps it
+
+
+def test_more_codes_and_a_larger_budget_bring_an_offer_back(shop: Engine) -> None:
+    for user in ("u0", "u1"):
+        shop.offers.issue("spring", user_id=user)
+    shop.items.patch({"spring": {"attributes": {"budget": 100.0}}})
+    assert offered(shop) == {"spring", "brief"}
+    for user in ("u2", "u3"):
+        shop.offers.issue("spring", user_id=user)
+    assert offered(shop) == {"brief"}
+    assert shop.offers.add_codes("spring", ["D", "E"]) == 1
+    assert offered(shop) == {"spring", "brief"}
+
+
+def test_an_expired_offer_is_neither_shown_nor_issued(shop: Engine, clock: VirtualClock) -> None:
+    clock.advance(2 * DAY_MS)
+    assert offered(shop) == {"spring"}
+    with pytest.raises(InvalidInput, match="expired"):
+        shop.offers.issue("brief", user_id="u0")
+
+
+def test_an_erased_persons_code_is_exported_before_and_nobodys_after(shop: Engine) -> None:
+    code = shop.offers.issue("spring", user_id="u0").code
+    assert shop.privacy.export("u0")["offers"] == [
+        {"offer": "spring", "code": code, "issued": iso(shop.core.clock.now_ms())}
+    ]
+    receipt = shop.privacy.erase("u0")
+    assert next(line.n_removed for line in receipt.lines if line.holder == "offers") == 1
+    assert shop.offers.issue("spring", user_id="u1").code != code
+    assert shop.offers.pools()[1].n_issued == 2
+
+
+def test_what_is_wrong_is_refused(shop: Engine) -> None:
+    with pytest.raises(InvalidInput, match="Nobody is known"):
+        shop.offers.issue("spring", user_id="nobody")
+    with pytest.raises(InvalidInput, match="Nobody is known"):
+        shop.offers.issue("spring")
+    with pytest.raises(UnknownName):
+        shop.offers.issue("autumn", user_id="u0")
+    with pytest.raises(UnknownName):
+        shop.offers.add_codes("autumn", ["A"])
+    for codes in ([""], ["x" * 201], ["a\0b"], [5]):
+        with pytest.raises(InvalidInput, match="code"):
+            shop.offers.add_codes("spring", codes)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="used up"):
+        shop.offers.issue("p1", user_id="u0")  # an item without any codes
