@@ -49,6 +49,13 @@ def test_an_experiment_is_listed_reported_stopped_and_started(trial, run):
     assert "running" in run("experiment", "list").out
 
 
+def test_the_projects_report_names_each_experiment_with_what_is_still_needed(trial, run):
+    said = run("report").out
+    assert "calmer, running, 0 people: Nobody has been assigned yet." in said
+    assert "Still needed for a lift of 10%" in said
+    assert json.loads(run("report", "--json").out)["experiments"][0]["name"] == "calmer"
+
+
 def test_without_an_experiment_the_list_says_how_to_make_one(project, run):
     assert "[experiments.NAME]" in run("experiment", "list").out
 

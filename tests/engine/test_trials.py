@@ -152,6 +152,21 @@ def test_a_preview_a_bot_and_whoever_refuses_measuring_take_no_part(open_shop):
     assert decided(engine, "u2").experiment is None
 
 
+def test_a_placement_with_variants_can_be_experimented_on_too(make):
+    hero = {"kind": "variant", "variants": {"plain": 1, "loud": 2}}
+    arms = {"usual": {}, "loud": {"settings": {"default": "loud"}}}
+    engine = make({"placements": {"hero": hero}, "experiments": {"louder": {"placement": "hero", "variants": arms}}})
+    engine.track([view("p1", userId=f"u{n}") for n in range(N_PEOPLE)], source="backend")
+    seen = set()
+    for n in range(N_PEOPLE):
+        slate = engine.decide("hero", user_id=f"u{n}")
+        arm = slate.decision.experiment["variant"]
+        assert slate.variant.id == ("loud" if arm == "loud" else "plain")
+        assert slate.decision.policy == ("hero@2" if arm == "loud" else "hero@1")
+        seen.add(arm)
+    assert seen == {"usual", "loud"}
+
+
 def test_the_arm_of_another_system_shows_nothing_and_says_so(open_shop):
     engine = open_shop(arms={"ours": {}, "theirs": {"incumbent": True}})
     found = [decided(engine, f"u{n}") for n in range(N_PEOPLE)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bespeak.storage import assignments
+from bespeak.storage import assignments, people
 from bespeak.storage.assignments import Assignment
 from bespeak.storage.base import Store
 
@@ -48,3 +48,15 @@ def test_a_merge_of_equal_variants_is_not_mixed_and_mixed_stays_mixed(store):
         assignments.merge(tx, 1, 3)
         assignments.merge(tx, 1, 9)
     assert everybody(store) == [(1, "b", 5, True)]
+
+
+def test_units_come_with_when_they_were_first_seen_and_experiments_with_their_sizes(store):
+    with store.write() as tx:
+        first, second = people.create(tx, 2, 5)
+    given(store, second, "b", 10)
+    given(store, first, "a", 20)
+    given(store, first, "a", 30, "other")
+    with store.read() as session:
+        assert assignments.units(session, "e") == [(first, "a", 20, 0, 5), (second, "b", 10, 0, 5)]
+        assert assignments.units(session, "nobody's") == []
+        assert assignments.sizes(session) == {"e": 2, "other": 1}

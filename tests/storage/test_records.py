@@ -133,3 +133,14 @@ def test_the_audit_log_is_read_from_its_end(store):
             records.add_audit(tx, n, "privacy", "erase", f"d{n}")
     with store.read() as session:
         assert records.audit(session, 2) == [(2, "privacy", "erase", "d2"), (1, "privacy", "erase", "d1")]
+
+
+def test_decisions_are_found_by_their_ids_and_moves_by_their_segment(store):
+    made = [decision("d1"), decision("d2"), decision("d3")]
+    with store.write() as tx:
+        records.add_decisions(tx, made)
+        records.add_moves(tx, [(1, "keen", True, 10, 1), (2, "other", True, 11, 2), (1, "keen", False, 12, 3)])
+    with store.read() as session:
+        found = records.decisions_named(session, ["d3", "d1", "nothing"])
+        assert sorted(one.decision_id for one in found) == ["d1", "d3"]
+        assert records.moves_into(session, "keen") == [(1, 10, True), (1, 12, False)]

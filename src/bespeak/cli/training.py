@@ -43,6 +43,7 @@ def report(project: ProjectOption = None, as_json: JsonOption = False) -> None:
     _came_in(found)
     _went_out(found)
     _launches(found)
+    _experiments(found)
     say("\nHow many visitors a lift figure needs", style="bold")
     for sentence in found.lift.sentences:
         say(sentence)
@@ -80,6 +81,18 @@ def _launches(found: Report) -> None:
         for sentence in launch.sentences:
             say(sentence)
     note(INTERFERENCE)
+
+
+def _experiments(found: Report) -> None:
+    if not found.experiments:
+        return
+    say("\nExperiments", style="bold")
+    for one in found.experiments:
+        say(f"{one.name}, {one.state}, {one.n_people:,} people: {one.sentence}")
+        if one.n_more_people:
+            days = "" if one.n_more_days is None else f", about {one.n_more_days:,} days"
+            say(f"  Still needed for a lift of {one.smallest_lift:.0%}: {one.n_more_people:,} people{days}.")
+    note("More: bespeak experiment report NAME")
 
 
 def _went_out(found: Report) -> None:

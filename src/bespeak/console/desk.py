@@ -16,7 +16,7 @@ from bespeak.engine.views.pulse import PulseMeter
 from bespeak.engine.views.queries import Queries
 from bespeak.web.session import ConsoleLogin, ConsoleSession
 
-KEPT_MS = 60_000
+KEPT_MS = 300_000
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lifts:
-    """What is compared, kept for a minute: a report reads the log of everybody who takes part."""
+    """What is compared, kept for five minutes: a report reads the log of everybody who takes part."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -66,7 +66,7 @@ class Desk:
         queries: reads for screens.
         pulse: counts what comes in.
         training: the training that the models page starts.
-        lifts: what is compared, worked out at most once a minute.
+        lifts: what is compared, worked out at most every five minutes.
         login: who may come in.
         root: where the console is mounted.
     """

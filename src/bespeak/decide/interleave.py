@@ -18,15 +18,17 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from bespeak.decide.adjust import adjusted
 from bespeak.decide.candidates import Candidates, gather
 from bespeak.decide.constraints import constraints_of, pinned, wanted, with_wanted
 from bespeak.decide.decide import mode_of, paid_items, record, scored_of, shown_item
 from bespeak.decide.explain import Explainer
 from bespeak.decide.exploration import numbers_of
-from bespeak.decide.features import compute
+from bespeak.decide.features import FeatureMatrix, compute
 from bespeak.decide.person import PersonView
 from bespeak.decide.placements import Placement
 from bespeak.decide.request import DecideRequest
+from bespeak.decide.score import Scored
 from bespeak.decide.situation import Situation
 from bespeak.decide.slate import Choice, build
 from bespeak.decide.world import World
@@ -34,6 +36,7 @@ from bespeak.signals.decisions import Decision
 
 Bools = npt.NDArray[np.bool_]
 Float64s = npt.NDArray[np.float64]
+Int32s = npt.NDArray[np.int32]
 
 
 @dataclass
@@ -111,8 +114,8 @@ def interleaved(
     proposed = [gather(situation) for situation in situations]
     candidates = with_wanted(_united(*proposed), wanted(situations[0], pins), world)
     rows, count = candidates.rows, situations[0].count
-    matrices = [compute(situation, rows) for situation in situations]
-    scored = [scored_of(situation, matrix) for situation, matrix in zip(situations, matrices, strict=True)]
+    both = [_scored(situation, rows) for situation in situations]
+    matrices, scored = [matrix for matrix, _ in both], [found for _, found in both]
     own = [_own(found.scores, np.isin(rows, asked.rows), situations[0].placement.min_score)
            for asked, found in zip(proposed, scored, strict=True)]  # fmt: skip
     draft = TeamDraft((own[0], own[1]), numbers_of(world.seed, request.placement, decision_id, count))
@@ -133,6 +136,11 @@ def interleaved(
         shown.append(item if team is None else msgspec.structs.replace(item, team=list(teams)[team]))
     decision = record(situations[0], decision_id, shown, person, candidates, scored[0], slate)
     return msgspec.structs.replace(decision, policy="+".join(name for name, _ in teams.values()))
+
+
+def _scored(situation: Situation, rows: Int32s) -> tuple[FeatureMatrix, Scored]:
+    matrix = compute(situation, rows)
+    return adjusted(situation, rows, matrix, scored_of(situation, matrix))
 
 
 def _own(scores: Float64s, is_proposed: Bools, min_score: float | None) -> Float64s:

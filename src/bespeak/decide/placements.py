@@ -302,7 +302,7 @@ def varied(placement: Placement, settings: Mapping[str, Any], key: str) -> Place
     Args:
         placement: whose other settings hold.
         settings: as they would stand in the file; `weights` go on top of the placement's, and learned weights are then
-            left aside unless `learn` is set too.
+            left aside.
         key: where they stand, for messages.
 
     Raises:
@@ -319,7 +319,6 @@ def varied(placement: Placement, settings: Mapping[str, Any], key: str) -> Place
     changed = dict(settings)
     if isinstance(changed.get("weights"), Mapping):
         changed["weights"] = {**placement.weights, **changed["weights"]}
-        changed.setdefault("learn", False)
     try:
         found = msgspec.convert({**msgspec.to_builtins(placement), **changed, "shadow": {}, "rollout": 1.0}, Placement)
     except (msgspec.ValidationError, TypeError) as error:

@@ -38,7 +38,12 @@ class LiftRow(msgspec.Struct, frozen=True, kw_only=True):
 
 def lift_rows(core: Core) -> list[LiftRow]:
     """Returns launches first, then experiments by name. The lake is read as it stands."""
-    rows = [_of_launch(found) for found in launch_reports(core)]
+    return [*(_of_launch(found) for found in launch_reports(core)), *experiment_lifts(core)]
+
+
+def experiment_lifts(core: Core) -> list[LiftRow]:
+    """Returns a line for each variant of each experiment, by name. The lake is read as it stands."""
+    rows: list[LiftRow] = []
     for name in core.config.trials:
         found = experiment_report(core, name)
         compared = [(metric, one) for metric in found.metrics[:1] for one in metric.variants]

@@ -13,6 +13,7 @@ from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import feed
 from bespeak.engine.views.launches import LaunchReport, launch_reports
+from bespeak.engine.views.lifts import LiftRow, experiment_lifts
 from bespeak.engine.worlds import MODEL_SET, SetHeader
 from bespeak.measure.planner import Plan, days_needed
 from bespeak.storage import log, people, records
@@ -78,6 +79,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         rejected: reason -> events or lines kept as rejects.
         gated: reason -> events that no granted purpose may use; only this count is kept of them.
         launches: what each launch and holdout tells so far.
+        experiments: what each experiment tells in the metric that decides.
         trained: what the model in use says about itself.
     """
 
@@ -95,6 +97,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     gated: dict[str, int]
     decided: list[Decided]
     launches: list[LaunchReport]
+    experiments: list[LiftRow]
     trained: list[str]
     model_version: int
     lift: LiftNeeds
@@ -103,7 +106,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 def build_report(core: Core, progress: Callable[[int], None] | None = None) -> Report:
     """Returns the report of a project; brings the lake up to date first."""
     feed(core, progress)
-    launches = launch_reports(core)
+    launches, experiments = launch_reports(core), experiment_lifts(core)
     with core.store.read() as session:
         span = log.time_range(session)
         current = records.models(session, name=MODEL_SET, state="current")
@@ -129,6 +132,7 @@ def build_report(core: Core, progress: Callable[[int], None] | None = None) -> R
                 )
             ],
             launches=launches,
+            experiments=experiments,
             trained=header.sentences if header else [],
             model_version=current[0].version if current else 0,
             lift=_lift_needs(core, span),
