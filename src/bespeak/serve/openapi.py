@@ -48,7 +48,12 @@ def document(
     for body, name, keyword, shape in _ENTRIES:
         if body in components:
             components[body]["properties"][name][keyword] = _ref(shape)
-    names = (("DecideBody", "placement", placements), ("RowBody", "placement", rows), ("PageBody", "page", pages))
+    names = (
+        ("DecideBody", "placement", placements),
+        ("DecisionsBody", "placement", rows),
+        ("RowBody", "placement", rows),
+        ("PageBody", "page", pages),
+    )
     for body, name, allowed in names:
         if body in components:
             components[body]["properties"][name] = {"type": "string", "enum": list(allowed)}
