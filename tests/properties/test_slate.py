@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from bespeak.decide.exploration import Exploration, numbers_of
-from bespeak.decide.slate import Cap, Choice, Constraints, Diversity, Pin, Values, build
+from bespeak.decide.slate import Cap, Choice, Constraints, Diversity, Pin, Share, Values, build
 
 SIZES = st.integers(0, 30)
 EXPLORATIONS = st.tuples(st.floats(0.001, 1), st.sampled_from([0.0, 0.01, 1.0, 100.0]))
@@ -158,3 +158,87 @@ def test_no_diversity_changes_nothing(problem: tuple[np.ndarray, int, Constraint
     values = Values(np.zeros((len(scores), 1), np.int32), 1)
     diverse = replace(constraints, diversity=Diversity(0.0, (values,)))
     assert build(scores, count, diverse).chosen == build(scores, count, constraints).chosen
+
+
+@st.composite
+def crowded_problems(draw: st.DrawFn) -> tuple[np.ndarray, int, Constraints]:
+    """Problems with everything at once: windows, what stands elsewhere on the page, shares."""
+    scores, count, constraints = draw(pinned_problems())
+    n = len(scores)
+    masks = st.lists(st.booleans(), min_size=n, max_size=n).map(lambda m: np.array(m, np.bool_))
+    caps = []
+    for place in range(draw(st.integers(0, 2))):
+        n_values = draw(st.integers(1, 5))
+        codes = draw(arrays(np.int32, (n, 2), elements=st.integers(0, n_values)))
+        caps.append(Cap(f"w{place}", draw(st.integers(1, 2)), Values(codes, n_values), window=draw(st.integers(2, 5))))
+    held_codes = draw(arrays(np.int32, (n, 1), elements=st.integers(0, 3)))
+    held = draw(arrays(np.int64, 3, elements=st.integers(0, 4)))
+    caps.append(Cap("page", draw(st.integers(1, 4)), Values(held_codes, 3), held=held))
+    shares = []
+    for place in range(draw(st.integers(0, 2))):
+        most = draw(st.integers(0, count))
+        shares.append(Share(f"s{place}", draw(masks), draw(st.integers(0, most)), most))
+    taken = draw(st.none() | masks)
+    return scores, count, replace(constraints, caps=(*constraints.caps, *caps), shares=tuple(shares), taken=taken)
+
+
+def breaks(placed: list[int], constraints: Constraints) -> bool:
+    """Whether a slate breaks a window, a cap across the page, a share, or shows what stands elsewhere."""
+    if constraints.taken is not None and any(constraints.taken[i] for i in placed):
+        return True
+    for cap in constraints.caps:
+        owned = [cap.values.own(i) for i in placed]
+        if cap.window:
+            for start in range(len(placed)):
+                counts = Counter(code for own in owned[start : start + cap.window] for code in own)
+                if max(counts.values(), default=0) > cap.limit:
+                    return True
+        if cap.held is not None:
+            counts = Counter(code for own in owned for code in own)
+            if any(cap.held[code] + n > cap.limit for code, n in counts.items()):
+                return True
+    return any(sum(bool(share.members[i]) for i in placed) > share.most for share in constraints.shares)
+
+
+@given(crowded_problems(), EXPLORATIONS, st.text(max_size=5), st.booleans())
+def test_windows_pages_and_shares_are_never_broken(
+    problem: tuple[np.ndarray, int, Constraints], exploration: tuple[float, float], decision_id: str, draws: bool
+) -> None:
+    scores, count, constraints = problem
+    numbers = numbers_of(1, "p", decision_id, count)
+    slate = (
+        build(scores, count, constraints, Exploration(*exploration).chooser(numbers))
+        if draws
+        else build(scores, count, constraints)
+    )
+    placed = [choice.candidate for choice in slate.chosen]
+    whole = replace(constraints, caps=tuple(cap for cap in constraints.caps if not cap.window and cap.held is None))
+    for place, candidate in enumerate(placed):
+        assert fits(placed[:place], candidate, scores, whole)
+    assert not breaks(placed, constraints)
+    if len(placed) < count:
+        assert not any(
+            fits(placed, i, scores, whole) and not breaks([*placed, i], constraints) for i in range(len(scores))
+        )
+    for share in constraints.shares:
+        assert (share.name in slate.short) == (sum(bool(share.members[i]) for i in placed) < share.least)
+
+
+@given(crowded_problems())
+def test_a_share_is_short_only_where_no_more_of_it_may_stand_there(
+    problem: tuple[np.ndarray, int, Constraints],
+) -> None:
+    scores, count, constraints = problem
+    alone = replace(constraints, pins=(), shares=constraints.shares[:1])
+    slate = build(scores, count, alone)
+    placed = [choice.candidate for choice in slate.chosen]
+    if not slate.short:
+        return
+    share = alone.shares[0]
+    whole = replace(alone, caps=tuple(cap for cap in alone.caps if not cap.window and cap.held is None))
+    rest = [i for i in np.flatnonzero(share.members).tolist() if i not in placed]
+    # From where the share was owed, each position took one of it wherever one might stand there.
+    for place in range(max(count - share.least, 0), len(placed)):
+        if not share.members[placed[place]]:
+            before = placed[:place]
+            assert not any(fits(before, i, scores, whole) and not breaks([*before, i], alone) for i in rest)

@@ -86,7 +86,7 @@ def filters(core: Core) -> Finding:
             n=1,
             advice=error.hint or "Mend the filter, or import items with this attribute.",
         )
-    n = sum(bool(placement.filter) for placement in core.config.placements.values())
+    n = sum(len(placement.filters()) for placement in core.config.placements.values())
     return passed(name, f"{n:,} can be used")
 
 
@@ -104,6 +104,8 @@ def placements(core: Core) -> Finding:
         )
     empty = []
     for label, placement in world.placements.items():
+        if placement.new_days is not None:
+            continue  # a time without new items is no fault
         situation = Situation.of(DecideRequest(placement=label), placement, None, world, now_ms, "anonymous")
         if not np.any(situation.eligible):
             empty.append(label)
