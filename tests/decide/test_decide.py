@@ -297,3 +297,18 @@ def test_diversity_spreads_a_slate_and_scores_stay_sums_of_their_terms(
     assert far.items[0].item_id == near.items[0].item_id
     for shown in far.items:
         assert sum(reason.contribution for reason in shown.reasons) == pytest.approx(shown.score)
+
+
+def test_an_engines_list_is_ordered_by_relevance_match_and_person_and_nothing_of_it_is_lost(
+    world: World, person: People, now_ms: int
+) -> None:
+    fan = person(("horror1", "view", 1), ("horror2", "view", 2))
+    relevance = {"war5": 1.0, "horror8": 0.95, "drama7": 0.5, "comedy9": 0.1}
+    listed = tuple(Listed(item, value) for item, value in relevance.items())
+    request = DecideRequest(placement="search", items=listed, query="zombie", explain=True)
+    decision = decide(request, fan, world, now_ms, "d")
+    assert {item.item_id for item in decision.items} == {"war5", "drama7", "horror8", "comedy9"}
+    assert decision.items[0].item_id == "horror8"
+    assert {reason.signal for reason in decision.items[0].reasons} >= {"listed", "affinity.genre=horror"}
+    nobody = decide(request, None, world, now_ms, "d")
+    assert nobody.items[0].item_id == "war5"  # the engine's own order leads where nothing is known of the person

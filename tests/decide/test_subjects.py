@@ -112,3 +112,11 @@ def test_what_was_bought_with_the_cart_leads_the_complements_and_no_other_placem
     assert decision.items[0].reasons[0].text == "bought together with Horror film 1, which is in your cart"
     home = asked(knowing, who, now_ms, "home", explain=True)
     assert not any("bought_together" in name for item in home.items for name in item.features)
+
+
+def test_rows_are_about_one_item_of_a_group_each(world: World, person: People, now_ms: int) -> None:
+    who = person(
+        ("horror0", "watch", 2), ("horror1", "watch", 3), ("comedy4", "watch", 4)
+    )  # the first two are variants
+    found = subjects(Reading.of(who, world, now_ms), world.placement("because_you_watched"), 3)
+    assert [world.catalogue.item_ids[subject.item] for subject in found] == ["horror0", "comedy4"]

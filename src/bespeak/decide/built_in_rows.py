@@ -78,7 +78,7 @@ ROWS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "because_you_watched": {
             "like": "similar",
             "heading": {"en": "Because you watched {title}", "de": "Weil du {title} gesehen hast"},
-            "about_classes": ["watch", "play", "rating", "review", "like"],
+            "about_classes": ["watch", "play"],
             "hide_seen": {**NEVER_AGAIN, "watch": 365.0, "purchase": 365.0, "rating": 3650.0},
         },
         "new_for_you": {

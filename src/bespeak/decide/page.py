@@ -29,6 +29,7 @@ from scipy.special import expit
 
 from bespeak.decide.by_policy import row_policy
 from bespeak.decide.constraints import column_of
+from bespeak.decide.creatives import with_creatives
 from bespeak.decide.decide import Prepared, Ranked, prepare, prepare_fallback, readable, recorded, under
 from bespeak.decide.features import FeatureMatrix
 from bespeak.decide.launch import Assigned
@@ -160,7 +161,10 @@ def decide_page(
     records = []
     for row, ranked in shown:
         made = recorded(ranked, f"{page_id}-{row.number + 1}", person, row.policy)
-        records.append(made if row.assigned is None else under(row.assigned, made))
+        made = made if row.assigned is None else under(row.assigned, made)
+        whom = None if row.is_unread else person
+        asked = row.prepared.situation.request
+        records.append(with_creatives(made, asked, whom, world, explores=explores and not row.is_unread))
     return _page(request, page_id, records, [*left_out, *dropped])
 
 
@@ -175,8 +179,11 @@ def fallback_page(request: PageRequest, world: World, now_ms: int, page_id: str,
         else:
             left_out.append((asked.placement, NO_SUBJECT))
     shown, dropped = _chosen(rows, request, world)
-    records = [recorded(ranked, f"{page_id}-{row.number + 1}", None) for row, ranked in shown]
-    records = [msgspec.structs.replace(made, notes=(*made.notes, note) if note else made.notes) for made in records]
+    records = []
+    for row, ranked in shown:
+        made = recorded(ranked, f"{page_id}-{row.number + 1}", None)
+        made = msgspec.structs.replace(made, notes=(*made.notes, note) if note else made.notes)
+        records.append(with_creatives(made, row.prepared.situation.request, None, world, explores=False))
     return _page(request, page_id, records, [*left_out, *dropped])
 
 
@@ -203,6 +210,11 @@ class _Row:
     def position(self) -> int | None:
         """Where it stands if it stands at all; None where it may stand anywhere."""
         return None if self.is_further else self.settings.position
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether nothing about the person may be read for it."""
+        return self.assigned is not None and self.assigned.is_unread
 
 
 @dataclass(eq=False)

@@ -102,7 +102,7 @@ class Situation:
             sieve.keep("filter", rule.mask(world.catalogue.market(market).columns, now_ms))
         if listed is not None:
             sieve.keep_only("not_listed", listed[0])
-        if match is not None:
+        elif match is not None:  # a list comes from an engine that may know more words
             sieve.keep("no_match", match > 0)
         sieve.drop("excluded", world.catalogue.positions(request.exclude))
         if subject.item >= 0:

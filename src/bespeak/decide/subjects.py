@@ -66,17 +66,20 @@ def subject_of(request: DecideRequest, reading: Reading, placement: Placement, n
 def subjects(reading: Reading, placement: Placement, n: int) -> list[Subject]:
     """At most n things that a placement may be about for this person, the strongest first.
 
-    Items: those that they turned to lately in one of `about_classes`, by class weight times decayed strength, halved
-    for each week since; without classes the latest items. Values: of the first of `about_facets` that the catalogue
-    has, those they like most, then those whose items are most popular.
+    Items, one of a group: those that they turned to lately in one of `about_classes`, by class weight times decayed
+    strength, halved for each week since; without classes the latest items. Values: of the first of `about_facets` that
+    the catalogue has, those they like most, then those whose items are most popular.
     """
     if placement.about_facets:
         return _values(reading, placement, n)
     if not placement.about_classes:
-        return [Subject(item) for item in reading.known.anchors.tolist()[:n]]
-    strengths = _strengths(reading, placement.about_classes)
-    strongest = sorted(strengths, key=lambda item: (-strengths[item], item))
-    return [Subject(item) for item in strongest[:n]]
+        items: list[int] = reading.known.anchors.tolist()
+    else:
+        strengths = _strengths(reading, placement.about_classes)
+        items = sorted(strengths, key=lambda item: (-strengths[item], item))
+    groups = reading.world.catalogue.groups
+    first_of_group = {int(groups[item]): item for item in reversed(items)}
+    return [Subject(item) for item in items if first_of_group[int(groups[item])] == item][:n]
 
 
 def _strengths(reading: Reading, classes: tuple[str, ...]) -> dict[int, float]:

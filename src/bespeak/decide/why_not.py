@@ -171,6 +171,8 @@ def _removed_by(situation: Situation, row: int) -> Iterator[str]:
         if removes(asked, msgspec.structs.replace(bare, **{setting: getattr(placement, setting)})):
             yield rule
     for rule, setting in _OF_REQUEST.items():
+        if rule == "no_match" and request.items is not None:
+            continue
         if removes(msgspec.structs.replace(asked, **{setting: getattr(request, setting)}), bare):
             yield rule
 

@@ -1,7 +1,7 @@
 """The HTTP API.
 
 app        one ASGI application: the two hot routes raw, Starlette for the rest
-tracking   the Segment family: /v1/…          decisions  /api/decide, /api/search, /api/decisions
+tracking   the Segment family: /v1/…          decisions  /api/decide, /api/page, /api/search, /api/decisions
 items      /api/items                         people     /api/profiles
 health     /health, /metrics                  openapi    the document, made from the route table
 routes     the route table: path, access, request and reply types
