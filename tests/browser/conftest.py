@@ -24,6 +24,18 @@ ARGUMENTS = (
 )  # fmt: skip
 PROGRAM = Path(__file__).with_name("serve_shop.py")
 N_PEOPLE, N_ITEMS = 60, 96
+VARIANTS = {
+    "hero": {
+        "kind": "variant",
+        "variants": {
+            "plain": {"title": "Hello"},
+            "phone": {"title": "<b>Hi</b>", "tip": "on a phone", "url": "https://example.com/app", "class": "small"},
+            "evil": {"title": "Hi", "url": "javascript:alert(1)", "tip": "x"},
+        },
+        "when": ["context.device = 'mobile' show phone", "context.device = 'tablet' show evil"],
+    },
+    "motto": {"kind": "variant", "variants": {"long": "We sell things.", "short": "Things."}, "split": {"short": 1.0}},
+}
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 
 # WCAG 2.2, relative luminance and contrast, over every element that shows text of its own.
@@ -69,6 +81,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         "sources": {"web": web},
         "serve": {"decide_budget_ms": 5_000},
         "experiments": {"calmer": nobody},
+        "placements": VARIANTS,
     }
     project = make_project(root, n_people=N_PEOPLE, n_items=N_ITEMS, history=True, settings=settings)
     with Engine.open(root) as engine:

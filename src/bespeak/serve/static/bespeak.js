@@ -8,7 +8,7 @@
 (function () {
   "use strict";
 
-  const { key, host } = document.currentScript.dataset;
+  const { key, host, timeout = 800 } = document.currentScript.dataset;
   const base = host || new URL(document.currentScript.src).origin;
   const now = () => new Date().toISOString();
 
@@ -139,7 +139,7 @@
     };
     const headers = personalize && personToken ? { "X-Person-Token": personToken } : {};
     try {
-      const { reply, text } = await post("/api/decide", JSON.stringify(body), 800, { headers });
+      const { reply, text } = await post("/api/decide", JSON.stringify(body), +timeout, { headers });
       if (!reply.ok) throw Error(text);
       const decision = JSON.parse(text);
       if (turn !== it.turn || !decision.items.length) return null;
