@@ -31,6 +31,9 @@ OTHER_ROUTES = {
     "/v1/{t,p,i,s,g,a}": "POST, write key: one event each: track, page, identify, screen, group, alias",
     "/v1/projects/{key}/settings": "GET: what analytics.js asks for; sends its traffic here",
     "/bespeak.js": "GET: the [browser script](../how-to/browser-script.md)",
+    "/ofrep/v1/events": "GET: tells a client of [OpenFeature](../how-to/openfeature.md) to ask again; the ticket is in "
+    "the answer to a bulk evaluation",
+    "/sub/{client_key}": "GET: tells an SDK of [GrowthBook](../how-to/growthbook.md) to fetch the features again",
     "/metrics": "GET: [metrics](metrics.md) for Prometheus",
     "/api": "GET: the list of routes",
     "/api/openapi.json": "GET: the OpenAPI document",
