@@ -40,6 +40,7 @@ BARRED = ("end_emo", "dominant_emo", "rating")
 CONTEXTS = (
     "time", "daytype", "season", "location", "weather", "social", "mood", "physical", "decision", "interaction"
 )  # fmt: skip
+LEAST_SHARE, N_TAUGHT = 0.05, 15
 GENRES = ("genre1", "genre2", "genre3")
 EVEN = PositionBias(PositionCurve(np.ones(1), np.zeros(1), 0, is_harvested=False))
 
@@ -205,6 +206,8 @@ def in_context(folder: Path, n_others: int = 99, n_folds: int = 5) -> dict[str, 
         genre_of[film] = {genre for genre in genres if genre >= 0}
     all_films, all_genres = np.unique(item), sorted({genre for held in genre_of.values() for genre in held})
     has = np.array([[float(genre in genre_of[film]) for genre in all_genres] for film in all_films.tolist()])
+    common = np.flatnonzero(has.mean(axis=0) >= LEAST_SHARE)
+    has, all_genres = has[:, common], [all_genres[place] for place in common.tolist()]
     context = {name: table.column(name).to_numpy() for name in CONTEXTS}
     crossed = [(name, value) for name in CONTEXTS for value in np.unique(context[name]).tolist() if value >= 0]
     rng = np.random.default_rng(0)
@@ -233,8 +236,8 @@ def in_context(folder: Path, n_others: int = 99, n_folds: int = 5) -> dict[str, 
             return np.hstack([plain, (has[films_][:, None, :] * now[None, :, None]).reshape(len(films_), -1)])
 
         taught = np.flatnonzero(known)
-        learned = np.concatenate([values(event, is_known=True)[:30] for event in taught.tolist()])
-        labels = np.tile(np.append(1.0, np.zeros(29)), len(taught))
+        learned = np.concatenate([values(event, is_known=True)[:N_TAUGHT] for event in taught.tolist()])
+        labels = np.tile(np.append(1.0, np.zeros(N_TAUGHT - 1)), len(taught))
         n_plain = 2 + len(all_genres)
         for name, width in (("without context", n_plain), ("with context", learned.shape[1])):
             spreads = np.concatenate([np.full(2, 3.0), np.full(len(all_genres), 0.5), np.full(width - n_plain, 0.15)])

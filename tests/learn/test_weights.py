@@ -197,3 +197,22 @@ def test_any_sign_can_be_forced(sign: Sign) -> None:
     found = learned(shown_to(600, seed=8), signs={"noise": sign})
     weight = found.score.weights[NAMES.index("noise")]
     assert {"positive": weight >= 0, "negative": weight <= 0, "free": True, "fixed": weight == 0}[sign]
+
+
+def test_a_planted_cross_raises_what_slates_bring() -> None:
+    """Half of the visits are on phones, where dear things are passed over."""
+    rng = np.random.default_rng(11)
+    plain = shown_to(3000, seed=11, true=USUAL)
+    is_mobile = (plain.decisions % 2 == 0).astype(float)
+    price = rng.uniform(-1, 1, len(plain))
+    looked = plain.positions**-0.8
+    chances = looked * expit(-2.5 + 1.2 * (plain.values @ USUAL) - 2.0 * is_mobile * price)
+    columns = {f: getattr(plain, f) for f in plain.__dataclass_fields__}
+    columns["rewards"] = (rng.random(len(plain)) < chances).astype(float)
+    columns["names"] = (*NAMES, "cross.device=mobile*price")
+    columns["values"] = np.column_stack([plain.values, is_mobile * price])
+    crossed = ShownItems(**columns)
+    found = learn_weights(crossed, np.append(USUAL, 0.0), plain.values @ USUAL, window_ms=HOUR_MS)
+    assert found.score.weights[-1] < -0.5
+    assert found.is_better
+    assert found.gain.low > 0

@@ -36,6 +36,21 @@ def test_decisions_are_listed_by_time_person_and_id(store):
         assert records.decisions_of(session, []) == []
 
 
+def test_decisions_of_a_placement_are_walked_back_with_what_was_seen_of_them(store):
+    made = [decision("b", 20), decision("a", 20), decision("c", 10), decision("s", 30, placement="search")]
+    with store.write() as tx:
+        records.add_decisions(tx, made)
+        records.add_exposures(tx, [Exposure(decision_id="c", item_id="p1", position=1, time_ms=11, person=1)])
+    with store.read() as session:
+        first = records.placement_page(session, "home", None, 2)
+        assert [d.decision_id for d in first] == ["b", "a"]
+        assert [d.decision_id for d in records.placement_page(session, "home", (20, "b"), 1)] == ["a"]
+        assert [d.decision_id for d in records.placement_page(session, "home", (20, "a"), 2)] == ["c"]
+        assert records.placement_page(session, "home", (10, "c"), 2) == []
+        assert records.exposed(session, ["a", "b", "c"]) == {"c": {"p1"}}
+        assert records.exposed(session, []) == {}
+
+
 def test_the_first_time_an_item_of_a_decision_is_seen_counts(store):
     seen = [Exposure(decision_id="d", item_id="p", position=1, time_ms=t, person=1) for t in (5, 9)]
     other = Exposure(decision_id="d", item_id="q", position=2, time_ms=3, person=1)

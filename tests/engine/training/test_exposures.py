@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from bespeak.engine.engine import Engine
 from bespeak.engine.lake_feed import feed
 from bespeak.engine.training.exposures import DAY_MS, Exposed, exposed_items, latest_shown, watched_share
 from bespeak.errors import ConfigError
+from bespeak.storage import records
 
 ITEMS = [{"id": f"p{n}", "title": f"Thing {n}", "attributes": {"category": f"c{n % 3}"}} for n in range(12)]
 HOUR_MS = 3_600_000
@@ -131,6 +133,15 @@ def test_where_exposures_are_reported_only_what_was_seen_counts(engine: Engine, 
     found = exposed(engine, clock)
     assert found.are_seen
     assert found.shown.positions.tolist() == [1, 2]
+
+
+def test_slates_of_another_system_teach_nothing(engine: Engine, clock: VirtualClock) -> None:
+    slate = engine.decide("home", user_id="u0", count=2)
+    bare = tuple(msgspec.structs.replace(item, features={}) for item in slate.decision.items)
+    with engine.core.store.write() as tx:
+        records.add_decisions(tx, [msgspec.structs.replace(slate.decision, decision_id="other", items=bare)])
+    clock.advance(2 * DAY_MS)
+    assert exposed(engine, clock).shown.n_decisions == 1
 
 
 def test_the_objective_weighs_outcomes_and_the_most_that_came_counts(

@@ -177,7 +177,8 @@ def _decided(core: Core, name: str, *, are_seen: bool) -> Iterator[tuple[Decisio
             if decision.mode not in ("profiled", "anonymous") or not decision.purposes & improve:
                 continue
             held = seen.get(decision.decision_id, set())
-            shown = [item for item in decision.items if not are_seen or item.item_id in held]
+            # A slate of another system has no features: it says nothing of what they are worth.
+            shown = [item for item in decision.items if item.features and (not are_seen or item.item_id in held)]
             if shown:
                 yield decision, shown
 
