@@ -45,6 +45,7 @@ _PARTS: dict[str, type[Part]] = {
     "sources": placement_parts.SourceSettings,
     "pins": placement_parts.PinSettings,
     "creatives": placement_parts.CreativeSettings,
+    "actions": placement_parts.ActionSettings,
     "cap in a window": placement_parts.CapSettings,
     "shares": placement_parts.ShareSettings,
     "boosts": placement_parts.BoostSettings,

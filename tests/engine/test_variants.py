@@ -95,7 +95,7 @@ def test_a_changed_variant_is_a_new_version(make: Callable[..., Engine]) -> None
 @pytest.mark.parametrize(
     ("placement", "settings", "said"),
     [
-        ("hero", {"kind": "banner", "variants": ["a"]}, "Allowed: items, variant"),
+        ("hero", {"kind": "banner", "variants": ["a"]}, "Allowed: items, variant, message"),
         ("home", {"kind": "variant", "variants": ["a"]}, "built in"),
         ("hero", {**HERO, "when": ["segment.nobody show plain"]}, "nobody"),
         ("hero", {"kind": "variant"}, "variants"),

@@ -20,7 +20,8 @@ explain     the terms of the score as sentences
 decide      the sentence above, as code; and the fallback
 variants    placements that show one of declared variants instead
 creatives   with which of its creatives an item is shown
-answer      either of both, with creatives
+actions     the next best action: value, probability, cost
+answer      any of these, with creatives
 recording   which decisions keep all candidates with their features
 rewalk      such a decision walked again, under its policy and another one
 page        whole pages: which rows, in which order, each item once; `page_settings` says what may be set

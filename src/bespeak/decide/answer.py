@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
+from bespeak.decide.actions import decide_action
 from bespeak.decide.by_policy import decide_by_policy, policy_for
 from bespeak.decide.creatives import with_creatives
 from bespeak.decide.decide import fallback
@@ -33,6 +36,10 @@ def answer(
         return decide_variant(
             request, person, world, now_ms, decision_id, assigned, ids=ids, policy=policy, explores=explores
         )
+    of_items = world.placements.get(request.placement)
+    if of_items is not None and of_items.actions is not None:
+        policy = policy_for(world, request.placement, assigned)
+        return decide_action(request, person, world, now_ms, decision_id, assigned, policy=policy, explores=explores)
     units = [key.value for key in ids]
     made = decide_by_policy(request, person, world, now_ms, decision_id, assigned, ids=units, is_preview=not explores)
     is_unread = assigned is not None and assigned.is_unread
@@ -43,5 +50,9 @@ def answer_without(request: DecideRequest, world: World, now_ms: int, decision_i
     """Makes the decision that needs no store: what is popular, or the default variant; errors as `answer`."""
     if request.placement in world.variants:
         return default_variant(request, world, now_ms, decision_id, note)
+    of_items = world.placements.get(request.placement)
+    if of_items is not None and of_items.actions is not None:
+        made = decide_action(request, None, world, now_ms, decision_id, mode="fallback")
+        return msgspec.structs.replace(made, notes=(*made.notes, note)) if note else made
     made = fallback(request, world, now_ms, decision_id, note)
     return with_creatives(made, request, None, world, explores=False)

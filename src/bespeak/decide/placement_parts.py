@@ -67,6 +67,25 @@ class CreativeSettings(Part, frozen=True, kw_only=True):
         return self.choose not in ("first", "affinity")
 
 
+class ActionSettings(Part, frozen=True, kw_only=True):
+    """That the placement shows the next best action: the item with the most value times probability, less cost.
+
+    Attributes:
+        success: signal classes: any of them by the person within the window makes an action a success.
+        explore: share of the probability that is spread evenly over the actions whose value is above their cost.
+        prior_rows: how many times an action must have been done for what was learned to count as much as the
+            probability that the item states.
+        window_minutes: success counts this long after the action, in minutes.
+        half_life_days: what happened this many days ago counts half; nothing fades when left out.
+    """
+
+    success: tuple[str, ...] = ("purchase",)
+    explore: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    prior_rows: Annotated[float, Meta(gt=0)] = 20.0
+    window_minutes: Annotated[float, Meta(gt=0, le=129_600)] = 10_080.0
+    half_life_days: Annotated[float, Meta(gt=0)] | None = None
+
+
 class CapSettings(Part, frozen=True, kw_only=True):
     """How many items may share a value of an attribute within a window of positions.
 

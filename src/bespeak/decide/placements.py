@@ -19,6 +19,8 @@ from msgspec import Meta
 from bespeak.decide.built_in_rows import FOREVER_DAYS, ROWS
 from bespeak.decide.placement_parts import (
     MAX_COUNT,
+    MAX_HOURS,
+    ActionSettings,
     BoostSettings,
     CapSettings,
     CoolingSettings,
@@ -124,6 +126,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         fill: whether popular items fill a slate for which the sources find too few.
         n_reasons: reasons given for an item when the request does not ask for all.
         creatives: with which of its creatives an item is shown.
+        actions: makes it a placement for the next best action.
         launch: share of the people who may be measured that get the best slate without personalization, so that the
             lift can be told; 0 personalizes for everybody and tells none.
         holdout: that share once the launch has its answer.
@@ -171,6 +174,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     fill: bool = True
     n_reasons: Annotated[int, Meta(ge=0, le=20)] = 3
     creatives: CreativeSettings = CreativeSettings()
+    actions: ActionSettings | None = None
     launch: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     holdout: Annotated[float, Meta(ge=0, le=0.5)] = 0.05
     rollout: Annotated[float, Meta(ge=0, le=1)] = 1.0
@@ -185,7 +189,8 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def memory_hours(self) -> float:
         """How far back it must be known what the person was shown, in hours."""
         rotation = self.rotation.hours if self.rotation is not None and self.rotation.rate > 0 else 0.0
-        return max([rotation, *(rule.hours for rule in self.cooling_off)])
+        acting = float(MAX_HOURS) if self.actions is not None else 0.0
+        return max([rotation, acting, *(rule.hours for rule in self.cooling_off)])
 
     def filters(self) -> dict[str, str]:
         """Key -> every filter of the settings that is not empty, such as `pins[0].filter`."""

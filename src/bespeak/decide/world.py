@@ -62,6 +62,7 @@ class World:
         seed: of the project, for placements that explore.
         posteriors: placement with variants -> what its outcomes say; nothing yet where it is missing.
         creative_sums: placement -> what came of showing its creatives.
+        action_sums: placement -> what came of its actions, each as a creative "" of its item.
         names: what the lines of creatives may name.
         used_up: offers that nobody is shown: no code or no budget is left.
 
@@ -91,8 +92,10 @@ class World:
     seed: int = 0
     posteriors: Mapping[str, Posterior] = field(default_factory=dict)
     creative_sums: Mapping[str, CreativeSums] = field(default_factory=dict)
+    action_sums: Mapping[str, CreativeSums] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
     used_up: frozenset[str] = frozenset()
+    _rules: dict[str, Rule] = field(default_factory=dict, init=False, repr=False)
     _lines: dict[str, Line] = field(default_factory=dict, init=False, repr=False)
     _popular: dict[str, tuple[Int32s, Int64s]] = field(default_factory=dict, init=False, repr=False)
 
@@ -156,6 +159,13 @@ class World:
         found = self._lines.get(text)
         if found is None:
             found = self._lines[text] = read_line(text, self.names, "when")
+        return found
+
+    def rule_about_people(self, text: str) -> Rule:
+        """Returns a rule over a person and the circumstances, parsed once; raises `RuleError` where it is wrong."""
+        found = self._rules.get(text)
+        if found is None:
+            found = self._rules[text] = parse(text, self.names.schema(text))
         return found
 
     def policy(self, placement: str) -> str:

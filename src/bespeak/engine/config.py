@@ -117,6 +117,7 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
         )
         names = Names(
             classes=signals.classes,
+            signals=signals.specs,
             purposes=purposes.all,
             facets=settings.profiles.facets,
             segments=segments,
@@ -182,7 +183,7 @@ def _by_kind(sections: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any],
     of_variants: dict[str, Any] = {}
     for name, section in sections.items():
         kind = section.get("kind", "items")
-        if kind == "variant":
+        if kind in ("variant", "message"):
             if name in BUILT_IN:
                 raise ConfigError("is built in and shows items.", key=f"placements.{name}", hint="Take another name.")
             of_variants[name] = section
@@ -190,7 +191,7 @@ def _by_kind(sections: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any],
             of_items[name] = {key: value for key, value in section.items() if key != "kind"}
         else:
             raise ConfigError(
-                f"there is no kind {kind!r}.", key=f"placements.{name}.kind", hint="Allowed: items, variant."
+                f"there is no kind {kind!r}.", key=f"placements.{name}.kind", hint="Allowed: items, variant, message."
             )
     return of_items, of_variants
 
@@ -306,6 +307,10 @@ def _check_creatives(placements: Mapping[str, Placement], names: Names) -> None:
         key = f"placements.{name}.creatives"
         for place, text in enumerate(placement.creatives.when):
             read_line(text, names, f"{key}.when[{place}]")
+        for outcome in placement.actions.success if placement.actions is not None else ():
+            if outcome not in names.classes:
+                error = UnknownName("signal class", outcome, sorted(names.classes), limit=60)
+                raise ConfigError(error.message, key=f"placements.{name}.actions.success", hint=error.hint)
         for outcome in placement.creatives.reward:
             if outcome not in names.classes:
                 error = UnknownName("signal class", outcome, sorted(names.classes), limit=60)

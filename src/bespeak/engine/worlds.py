@@ -29,7 +29,7 @@ from bespeak.decide.variants.bandits import Posterior
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.decide.world import World
 from bespeak.engine.config import Configuration
-from bespeak.engine.learning.lessons import CreativeLesson, lessons
+from bespeak.engine.learning.lessons import ActionLesson, CreativeLesson, lessons
 from bespeak.engine.learning.state import LEARNED, read_state
 from bespeak.engine.policies import POLICIES, Versions
 from bespeak.engine.predictors import StoredPrediction, predictors_of
@@ -279,16 +279,19 @@ class WorldKeeper:
         """Takes over what was learned of variants and creatives."""
         posteriors: dict[str, Posterior] = {}
         creative_sums: dict[str, CreativeSums] = {}
+        action_sums: dict[str, CreativeSums] = {}
         for lesson in lessons(self._config):
             state = read_state(session, lesson.key, lesson.digest)
             if state is None:
                 continue
-            if isinstance(lesson, CreativeLesson):
+            if isinstance(lesson, ActionLesson):
+                action_sums[lesson.placement] = lesson.read(state.sums)
+            elif isinstance(lesson, CreativeLesson):
                 creative_sums[lesson.placement] = lesson.read(state.sums)
             else:
                 placement = self._world.variants[lesson.placement]
                 posteriors[lesson.placement] = placement.posterior(lesson.read(state.sums))
-        self._world = replace(self._world, posteriors=posteriors, creative_sums=creative_sums)
+        self._world = replace(self._world, posteriors=posteriors, creative_sums=creative_sums, action_sums=action_sums)
 
     def _catalogue(self, session: Session, held: CatalogueSnapshot) -> CatalogueSnapshot:
         if not self._seen.get("catalogue", 0):

@@ -31,7 +31,8 @@ class VariantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """One place where one of declared variants is shown.
 
     Attributes:
-        kind: `variant` makes it such a place; without it a placement shows items.
+        kind: `variant` makes it such a place; without it a placement shows items. `message` is one whose variants have
+            a `subject` and a `body`, decided when it is sent; opening it is no reward.
         variants: id -> value, any JSON value: a layout's name, texts and links of a banner, a flag's true or false. A
             list of ids has the ids as values.
         default: the variant that is shown where nothing else decides, and when the store is away; the first when left
@@ -49,8 +50,9 @@ class VariantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             `day_part`, `weekday`, `weekend`, `stage`, `segment.NAME`, `affinity.FACET`, `traits.NAME`, `context.KEY`.
             Empty learns which variant is the best for all.
         dimension: numbers that the features are kept in; best well above how many values they have.
-        reward: signal class -> what it is worth when an event of it names the decision. Each class counts once.
-        conversion: signal class -> what it is worth when the person does it at all after the decision.
+        reward: signal class (or name of a signal) -> what it is worth when an event of it names the decision. Each
+            counts once.
+        conversion: the same, of what it is worth when the person does it at all after the decision.
         window_minutes: an outcome counts this long after the decision, in minutes; a decision is learned from once this
             has passed.
         half_life_days: what happened this many days ago counts half; nothing fades when left out.
@@ -59,7 +61,7 @@ class VariantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         holdout: that share once the launch has its answer.
     """
 
-    kind: Literal["variant"]
+    kind: Literal["variant", "message"]
     variants: dict[str, Any]
     default: str = ""
     when: tuple[str, ...] = ()
@@ -199,6 +201,8 @@ def _placement(name: str, section: dict[str, Any], names: Names) -> VariantPlace
     except (msgspec.ValidationError, TypeError) as error:
         raise ConfigError(f"{error}.", key=key, hint="See the reference of placements.") from None
     _check_variants(settings.variants, key)
+    if settings.kind == "message":
+        _check_message(settings, key)
     if not settings.default:
         settings = msgspec.structs.replace(settings, default=next(iter(settings.variants)))
     lines = tuple(read_line(text, names, f"{key}.when[{place}]") for place, text in enumerate(settings.when))
@@ -228,9 +232,21 @@ def _check_learning(settings: VariantSettings, names: Names, key: str) -> None:
         raise ConfigError("nothing is worth anything.", key=f"{key}.reward", hint="Set `reward` or `conversion`.")
     for setting in ("reward", "conversion"):
         for signal_class in getattr(settings, setting):
-            if signal_class not in names.classes:
-                hint = f"Known: {', '.join(names.classes)}."
+            if signal_class not in names.classes and signal_class not in names.signals:
+                hint = f"Known: {', '.join(names.classes)}; or the name of a signal."
                 raise ConfigError(f"there is no class '{signal_class}'.", key=f"{key}.{setting}", hint=hint)
+
+
+def _check_message(settings: VariantSettings, key: str) -> None:
+    """A message is learned by clicks: mail programs open messages that nobody reads, and hide who does."""
+    for variant, value in settings.variants.items():
+        if not isinstance(value, dict) or not all(isinstance(value.get(part), str) for part in ("subject", "body")):
+            hint = 'Write { subject = "…", body = "…" }.'
+            raise ConfigError("a message needs a subject and a body.", key=f"{key}.variants.{variant}", hint=hint)
+    for outcome in ("email", "email_opened"):
+        if settings.learn and (outcome in settings.reward or outcome in settings.conversion):
+            hint = "Reward clicks: `email_clicked`, or `click`."
+            raise ConfigError("opening a message is no reward.", key=f"{key}.reward", hint=hint)
 
 
 def _check_variants(variants: Mapping[str, Any], key: str) -> None:

@@ -73,7 +73,7 @@ class Names:
     """What a project's rules may name, beside the columns that every profile has.
 
     Attributes:
-        classes: signal classes.
+        classes: signal classes; signals: names of signals, which outcomes may name too.
         purposes: of consent.
         facets: of affinities.
         segments: each after those that its rule names.
@@ -82,6 +82,7 @@ class Names:
     """
 
     classes: Collection[str] = ()
+    signals: Collection[str] = ()
     purposes: Collection[str] = ()
     facets: Collection[str] = ()
     segments: Sequence[Segment] = ()

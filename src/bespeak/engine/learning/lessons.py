@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Generic, TypeVar
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from bespeak.decide.creative_sums import CreativeSums, learning_digest
+from bespeak.decide.placement_parts import ActionSettings
 from bespeak.decide.placements import Placement
 from bespeak.decide.variants.bandits import ArmSums
 from bespeak.decide.variants.context import vector_of
@@ -144,8 +147,38 @@ class CreativeLesson(Lesson[CreativeSums]):
         return CreativeSums.of(found)
 
 
-def lessons(config: Configuration) -> list[VariantLesson | CreativeLesson]:
+class ActionLesson(Lesson[CreativeSums]):
+    """How often each action succeeds; an action is kept as the creative "" of its item."""
+
+    def __init__(self, placement: str, settings: ActionSettings) -> None:
+        read = settings.success, settings.window_minutes, settings.half_life_days
+        digest = blake2b(msgspec.json.encode(read), digest_size=16).hexdigest()
+        super().__init__(placement, "actions", digest, settings.window_minutes, settings.half_life_days)
+        self._success = frozenset(settings.success)
+
+    def is_row(self, decision: Decision) -> bool:
+        """Actions that were shown, not previewed."""
+        return any(shown.sources == ("action",) for shown in decision.items)
+
+    def read(self, raw: bytes | None) -> CreativeSums:
+        """As `packed` wrote them."""
+        return CreativeSums.read(raw)
+
+    def packed(self, sums: CreativeSums) -> bytes:
+        """As `CreativeSums` packs them."""
+        return sums.packed()
+
+    def sums(self, rows: Sequence[Joined], weights: Float64s) -> CreativeSums:
+        """One row for each action: 1 for a success, else 0."""
+        return CreativeSums.of(
+            (row.decision.items[0].item_id, "", weight, float(not self._success.isdisjoint(row.done)))
+            for row, weight in zip(rows, weights.tolist(), strict=True)
+        )
+
+
+def lessons(config: Configuration) -> list[VariantLesson | CreativeLesson | ActionLesson]:
     """Returns everything that is learned under a configuration."""
     of_variants = [VariantLesson(placement) for placement in config.variants.values() if placement.settings.learn]
     of_creatives = [CreativeLesson(placement) for placement in config.placements.values() if placement.creatives.learns]
-    return [*of_variants, *of_creatives]
+    acting = [(name, placement.actions) for name, placement in config.placements.items()]
+    return [*of_variants, *of_creatives, *(ActionLesson(name, actions) for name, actions in acting if actions)]

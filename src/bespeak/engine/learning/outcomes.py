@@ -22,7 +22,7 @@ from bespeak.storage.base import Session
 _DECISIONS_AT_ONCE = 2_000
 
 Told = tuple[str, str]
-"""(signal class, item id): what an event said; the item is "" where it names none."""
+"""(signal class or name, item id): what an event said; the item is "" where it names none."""
 
 
 class Joined(NamedTuple):
@@ -30,7 +30,7 @@ class Joined(NamedTuple):
 
     Attributes:
         named: said by events that name the decision.
-        done: classes of everything that the person did.
+        done: classes and names of everything that the person did.
     """
 
     decision: Decision
@@ -104,9 +104,10 @@ class _Events:
             if decision_id:
                 self._granted[decision_id] = self._granted.get(decision_id, 0) | entry.purposes
             for signal in observer.allowed(event, entry.purposes):
-                self._by_root[root_of[entry.person_id]].append((entry.time_ms, signal.signal_class))
-                if decision_id:
-                    self._naming[decision_id].append((entry.time_ms, (signal.signal_class, signal.item_id)))
+                for name in (signal.signal_class, signal.name):
+                    self._by_root[root_of[entry.person_id]].append((entry.time_ms, name))
+                    if decision_id:
+                        self._naming[decision_id].append((entry.time_ms, (name, signal.item_id)))
 
     def joined(self, decision: Decision, root: int, window_ms: int) -> Joined:
         """The decision of a person with what they said and did in its window."""

@@ -1,0 +1,148 @@
+"""The next best action, through an engine: its worth, for whom it may be done, and that its chance is learned."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bespeak.engine.clock import VirtualClock
+from bespeak.engine.engine import Engine
+from bespeak.errors import ConfigError
+
+ALL = ["essential", "personalize", "measure", "improve"]
+DAY_MS = 86_400_000
+ACTIONS = [
+    {"id": "call", "value": 100.0, "cost": 8.0, "probability": 0.2, "eligible": "orders >= 1"},  # worth 12
+    {"id": "mail", "value": 50.0, "cost": 1.0, "probability": 0.1, "repeat_days": 7.0, "max_times": 2.0},  # worth 4
+    {"id": "gift", "value": 30.0, "cost": 10.0, "probability": 0.9, "uplift": 0.1},  # worth -7
+    {"id": "odd", "value": 9e9, "eligible": "no_such_column > 1"},
+]
+
+
+def settings(**actions: Any) -> dict[str, Any]:
+    return {
+        "placements": {"next": {"kinds": ["action"], "hide_seen": {}, "actions": {"explore": 0.0, **actions}}},
+        "sources": {"shop": {"kind": "import", "consent": ALL}},
+    }
+
+
+def opened(make: Callable[..., Engine], **actions: Any) -> Engine:
+    engine = make(settings(**actions))
+    engine.items.put(
+        [{"id": a["id"], "kind": "action", "attributes": {k: v for k, v in a.items() if k != "id"}} for a in ACTIONS]
+    )
+    return engine
+
+
+def track(engine: Engine, name: str, user: str, number: int = 0, **properties: Any) -> None:
+    event = {"type": "track", "event": name, "userId": user, "messageId": f"{name}-{user}-{number}"}
+    engine.track([{**event, "properties": properties}], source="shop")
+
+
+def bought(engine: Engine, user: str, number: int = 0) -> None:
+    products = [{"product_id": "p1"}]
+    track(engine, "Order Completed", user, number, order_id=f"{user}-{number}", products=products)
+
+
+def test_what_is_worth_most_is_done_for_whom_it_may_be_done(make: Callable[..., Engine]) -> None:
+    engine = opened(make)
+    bought(engine, "ann")
+    track(engine, "Product Viewed", "bob", product_id="p1")
+    ann, bob = (engine.decide("next", user_id=user) for user in ("ann", "bob"))
+    assert (ann.item_ids, ann[0].score) == (["call"], pytest.approx(12))
+    assert sum(reason.contribution for reason in ann[0].reasons) == pytest.approx(12)
+    assert (bob.item_ids, bob[0].score) == (["mail"], pytest.approx(4))
+    assert bob.decision.removed["not_eligible"] == 2
+    assert dict(ann.decision.candidates) == pytest.approx({"mail": 4.0, "gift": -7.0})
+    assert any("rule of an action" in note for note in ann.decision.notes)
+
+
+def test_an_action_rests_and_comes_at_most_so_often(make: Callable[..., Engine], clock: VirtualClock) -> None:
+    engine = opened(make)
+    track(engine, "Product Viewed", "bob", product_id="p1")
+    shown = []
+    for day in range(20):
+        slate = engine.decide("next", user_id="bob", decision_id=f"d{day}")
+        shown.append(slate.item_ids)
+        if slate:
+            track(engine, "Recommendation Viewed", "bob", day, decision_id=f"d{day}", items=[{"item_id": "mail"}])
+        clock.advance(DAY_MS)
+    assert [day for day, items in enumerate(shown) if items] == [0, 7]
+    assert engine.decide("next", user_id="bob").decision.notes[-1].startswith("No action")
+
+
+def test_the_chance_is_learned_from_what_came_of_it(make: Callable[..., Engine], clock: VirtualClock) -> None:
+    engine = opened(make, explore=0.5, prior_rows=5.0, window_minutes=60.0)
+    users = [f"u{n}" for n in range(60)]
+    done: Counter[str] = Counter()
+    for user in users:
+        bought(engine, user)
+        chosen = engine.decide("next", user_id=user, decision_id=f"d-{user}").item_ids[0]
+        done[chosen] += 1
+        if chosen == "mail":
+            clock.advance(1)
+            bought(engine, user, 1)
+    assert set(done) == {"call", "mail", "gift"}
+    clock.advance(2 * 3_600_000)
+    assert engine.learn() == {"next": 60}
+    best = engine.decide("next", user_id="u0", is_preview=True)
+    assert best.item_ids == ["mail"]
+    n = done["mail"]
+    assert best[0].score == pytest.approx(50 * (n + 5 * 0.1) / (n + 5) - 1)
+    engine.privacy.erase("u0")
+    engine.core.refresh()
+    sums = engine.core.world.action_sums["next"].of_items
+    assert sum(held[""][0] for held in sums.values()) == 59
+
+
+def test_frequencies_match_the_propensities(make: Callable[..., Engine]) -> None:
+    engine = opened(make, explore=0.3)
+    bought(engine, "ann")
+    shown = [engine.decide("next", user_id="ann", decision_id=f"d{n}")[0] for n in range(600)]
+    seen = Counter(item.item_id for item in shown)
+    chances = {item.item_id: item.propensity for item in shown}
+    assert chances == pytest.approx({"call": 0.8, "mail": 0.1, "gift": 0.1})
+    assert all(abs(seen[name] - 600 * p) < 4 * (600 * p * (1 - p)) ** 0.5 for name, p in chances.items())
+
+
+def test_without_the_store_nothing_personal_is_done(make: Callable[..., Engine]) -> None:
+    engine = opened(make)
+    slate = engine.fallback(engine._request("next", None), "no time")
+    assert (slate.item_ids, slate.decision.mode) == (["mail"], "fallback")
+
+
+MAIL = {"subject": "Come back", "body": "We miss you"}
+
+
+def test_a_message_is_rewarded_by_the_click_and_not_by_opening_it(
+    make: Callable[..., Engine], clock: VirtualClock
+) -> None:
+    message = {"kind": "message", "variants": {"a": MAIL, "b": MAIL}, "learn": "thompson", "window_minutes": 60.0}
+    engine = make({**settings(), "placements": {"win_back": {**message, "reward": {"email_clicked": 1.0}}}})
+    for user in ("ann", "bob"):
+        track(engine, "Product Viewed", user, product_id="p1")
+        variant = engine.decide("win_back", user_id=user, decision_id=user).variant
+        assert variant is not None
+        assert variant.value == MAIL
+        track(engine, "Email Opened", user, decision_id=user)
+    track(engine, "Email Link Clicked", "bob", decision_id="bob")
+    clock.advance(2 * 3_600_000)
+    assert engine.learn() == {"win_back": 2}
+    assert engine.core.world.posteriors["win_back"].mean == 0.5
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"kind": "message", "variants": {"a": {"subject": "x"}}}, "subject and a body"),
+        ({"kind": "message", "variants": {"a": MAIL}, "learn": "epsilon", "reward": {"email": 1.0}}, "no reward"),
+        ({"kinds": ["action"], "actions": {"success": ["wink"]}}, "wink"),
+        ({"kinds": ["action"], "actions": {"prior_rows": 0.0}}, "prior_rows"),
+    ],
+)
+def test_what_is_wrong_is_refused(make: Callable[..., Engine], section: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        make({"placements": {"spot": section}})
