@@ -10,7 +10,7 @@ import pytest
 
 from bespeak.engine.config import parse_config
 from bespeak.engine.engine import Engine
-from bespeak.errors import ConfigError, UnknownName
+from bespeak.errors import ConfigError, InvalidInput, UnknownName
 from bespeak.storage import assignments
 
 ITEMS = [{"id": f"p{n}", "title": f"Item {n}", "attributes": {"category": f"c{n % 4}"}} for n in range(24)]
@@ -112,6 +112,20 @@ def test_an_experiment_waits_for_its_start_and_ends_with_its_stop(open_shop, clo
     assert decided(engine, "u1").experiment["name"] == "calmer"
     clock.advance(86_400_000)
     assert decided(engine, "u1").experiment is None
+    with pytest.raises(InvalidInput, match="The end of 'calmer' has passed"):
+        engine.experiments.start("calmer", engine.core.config.trials, engine.core.now_ms(), "test")
+
+
+def test_somebody_whose_arm_was_taken_out_of_the_file_gets_the_placements_own_policy(open_shop):
+    engine = open_shop()
+    arms = {f"u{n}": decided(engine, f"u{n}").experiment["variant"] for n in range(N_PEOPLE)}
+    path = engine.core.folder.config_path
+    path.write_text(path.read_text(encoding="utf-8").replace("variants.calm", "variants.calmest"), encoding="utf-8")
+    engine.core.apply()
+    for user, arm in arms.items():
+        decision = decided(engine, user)
+        assert len(decision.items) == 10
+        assert (decision.experiment is None) == (arm == "calm")
 
 
 def test_stop_and_start_hold_at_once(open_shop):

@@ -70,6 +70,10 @@ class Trial:
         has_begun = self.start_ms is None or self.start_ms <= now_ms
         return has_begun and (self.stop_ms is None or now_ms < self.stop_ms)
 
+    def has(self, variant: str) -> bool:
+        """Whether there is such a variant: somebody's may have been taken out of the file since they were assigned."""
+        return variant == INTERLEAVED if self.kind == "interleave" else variant in self.arms
+
     def variant_of(self, unit: str) -> str | None:
         """The variant of a unit (an id) that was never assigned, None for one that takes no part."""
         variant = self.spread.variant_of(unit)

@@ -13,7 +13,7 @@ from bespeak.decide.trial import Trial
 from bespeak.decide.variants.when import context_values, record_of
 from bespeak.decide.world import World
 from bespeak.engine.runs import Run, decided_launches, put_decided, put_runs, read_runs
-from bespeak.errors import UnknownName
+from bespeak.errors import InvalidInput, UnknownName
 from bespeak.profiles.view import ProfileView
 from bespeak.signals.events import Context
 from bespeak.signals.ids import IdKey
@@ -80,7 +80,12 @@ class Experiments:
 
         Raises:
             UnknownName: the active configuration has no such experiment.
+            InvalidInput: its end has passed.
         """
+        trial = trials.get(name)
+        if trial is not None and trial.stop_ms is not None and trial.stop_ms <= now_ms:
+            hint = f"Change experiments.{name}.stop in bespeak.toml and apply it."
+            raise InvalidInput(f"The end of '{name}' has passed.", hint=hint)
         return self._say(name, trials, now_ms, actor, is_start=True)
 
     def stop(self, name: str, trials: Mapping[str, Trial], now_ms: int, actor: str) -> Run:
@@ -125,7 +130,7 @@ def _trial_of(
     for trial in trials:
         variant = held.get(trial.name)
         if variant is not None:
-            return trial, variant
+            return (trial, variant) if trial.has(variant) else (None, None)
     for trial in trials:
         variant = trial.variant_of(unit)
         if variant is not None and _takes(trial, view, context):
