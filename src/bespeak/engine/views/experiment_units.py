@@ -95,9 +95,12 @@ class Units:
 def _members_at(session: Session, segment: str, person: Int64s, start_ms: Int64s, roots: Mapping[int, int]) -> Int64s:
     """1 for whoever was in a segment when they were assigned: what came of the variant is no part of it."""
     is_in = np.zeros(len(person), np.int64)
-    for one, time_ms, is_member in records.moves_into(session, segment):
-        root = roots.get(one, one)
-        at = int(np.searchsorted(person, root))
-        if at < len(person) and person[at] == root and time_ms <= start_ms[at]:
-            is_in[at] = is_member
+    moves = records.moves_into(session, segment)
+    if not moves or not len(person):
+        return is_in
+    root = np.array([roots.get(one, one) for one, _, _ in moves], np.int64)
+    time_ms, is_member = np.array([time for _, time, _ in moves]), np.array([is_member for _, _, is_member in moves])
+    at = np.minimum(np.searchsorted(person, root), len(person) - 1)
+    counts = (person[at] == root) & (time_ms <= start_ms[at])
+    is_in[at[counts]] = is_member[counts]  # moves are in the order of time: of one person's the last stays
     return is_in

@@ -11,6 +11,7 @@ from itertools import combinations_with_replacement
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bespeak.storage.lake.lake import Lake
 from bespeak.storage.statistics import Figure, Group, RawSums, SumsRequest, UnitValue, Wanted
@@ -43,7 +44,7 @@ def unit_sums(
     Raises:
         StoreError: the lake cannot be read.
     """
-    earliest_ms = min((units.column("start_ms").to_pylist()), default=0)
+    earliest_ms = int(pc.min(units.column("start_ms")).as_py() or 0)
     reach_ms = min((figure.from_ms for figure in _figures(request.wanted)), default=0)
     found = lake.query(
         _sql(request, parts),
