@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+from bespeak.learn.trees import lightgbm
+
 pytestmark = pytest.mark.outside
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -35,3 +37,7 @@ def test_the_node_packages_are_the_locked_ones(root):
         found = json.loads((folder / "node_modules" / name / "package.json").read_text(encoding="utf-8"))
         assert found["version"] == version
         subprocess.run(["node", "-e", f"import('{name}')"], cwd=folder, capture_output=True, check=True, timeout=60)
+
+
+def test_the_openmp_library_that_lightgbm_loads_is_there():
+    assert lightgbm() is not None, "LightGBM does not load: run `make test-all`, which installs libgomp1"
