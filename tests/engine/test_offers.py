@@ -73,6 +73,13 @@ def test_more_codes_and_a_larger_budget_bring_an_offer_back(shop: Engine) -> Non
     assert offered(shop) == {"spring", "brief"}
 
 
+def test_offers_stand_only_where_a_placement_names_their_kind(shop: Engine) -> None:
+    shop.core.refresh()
+    assert shop.decide("home").item_ids == ["p1"]
+    assert shop.why_not("home", "spring").rules == ("kind",)
+    assert shop.why_not("offers", "p1").rules == ("kind",)
+
+
 def test_an_expired_offer_is_neither_shown_nor_issued(shop: Engine, clock: VirtualClock) -> None:
     clock.advance(2 * DAY_MS)
     assert offered(shop) == {"spring"}

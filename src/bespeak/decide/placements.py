@@ -73,7 +73,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     Attributes:
         name: the word in requests.
         count: items when a request asks for no number.
-        kinds: kinds of items that may stand here; empty allows all.
+        kinds: kinds of items that may stand here; empty allows all but `offer` and `action`, which must be named.
         filter: an expression of the rule language that every item must fulfil; empty allows all.
         sources: where candidates come from, see `SOURCE_NAMES`.
         weights: signal -> weight, over the defaults. A name may end in `.*`.

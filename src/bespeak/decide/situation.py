@@ -29,6 +29,9 @@ from bespeak.errors import RuleError
 from bespeak.rules.columns import NumberColumn, TextColumn
 from bespeak.signals.decisions import Mode
 
+ON_REQUEST = ("offer", "action")
+"""Kinds of items that stand only where a placement names them."""
+
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Int32s: TypeAlias = npt.NDArray[np.int32]
 Float32s: TypeAlias = npt.NDArray[np.float32]
@@ -220,6 +223,8 @@ def _sieve_placement(sieve: Sieve, placement: Placement, reading: Reading, marke
     world, now_ms = reading.world, reading.now_ms
     if placement.kinds:
         sieve.keep("kind", _is_kind(placement.kinds, world))
+    elif _has_kind(ON_REQUEST, world):
+        sieve.keep("kind", ~_is_kind(ON_REQUEST, world))
     if placement.filter:
         sieve.keep("placement_filter", _placement_filter(placement.filter, market, world, now_ms, notes))
     if placement.new_days is not None:
@@ -267,6 +272,11 @@ def _is_kind(kinds: tuple[str, ...], world: World) -> Bools:
     assert isinstance(column, TextColumn)
     codes = [column.code_of[kind] for kind in kinds if kind in column.code_of]
     return np.isin(column.codes, codes)
+
+
+def _has_kind(kinds: tuple[str, ...], world: World) -> bool:
+    column = world.catalogue.columns["kind"]
+    return isinstance(column, TextColumn) and any(kind in column.code_of for kind in kinds)
 
 
 def _in_stock(least: int, world: World) -> Bools:

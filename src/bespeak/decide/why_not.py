@@ -153,6 +153,7 @@ def _removed_by(situation: Situation, row: int) -> Iterator[str]:
     asked = msgspec.structs.replace(request, filter="", items=None, query="", exclude=(), value="")
     nothing = Placement()
     bare = msgspec.structs.replace(placement, **{name: getattr(nothing, name) for name in _OF_PLACEMENT.values()})
+    bare = msgspec.structs.replace(bare, kinds=(world.catalogue.items[row].kind,))
 
     def removes(request: DecideRequest, placement: Placement) -> bool:
         tried = Situation.of(
