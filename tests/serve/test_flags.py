@@ -112,6 +112,7 @@ def test_a_flag_reads_the_profile_of_a_proven_person_at_once(server: Server, pro
         (ONE + "banner", b'{"context": {"targetingKey": "\\u0000"}}', 400, "INVALID_CONTEXT"),
         (ONE + "banner", b'{"context": {"targetingKey": "' + b"u" * 300 + b'"}}', 400, "INVALID_CONTEXT"),
         (ONE + "checkout", b"{}", 400, "TARGETING_KEY_MISSING"),
+        (ONE + "checkout", b'{"context": {"targetingKey": ""}}', 400, "TARGETING_KEY_MISSING"),
         (ONE + "by device", b'{"context": {"targetingKey": "u1"}}', 400, "TARGETING_KEY_MISSING"),
         (ALL, b"{", 400, "PARSE_ERROR"),
         (ALL, b'{"context": []}', 400, "INVALID_CONTEXT"),
@@ -123,6 +124,18 @@ def test_every_error_has_the_shape_that_clients_read(path, body, status, code, s
     assert (answer.status_code, answer.json()["errorCode"]) == (status, code), answer.text
     assert answer.json()["errorDetails"]
     assert answer.json().get("key") == (path.removeprefix(ONE) if path != ALL else None)
+
+
+@pytest.mark.parametrize(
+    "plan", ["9" * 50, "1e400", '{"a": ' + "9" * 50 + "}", "[" * 400 + "]" * 400, '"' + "x" * 100_000 + '"', "null"]
+)
+def test_an_attribute_that_makes_no_sense_decides_nothing(plan, server: Server):
+    body = f'{{"context": {{"targetingKey": "odd", "plan": {plan}, "device": {{"type": 3}}, "page": 7}}}}'
+    answers = [server.secret().post(path, content=body) for path in (ONE + "banner", ALL)]
+    body = body.replace("context", "attributes").replace("targetingKey", "id")
+    answers.append(server.client().post("/api/eval/wk_flags", content=body))
+    assert {answer.status_code for answer in answers} <= {200, 400}
+    assert {answer.status_code for answer in answers} == {200} or plan in ("1e400",)
 
 
 @pytest.mark.parametrize("path", [ALL, ONE + "banner"])
@@ -280,9 +293,11 @@ def test_remote_evaluation_reads_the_person_that_a_token_proves(server: Server, 
     assert secret == {"defaultValue": True}
 
 
-def test_nobody_gets_the_flags_that_share_nobody_out(server: Server):
-    found = server.client().post("/api/eval/wk_flags", json={}).json()["features"]
-    assert FLAGS.keys() - found.keys() == set(SHARED)
+@pytest.mark.parametrize("attributes", [{}, {"id": ""}, {"id": None, "anonymousId": ""}])
+def test_nobody_gets_the_default_of_flags_that_share_visitors_out(attributes, server: Server):
+    found = server.client().post("/api/eval/wk_flags", json={"attributes": attributes}).json()["features"]
+    assert FLAGS.keys() == found.keys()
+    assert [found[key] for key in SHARED] == [{"defaultValue": False}, {"defaultValue": "A"}]
 
 
 # -- event streams -----------------------------------------------------------------------------------------------------

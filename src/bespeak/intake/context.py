@@ -117,7 +117,7 @@ def read_context(
         if consent is not None:
             fields["consent"] = consent
         if declared_keys:
-            declared = {key: raw[key] for key in declared_keys if raw.get(key) is not None}
+            declared = {key: raw[key] for key in declared_keys if raw.get(key) is not None and _is_storable(raw[key])}
             if declared:
                 fields["declared"] = declared
     if address and places is not None:
@@ -127,6 +127,15 @@ def read_context(
         if place.city:
             fields.setdefault("city", place.city)
     return Context(**fields)
+
+
+def _is_storable(value: Any) -> bool:
+    """Whether a value can stand in a record: JSON knows numbers that are too large for one."""
+    try:
+        msgspec.msgpack.encode(value)
+    except (OverflowError, RecursionError):
+        return False
+    return True
 
 
 def _read_device(raw: Mapping[str, Any], user_agent: str | None, fields: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ AND last_seen < now() - INTERVAL '30' DAY` is a segment. The way through the pac
 
     text -> tokens (whitelist, positions) -> parse + operands (types) -> nodes (the checked tree)
     nodes -> vectorised (columns)  |  single (one record, and when the answer flips)  |  sql (DuckDB)
+          |  growthbook (conditions that GrowthBook's SDKs evaluate)
 
 What the language has:
 

@@ -21,11 +21,10 @@ from msgspec import Meta
 from bespeak.engine import Slate, VariantPlacement
 from bespeak.errors import RuleError
 from bespeak.rules.growthbook import Attribute, condition
-from bespeak.serve.deciding import Decider
+from bespeak.serve.deciding import Decider, PersonId
 from bespeak.serve.ofrep import is_held
 from bespeak.serve.replies import Answer, Failure
 from bespeak.serve.requests import Caller, caller_of, decoded, readable_ids
-from bespeak.serve.shapes import Id, NumberId
 from bespeak.web.access import key_of
 from bespeak.web.site import Site
 
@@ -61,8 +60,8 @@ class Attributes(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         anonymous_id: the device.
     """
 
-    id: Id | NumberId | None = None
-    anonymous_id: Id | NumberId | None = None
+    id: PersonId | None = None
+    anonymous_id: PersonId | None = None
 
 
 class EvalBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -138,11 +137,11 @@ class GrowthBook:
         )
         placements = flags.placements()
         unit = ids[0].value if ids else ""
-        found = {
-            slate.decision.placement: settled(placements[slate.decision.placement], slate, unit)
-            for slate in slates
-            if slate.decision.placement in placements
-        }
+        found = {name: constant(placement) for name, placement in placements.items() if name not in keys}
+        for slate in slates:
+            name = slate.decision.placement
+            if name in placements:
+                found[name] = settled(placements[name], slate, unit)
         return Answer(200, msgspec.json.encode(FeaturesReply(found)), [(b"cache-control", b"no-store")])
 
     def public_caller(self, key: str, headers: Mapping[str, str]) -> Caller:
@@ -205,7 +204,12 @@ def feature(placement: VariantPlacement, seed: int, declared: list[str]) -> dict
                 "meta": [{"key": variant, "name": variant} for variant in shares],
             }
         )
-    return {"defaultValue": settings.variants[settings.default], "rules": rules}
+    return {**constant(placement), "rules": rules}
+
+
+def constant(placement: VariantPlacement) -> dict[str, Any]:
+    """Returns a flag's default: what an SDK gives, too, to whom it cannot share out."""
+    return {"defaultValue": placement.settings.variants[placement.settings.default]}
 
 
 def settled(placement: VariantPlacement, slate: Slate, unit: str) -> dict[str, Any]:

@@ -18,10 +18,9 @@ import msgspec
 
 from bespeak.engine import Slate, VariantPlacement
 from bespeak.errors import BespeakError, InvalidInput, UnknownName
-from bespeak.serve.deciding import Decider
+from bespeak.serve.deciding import Decider, PersonId
 from bespeak.serve.replies import Answer, Failure, status_of
 from bespeak.serve.requests import Caller, caller_of, readable_ids, whole_numbers
-from bespeak.serve.shapes import Id, NumberId
 from bespeak.serve.streams import Streams
 from bespeak.signals.events import Context
 from bespeak.signals.ids import IdKey
@@ -47,8 +46,8 @@ class EvaluationContext(msgspec.Struct, frozen=True, kw_only=True):
         anonymous_id: the device, beside a user id.
     """
 
-    targeting_key: Id | NumberId | None = msgspec.field(default=None, name="targetingKey")
-    anonymous_id: Id | NumberId | None = msgspec.field(default=None, name="anonymousId")
+    targeting_key: PersonId | None = msgspec.field(default=None, name="targetingKey")
+    anonymous_id: PersonId | None = msgspec.field(default=None, name="anonymousId")
 
 
 class EvaluationBody(msgspec.Struct, frozen=True):
