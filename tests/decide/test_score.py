@@ -33,4 +33,4 @@ def test_removing_a_reason_changes_the_score_by_exactly_its_contribution() -> No
 
 
 def test_only_what_tires_weighs_negative_by_default() -> None:
-    assert {name for name, weight in PRIOR_WEIGHTS.items() if weight < 0} == {"repeat"}
+    assert {name for name, weight in PRIOR_WEIGHTS.items() if weight < 0} == {"repeat", "fatigue"}

@@ -41,7 +41,7 @@ PRIOR_WEIGHTS: Mapping[str, float] = MappingProxyType(
         "just_viewed": 0.3,
         "cart": 0.8,
         "repeat": -0.6,
-        "fatigue": 0.0,
+        "fatigue": -0.05,
         "cross.*": 0.0,
         "match": 3.0,
         "listed": 1.0,
