@@ -27,6 +27,7 @@ from bespeak.decide.placements import placements_from
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.world import World
 from bespeak.errors import ConfigError, UnknownName
+from bespeak.signals.items import Item
 
 People = Callable[..., PersonView]
 STEPS = (
@@ -182,3 +183,28 @@ def test_a_wrong_page_is_refused_with_its_key(page: dict[str, Any], said: str) -
         pages_from({"shelf": page}, placements_from({}))
     assert "pages.shelf" in str(refusal.value)
     assert said in str(refusal.value)
+
+
+def test_propensities_are_exact_given_everything_above_and_before(
+    build_world: Callable[..., World], now_ms: int
+) -> None:
+    items = [Item(id=f"p{n}", published_at=now_ms - n * 86_400_000) for n in range(7)]
+    counts = {"explore": 0.6, "temperature": 0.3, "count": 2}
+    placements = placements_from({"home": counts, "more": counts})
+    settings = {"rows": [{"placement": "home", "position": 1}, "more"], "count": 2, "min_items": 1}
+    world = build_world(items, has_models=False, placements=placements, pages=pages_from({"own": settings}, placements))
+    request = page_request(world.page("own"), DecideRequest(placement=""))
+    n = 800
+    errors: dict[str, list[float]] = {item.id: [] for item in items}
+    for draw in range(n):
+        above, below = decide_page(request, None, world, now_ms, f"page{draw}", explores=True).rows
+        taken = {item.item_id for item in above.items}
+        first = below.items[0]
+        assert first.item_id not in taken
+        for item in items:
+            weight = 1 / first.propensity if item.id == first.item_id else 0.0
+            errors[item.id].append(weight - (item.id not in taken))
+    for weights in errors.values():
+        mean = sum(weights) / n
+        spread = (sum((weight - mean) ** 2 for weight in weights) / n) ** 0.5
+        assert abs(mean) < 4 * spread / n**0.5
