@@ -12,15 +12,14 @@ import pytest
 from bespeak.decide.launch import CONTROL, Assigned
 from bespeak.decide.page import (
     EMPTY_CART,
-    NO_ROOM,
     NO_SUBJECT,
-    TOO_FEW,
     PageDecision,
     decide_page,
     fallback_page,
     page_request,
     rows_request,
 )
+from bespeak.decide.page_choice import NO_ROOM, TOO_FEW
 from bespeak.decide.page_settings import pages_from
 from bespeak.decide.person import PersonView
 from bespeak.decide.placements import placements_from
@@ -124,6 +123,7 @@ def test_a_caller_may_put_the_rows_together(world: World, person: People, now_ms
     assert names(page) == ["similar", "home", "recently_viewed", "home"]
     assert len(items(page)) == len(set(items(page)))
     assert page.rows[0].about == {"item": "war3"}
+    assert page.left_out == ()
     nobody = decide_page(request, None, world, now_ms, "page1")
     assert names(nobody)[2] == "recently_viewed"  # answered even where it is empty
     assert nobody.rows[2].items == ()

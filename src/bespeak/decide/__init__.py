@@ -24,6 +24,6 @@ actions     the next best action: value, probability, cost
 answer      any of these, with creatives
 recording   which decisions keep all candidates with their features
 rewalk      such a decision walked again, under its policy and another one
-page        whole pages: which rows, in which order, each item once; `page_settings` says what may be set
+page        whole pages; `page_choice`: which rows, in which order, each item once; `page_settings`: what may be set
 why_not     why an item is not in a slate
 """
