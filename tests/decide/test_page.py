@@ -101,6 +101,13 @@ def test_a_row_with_a_position_stands_there_and_the_most_valuable_lead_elsewhere
     assert names(decided(with_page(world, {"rows": louder, "count": 5}), person(*STEPS), now_ms))[0] == "genres"
 
 
+def test_a_row_whose_position_the_page_does_not_reach_moves_up(world: World, person: People, now_ms: int) -> None:
+    rows = [{"placement": "trending_for_you", "position": 5}, "home", "recently_viewed"]
+    page = decided(with_page(world, {"rows": rows, "count": 4}), person(*STEPS), now_ms)
+    assert names(page)[-1] == "trending_for_you"
+    assert len(page.rows) == 3
+
+
 def test_caps_and_groups_hold_across_the_rows(world: World, person: People, now_ms: int) -> None:
     page = {"rows": ["home", "trending_for_you", "new_for_you"], "caps": {"genre": 3}, "min_items": 1, "count": 10}
     made = decided(with_page(world, page), person(*STEPS), now_ms)

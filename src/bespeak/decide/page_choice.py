@@ -213,6 +213,10 @@ class _Queue:
             value = self._value(row)
             if value is not None:
                 heapq.heappush(self._heap, (-value, number, position))
+        for later in sorted(self._fixed):  # on a page that ends earlier they move up
+            row = self._fixed.pop(later)
+            if self._value(row) is not None:
+                return row
         return None
 
     def waiting(self) -> list[Row]:
