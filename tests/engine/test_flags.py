@@ -104,6 +104,15 @@ def test_a_line_follows_the_person_at_once_with_a_record_for_each_answer(engine:
     assert len(recorded(engine)) == 3
 
 
+def test_the_same_record_is_queued_once_however_often_it_is_asked_for(engine: Engine, monkeypatch: Any) -> None:
+    queued: list[Decision] = []
+    monkeypatch.setattr(engine.flags, "_log", queued.append)
+    monkeypatch.setattr("bespeak.engine.flags.MAX_TOLD", 2)
+    for user in ("ann", "ann", "bob", "ann", "cleo", "ann"):
+        engine.flags.evaluate(["half"], [IdKey(USER_ID, user)], PHONE)
+    assert len(queued) == 4, "only the latest are remembered"
+
+
 def test_a_flag_that_shares_out_needs_to_know_whom(engine: Engine) -> None:
     user, device = IdKey(USER_ID, "ann"), IdKey(ANONYMOUS_ID, "d1")
     needs = engine.flags.needs_id

@@ -8,6 +8,7 @@ fetched with all others is marked (`Decision.is_ahead`): it counts as shown only
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
@@ -29,6 +30,7 @@ from bespeak.signals.ids import ANONYMOUS_ID, IdKey
 from bespeak.storage import people, records
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+MAX_TOLD = 20_000
 FIXED = frozenset({"rule", "split", "default"})
 """How a variant is decided without a draw; whatever else decides draws."""
 
@@ -52,6 +54,8 @@ class Flags:
         self._experiments = experiments
         self._person = person
         self._log = log
+        self._told: dict[str, None] = {}
+        self._telling = threading.Lock()
 
     def placements(self) -> dict[str, VariantPlacement]:
         """Returns the flags there are, by name in order."""
@@ -176,8 +180,19 @@ class Flags:
         decision = msgspec.structs.replace(
             decision, decision_id=name, time_ms=now_ms, is_ahead=is_ahead, duration_us=duration_us
         )
-        self._log(decision)
+        if self._is_new(name):
+            self._log(decision)
         return Slate.of(decision, request, world)
+
+    def _is_new(self, name: str) -> bool:
+        """Whether a record was not queued lately: the log would drop it, but only after the work of looking."""
+        with self._telling:
+            if name in self._told:
+                return False
+            self._told[name] = None
+            if len(self._told) > MAX_TOLD:
+                del self._told[next(iter(self._told))]
+        return True
 
     def _first_of(self, *decision_ids: str) -> Decision | None:
         """Returns the first of these records that there is."""
