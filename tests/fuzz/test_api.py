@@ -85,6 +85,8 @@ def known(server: Server, project: Project) -> Known:
     decided = [admin.post("/api/decide", json={"placement": "home", "userId": user}).json() for user in users]
     assert admin.post("/v1/batch", json={"batch": views[:1]}).status_code == 200  # behind the decisions in the queue
     decisions = [one["decisionId"] for one in decided]
+    codes = {"codes": [f"C{place}" for place in users]}
+    assert admin.post("/api/offers/p0001/codes", json=codes).json()["n"] == len(users)
     return Known([item["id"] for item in project.world.items()], users, decisions, ["constant", "list"], "wk_flags")
 
 
@@ -110,6 +112,9 @@ def existing(case: Any, known: Known) -> None:
     if case.operation.label == "POST /api/decide" and case.body["placement"] in FLAGS:
         for name in ("items", "query", "filter"):  # they are about items
             case.body.pop(name, None)
+    if case.operation.label == "POST /api/offers/{item_id}/issue":
+        case.path_parameters["item_id"] = "p0001"  # which has a code for each of these
+        case.body = {"userId": known.users[len(str(case.body)) % len(known.users)]}
     if case.operation.label == "PATCH /api/items":
         items = list(case.body["items"].values())
         case.body["items"] = {known.items[place % len(known.items)]: change for place, change in enumerate(items)}

@@ -157,7 +157,9 @@ def _taken(known: list[Worth], explore: float, seed: int, placement: str, draw: 
         chances[best] += 1 - explore
     number = float(numbers_of(seed, placement, draw, 1)[0])
     place = int(np.searchsorted(np.cumsum(chances), number, side="right"))
-    return (place, float(chances[place])) if place < len(known) else (best, 1.0)
+    if place == len(known):  # nothing worth its cost is known, and none was drawn to be tried; or a rounding below 1
+        place = best
+    return place, float(chances[place]) if place >= 0 else 1.0
 
 
 def _allowed(situation: Situation, person: PersonView | None, removed: Counter[str], notes: list[str]) -> list[Item]:

@@ -7,6 +7,7 @@ issued, or the next one would cost more than the budget has left. Deciding write
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
@@ -18,7 +19,7 @@ from bespeak.storage import offers, people, records
 from bespeak.storage.offers import IssuedCode, Pool
 
 MAX_CODES = 100_000
-MAX_CODE_BYTES = 200
+_CODE = re.compile("[!-~]{1,200}")
 
 
 class Offers:
@@ -32,14 +33,15 @@ class Offers:
 
         Raises:
             UnknownName: there is no such item.
-            InvalidInput: a code is empty, too long or no text, or there are too many at once.
+            InvalidInput: a code is no ASCII text of 1 to 200 characters without spaces, or there are too many at once.
         """
         self._offer(item_id)
         if len(codes) > MAX_CODES:
             raise InvalidInput(f"{len(codes):,} codes are too many at once.", hint=f"Give at most {MAX_CODES:,}.")
         for code in codes:
-            if not isinstance(code, str) or not code.strip() or len(code.encode()) > MAX_CODE_BYTES or "\0" in code:
-                raise InvalidInput("A code is empty, too long or no text.", hint=f"1 to {MAX_CODE_BYTES} bytes each.")
+            if not isinstance(code, str) or not _CODE.fullmatch(code):
+                hint = "1 to 200 letters, digits or signs each, of ASCII and without spaces."
+                raise InvalidInput("A code is empty, too long, or holds what codes may not.", hint=hint)
         with self._core.store.write() as tx:
             n_new = offers.add_codes(tx, item_id, codes)
             records.bump(tx, OFFERS)

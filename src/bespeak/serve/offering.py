@@ -13,7 +13,7 @@ from bespeak.serve.replies import Failure
 from bespeak.serve.requests import decoded, require_secret
 from bespeak.serve.shapes import Id
 
-Code = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\u0000]*\S[^\u0000]*$")]
+Code = Annotated[str, Meta(pattern="^[!-~]{1,200}$", description="ASCII without spaces")]
 
 
 class CodesBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
