@@ -96,9 +96,9 @@ class Kept:
             raise Stopped
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize("stop_at", [0.2, 0.8])
 def test_a_transformer_that_was_stopped_goes_on_to_the_same_arrays_bit_for_bit(stop_at: float) -> None:
-    pytest.importorskip("torch")
     rng = np.random.default_rng(0)
     small = Interactions.from_arrays(
         [str(u) for u in range(40)], [str(i) for i in range(30)], np.repeat(np.arange(40), 12), rng.integers(0, 30, 480)

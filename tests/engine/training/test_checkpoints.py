@@ -59,8 +59,8 @@ def started(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.outside
 def test_a_training_killed_at_any_moment_ends_with_the_arrays_of_one_that_was_not(tmp_path: Path) -> None:
-    pytest.importorskip("torch")
     whole, told = started(tmp_path / "whole").communicate()
     assert whole, told
     folder = tmp_path / "killed"
