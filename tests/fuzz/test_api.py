@@ -61,6 +61,9 @@ def session(server: Server, project: Project) -> Iterator[requests.Session]:
         yield made
 
 
+OFFER = "offer-of-the-fuzz"
+
+
 @dataclass(frozen=True)
 class Known:
     """Names that exist."""
@@ -85,8 +88,10 @@ def known(server: Server, project: Project) -> Known:
     decided = [admin.post("/api/decide", json={"placement": "home", "userId": user}).json() for user in users]
     assert admin.post("/v1/batch", json={"batch": views[:1]}).status_code == 200  # behind the decisions in the queue
     decisions = [one["decisionId"] for one in decided]
+    # An item of its own, which no other request lets expire.
+    assert admin.put("/api/items", json={"items": [{"id": OFFER, "kind": "offer"}]}).status_code == 200
     codes = {"codes": [f"C{place}" for place in users]}
-    assert admin.post("/api/offers/p0001/codes", json=codes).json()["n"] == len(users)
+    assert admin.post(f"/api/offers/{OFFER}/codes", json=codes).json()["n"] == len(users)
     return Known([item["id"] for item in project.world.items()], users, decisions, ["constant", "list"], "wk_flags")
 
 
@@ -113,7 +118,7 @@ def existing(case: Any, known: Known) -> None:
         for name in ("items", "query", "filter"):  # they are about items
             case.body.pop(name, None)
     if case.operation.label == "POST /api/offers/{item_id}/issue":
-        case.path_parameters["item_id"] = "p0001"  # which has a code for each of these
+        case.path_parameters["item_id"] = OFFER  # which has a code for each of these
         case.body = {"userId": known.users[len(str(case.body)) % len(known.users)]}
     if case.operation.label == "PATCH /api/items":
         items = list(case.body["items"].values())
