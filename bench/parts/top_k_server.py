@@ -75,7 +75,8 @@ def _app(n_people: int, n_items: int, events_each: int) -> FastAPI:
 
 
 def _serve(n_people: int, n_items: int, events_each: int, pipe: Any) -> None:
-    config = uvicorn.Config(_app(n_people, n_items, events_each), host="127.0.0.1", port=0, log_level="warning")
+    app = _app(n_people, n_items, events_each)
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_keep_alive=600)
     held = config.bind_socket()
     pipe.send(f"http://127.0.0.1:{held.getsockname()[1]}")
     uvicorn.Server(config).run(sockets=[held])
