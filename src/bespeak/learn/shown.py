@@ -7,7 +7,8 @@ from typing import Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
+
+from bespeak.measure.ranks import average_ranks
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Int32s: TypeAlias = npt.NDArray[np.int32]
@@ -162,5 +163,5 @@ def area_under_curve(scores: Float64s, rewards: Float64s) -> float:
     n, m = int(is_rewarded.sum()), int((~is_rewarded).sum())
     if not n or not m:
         return 0.5
-    ranks = rankdata(scores)
+    ranks = average_ranks(scores)
     return float((ranks[is_rewarded].sum() - n * (n + 1) / 2) / (n * m))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
+
+from bespeak.measure.ranks import average_ranks
 
 Float64s = npt.NDArray[np.float64]
 BINS = 10
@@ -64,7 +65,7 @@ def auc(y: npt.ArrayLike, p: npt.ArrayLike) -> float:
     n1, n0 = int(outcomes.sum()), int((~outcomes).sum())
     if not n1 or not n0:
         return 0.5
-    ranks = rankdata(np.asarray(p, np.float64))
+    ranks = average_ranks(np.asarray(p, np.float64))
     return float((ranks[outcomes].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
 
 

@@ -15,7 +15,6 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.decide.adjust import BOOST, ROTATION
@@ -26,6 +25,7 @@ from bespeak.engine.core import Core
 from bespeak.engine.training.granted import granted_people, granted_rows
 from bespeak.learn.shown import ShownItems, no_rows
 from bespeak.learn.weights import MIN_REWARDED
+from bespeak.measure.ranks import share_at_most
 from bespeak.rules.columns import NumberColumn
 from bespeak.signals.decisions import Decision, ShownItem
 from bespeak.storage import records
@@ -289,7 +289,7 @@ def watched_share(strengths: Float64s, running: Float64s) -> Float64s:
     shares = np.ones(len(strengths))
     for one in np.unique(band):
         inside = np.flatnonzero(band == one)
-        shares[inside] = rankdata(strengths[inside], method="max") / len(inside)
+        shares[inside] = share_at_most(strengths[inside])
     return shares
 
 
