@@ -9,8 +9,9 @@ import pytest
 from scipy.special import expit
 
 from bespeak.learn.position_bias import position_bias
-from bespeak.learn.shown import ShownItems, area_under_curve, choice_likelihood, no_rows, reordered_gain
+from bespeak.learn.shown import ShownItems, choice_likelihood, no_rows, reordered_gain
 from bespeak.learn.weights import LearnedWeights, Sign, fit_score, learn_weights, missing_rows
+from bespeak.measure.reliability import auc
 
 NAMES = ("model.ease", "affinity.genre", "popular", "repeat", "noise")
 USUAL = np.array([1.5, 1.0, 0.4, -0.6, 0.0])
@@ -187,9 +188,9 @@ def test_the_likelihood_of_a_choice_by_hand() -> None:
 
 
 def test_area_under_curve_by_hand() -> None:
-    assert area_under_curve(np.array([1.0, 2.0, 2.0, 3.0]), np.array([0.0, 1.0, 0.0, 1.0])) == 3.5 / 4
-    assert area_under_curve(np.ones(4), np.array([0.0, 1.0, 0.0, 1.0])) == 0.5
-    assert area_under_curve(np.ones(2), np.zeros(2)) == 0.5
+    assert auc(np.array([0.0, 1.0, 0.0, 1.0]), np.array([1.0, 2.0, 2.0, 3.0])) == 3.5 / 4
+    assert auc(np.array([0.0, 1.0, 0.0, 1.0]), np.ones(4)) == 0.5
+    assert auc(np.zeros(2), np.ones(2)) == 0.5
 
 
 @pytest.mark.parametrize("sign", ["positive", "negative", "free", "fixed"])

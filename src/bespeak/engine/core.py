@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import Any
 
+from bespeak.decide.request import DecideRequest
 from bespeak.decide.world import World
 from bespeak.engine import runtime as runtimes
 from bespeak.engine.clock import Clock, StandingClock
@@ -19,6 +21,7 @@ from bespeak.engine.project import ProjectFolder
 from bespeak.engine.runtime import Runtime
 from bespeak.engine.writer import Writer, WriteRequest, Written
 from bespeak.errors import ConfigError, StoreUnavailable
+from bespeak.intake.context import read_context
 from bespeak.privacy.ledger import ErasureLedger
 from bespeak.storage import log, records
 from bespeak.storage.base import Store, Transaction
@@ -207,6 +210,16 @@ class Core:
     def n_waiting(self) -> int:
         """Returns how many records wait for the writer."""
         return self._writer.n_waiting()
+
+    def request(self, placement: str, context: Mapping[str, Any] | None, **asked: Any) -> DecideRequest:
+        """Returns a request in its circumstances, which are read as they came; `asked` are the other fields.
+
+        Raises:
+            InvalidInput: a value is out of bounds.
+        """
+        declared = self.config.settings.context.declared
+        read = read_context(context or {}, time_ms=self.now_ms(), declared_keys=declared)
+        return DecideRequest(placement=placement, context=read, **asked).checked()
 
     def refresh_when_due(self) -> None:
         """Refreshes when the last time is `REFRESH_EVERY_MS` ago; a store that is away leaves what is held."""

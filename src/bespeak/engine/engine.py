@@ -41,7 +41,6 @@ from bespeak.engine.views.recommendations import Recommended, recommend_everybod
 from bespeak.engine.weights import weights_of_version
 from bespeak.engine.writer import WriteRequest, Written
 from bespeak.errors import BespeakError, StoreUnavailable, UnknownName
-from bespeak.intake.context import read_context
 from bespeak.intake.segment import Decoded, decode_batch
 from bespeak.intake.wire import SourceInfo
 from bespeak.profiles.codec import decode
@@ -232,7 +231,7 @@ class Engine:
             RuleError: the filter is wrong.
             InvalidInput: anything else in the request is.
         """
-        request = self._request(
+        request = self.core.request(
             placement,
             context,
             count=count,
@@ -272,7 +271,7 @@ class Engine:
             UnknownName: there is no such page.
             RuleError, InvalidInput: as `decide`.
         """
-        asked = self._request("", context, filter=filter, exclude=tuple(exclude), explain=explain)
+        asked = self.core.request("", context, filter=filter, exclude=tuple(exclude), explain=explain)
         request = page_request(self.core.world.page(page), asked)
         ids = self._ids(user_id, anonymous_id, profile_id)
         return self.pages.decide(request, ids, page_id=page_id, is_preview=is_preview)
@@ -332,7 +331,7 @@ class Engine:
             UnknownName, InvalidInput: as `foreign_slate`.
             StoreUnavailable: nothing was logged; a retry is safe.
         """
-        request = self._request(placement, context, query=query)
+        request = self.core.request(placement, context, query=query)
         self.core.refresh_when_due()
         world, now_ms = self.core.world, self.core.now_ms()
         person = self.person(ids, request.context, now_ms)
@@ -366,16 +365,11 @@ class Engine:
         Raises:
             UnknownName, RuleError, InvalidInput: as `decide`.
         """
-        request = self._request(placement, context, count=count, item=item, query=query, filter=filter)
+        request = self.core.request(placement, context, count=count, item=item, query=query, filter=filter)
         self.core.refresh_when_due()
         now_ms = self.core.now_ms()
         person = self.person(self._ids(user_id, anonymous_id, profile_id), request.context, now_ms)
         return why_not(request, item_id, person, self.core.world, now_ms)
-
-    def _request(self, placement: str, context: Mapping[str, Any] | None, **asked: Any) -> DecideRequest:
-        declared = self.core.config.settings.context.declared
-        read = read_context(context or {}, time_ms=self.core.now_ms(), declared_keys=declared)
-        return DecideRequest(placement=placement, context=read, **asked).checked()
 
     def fallback(self, request: DecideRequest, note: str) -> Slate:
         """Returns what is popular, or the default variant, without asking the store, and queues the record."""

@@ -8,8 +8,6 @@ from typing import Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from bespeak.measure.ranks import average_ranks
-
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Int32s: TypeAlias = npt.NDArray[np.int32]
 Int64s: TypeAlias = npt.NDArray[np.int64]
@@ -150,18 +148,3 @@ def reordered_gain(shown: ShownItems, scores: Float64s, examination: Float64s) -
     starts = np.flatnonzero(np.diff(sorted_place, prepend=-1))
     ranks = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order)))) + 1
     return np.bincount(sorted_place, gains[order] / np.log2(1 + ranks)).astype(np.float64)
-
-
-def area_under_curve(scores: Float64s, rewards: Float64s) -> float:
-    """How likely a rewarded row scores above an unrewarded one; equal scores count half. 0.5 without both kinds.
-
-    Example:
-        >>> area_under_curve(np.array([3.0, 2.0, 1.0]), np.array([1.0, 0.0, 0.0]))
-        1.0
-    """
-    is_rewarded = rewards > 0
-    n, m = int(is_rewarded.sum()), int((~is_rewarded).sum())
-    if not n or not m:
-        return 0.5
-    ranks = average_ranks(scores)
-    return float((ranks[is_rewarded].sum() - n * (n + 1) / 2) / (n * m))

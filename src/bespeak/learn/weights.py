@@ -27,7 +27,8 @@ from scipy.special import expit
 from bespeak.learn.intervals import Interval, difference_interval
 from bespeak.learn.logistic import LogisticFit, Prior, Rows, dispersion_of, fit_logistic
 from bespeak.learn.position_bias import PositionBias, position_bias
-from bespeak.learn.shown import ShownItems, area_under_curve, choice_likelihood, reordered_gain
+from bespeak.learn.shown import ShownItems, choice_likelihood, reordered_gain
+from bespeak.measure.reliability import auc
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Sign: TypeAlias = Literal["positive", "negative", "free", "fixed"]
@@ -174,8 +175,8 @@ def learn_weights(
         bias=bias,
         likelier=likelier,
         gain=gain,
-        auc=area_under_curve(chances, later.rewards),
-        current_auc=area_under_curve(held_chances, later.rewards),
+        auc=auc(later.rewards > 0, chances),
+        current_auc=auc(later.rewards > 0, held_chances),
         calibration=reliability(chances, later.rewards),
         n_shown=len(shown),
         n_rewarded=shown.n_rewarded,

@@ -20,7 +20,6 @@ from bespeak.decide.world import World
 from bespeak.engine.core import Core
 from bespeak.engine.slates import Slate
 from bespeak.engine.views.people_view import granted_purposes, person_view, profile_view
-from bespeak.intake.context import read_context
 from bespeak.profiles.codec import decode
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.readable import readable
@@ -312,10 +311,8 @@ class Queries:
         core = self._core
         core.refresh_when_due()
         now_ms = core.now_ms()
-        declared = core.config.settings.context.declared
-        read = read_context(context or {}, time_ms=now_ms, declared_keys=declared)
-        request = DecideRequest(placement=placement, context=read, **asked).checked()
-        return request, self._view(person, read, now_ms), core.world, now_ms
+        request = core.request(placement, context, **asked)
+        return request, self._view(person, request.context, now_ms), core.world, now_ms
 
     def _view(self, person: int | None, context: Context, now_ms: int) -> PersonView | None:
         profile = None if person is None else self._profile(person)
