@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student
 
-from bespeak.decide.exploration import generator_of
+from bespeak.decide.slates.exploration import generator_of
 from bespeak.decide.variants.bandits import ArmSums, Learner, Posterior, drawn_arm
 from parts.figures import emit, options, tell
 

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bespeak.learn.cold_people import judge_traits
-from bespeak.learn.evaluation import cold_lists
+from bespeak.learn.evaluation.evaluate import cold_lists
 from bespeak.learn.intervals import difference_interval, mean_interval
 from bespeak.learn.metrics import ranking_figures
 from bespeak.learn.splits import Split, newcomers

@@ -17,13 +17,13 @@ from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.catalogue.text_index import TextIndex
 from bespeak.decide.candidates import gather
 from bespeak.decide.decide import decide, fallback
-from bespeak.decide.features import compute
-from bespeak.decide.forest import TREES, Forest
-from bespeak.decide.model_set import LoadedModel, ModelSet
 from bespeak.decide.person import PersonView
-from bespeak.decide.placements import placements_from
 from bespeak.decide.request import DecideRequest
-from bespeak.decide.score import Weights
+from bespeak.decide.scoring.features import compute
+from bespeak.decide.scoring.forest import TREES, Forest
+from bespeak.decide.scoring.score import Weights
+from bespeak.decide.serving.model_set import LoadedModel, ModelSet
+from bespeak.decide.settings.placements import placements_from
 from bespeak.decide.situation import Situation
 from bespeak.decide.world import World
 from bespeak.models.base import Interactions, ItemContent, Model

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bespeak.decide.decide import decide
-from bespeak.decide.page import decide_page, fallback_page, page_request
+from bespeak.decide.pages.page import decide_page, fallback_page, page_request
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, Listed
 from bespeak.profiles.profile import Progress

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from bespeak.decide.decide import rank
 from bespeak.decide.request import DecideRequest
-from bespeak.decide.score import Weights
+from bespeak.decide.scoring.score import Weights
 from bespeak.decide.world import World as Snapshot
 from bespeak.engine import Engine
 from bespeak.engine.clock import VirtualClock
@@ -32,13 +32,13 @@ from bespeak.intake.context import read_context
 from bespeak.learn.intervals import difference_interval
 from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey
 from bespeak.simulate import WORLDS
-from bespeak.simulate.choice import Visits
+from bespeak.simulate.crowd.choice import Visits
+from bespeak.simulate.crowd.identities import KINDS
 from bespeak.simulate.events import PLACEMENT, EventWriter
-from bespeak.simulate.identities import KINDS
 from bespeak.simulate.life import play
 from bespeak.simulate.loop import InProcess, SitePolicy
+from bespeak.simulate.offer.stock import DAY_MS
 from bespeak.simulate.policies import Slates
-from bespeak.simulate.stock import DAY_MS
 from bespeak.simulate.world import World
 from bespeak.web.tokens import make_token_key
 from parts.figures import emit, options, tell

@@ -23,13 +23,13 @@ import numpy as np
 import pyarrow.parquet as pq
 from scipy.special import expit
 
-from bespeak.decide.score import Weights
+from bespeak.decide.scoring.score import Weights
 from bespeak.learn.intervals import difference_interval
-from bespeak.learn.logistic import Prior, Rows, fit_logistic
-from bespeak.learn.position_bias import PositionBias, PositionCurve
-from bespeak.learn.shown import ShownItems, no_rows
-from bespeak.learn.trees import grow, lightgbm
-from bespeak.learn.weights import Sign, fit_score
+from bespeak.learn.rankers.logistic import Prior, Rows, fit_logistic
+from bespeak.learn.rankers.position_bias import PositionBias, PositionCurve
+from bespeak.learn.rankers.shown import ShownItems, no_rows
+from bespeak.learn.rankers.trees import grow, lightgbm
+from bespeak.learn.rankers.weights import Sign, fit_score
 from bespeak.models import Content, Ease, ImplicitMf, Interactions, ItemContent, ItemNeighbours, Model, Popularity
 from bespeak.models.sequence_rules import SequenceRules
 from parts.figures import emit, tell

@@ -10,11 +10,12 @@ from typing import Any, get_type_hints
 import msgspec
 
 from bespeak.catalogue import columns as item_columns
-from bespeak.decide import features, past_items, placement_parts
-from bespeak.decide.page_settings import BUILT_IN_PAGES, Page, RowSettings
-from bespeak.decide.placement_parts import Part
-from bespeak.decide.placements import BUILT_IN, SOURCE_NAMES, Placement
-from bespeak.decide.score import PRIOR_WEIGHTS
+from bespeak.decide.scoring import features, past_items
+from bespeak.decide.scoring.score import PRIOR_WEIGHTS
+from bespeak.decide.settings import parts as placement_parts
+from bespeak.decide.settings.pages import BUILT_IN_PAGES, Page, RowSettings
+from bespeak.decide.settings.parts import Part
+from bespeak.decide.settings.placements import BUILT_IN, SOURCE_NAMES, Placement
 from bespeak.decide.variants import when
 from bespeak.decide.variants.settings import VariantSettings
 from bespeak.engine.settings import ArmSettings, ExperimentSettings, KeySettings, PredictionSettings, Section, Settings

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from bespeak.learn.trees import lightgbm
+from bespeak.learn.rankers.trees import lightgbm
 
 pytestmark = pytest.mark.outside
 

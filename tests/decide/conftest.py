@@ -10,8 +10,8 @@ import pytest
 from bespeak.catalogue.counters import DAY_MS, ItemCounters
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.catalogue.text_index import TextIndex
-from bespeak.decide.model_set import LoadedModel, ModelSet
 from bespeak.decide.person import PersonView
+from bespeak.decide.serving.model_set import LoadedModel, ModelSet
 from bespeak.decide.world import World
 from bespeak.models.base import Interactions, ItemContent, Model
 from bespeak.models.content import Content

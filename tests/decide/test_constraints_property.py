@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from bespeak.decide.decide import decide
 from bespeak.decide.person import PersonView
-from bespeak.decide.placements import HOME, Placement, placements_from
 from bespeak.decide.request import DecideRequest, Listed
+from bespeak.decide.settings.placements import HOME, Placement, placements_from
 from bespeak.decide.world import World
 
 IDS = st.sampled_from([f"{genre}{n}" for genre in ("horror", "comedy", "drama", "war") for n in range(10)])

@@ -10,9 +10,9 @@ import pytest
 
 from bespeak.decide.decide import NOT_PROFILED, SHORT_SLATE, UNKNOWN_PERSON, UNMET_PIN, decide, fallback
 from bespeak.decide.person import PersonView
-from bespeak.decide.placements import placements_from
 from bespeak.decide.reply import reply
 from bespeak.decide.request import DecideRequest, Listed
+from bespeak.decide.settings.placements import placements_from
 from bespeak.decide.world import World
 from bespeak.errors import RuleError, UnknownName
 from bespeak.signals.decisions import Decision

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from bespeak.decide.decide import decide
-from bespeak.decide.model_set import LoadedModel, ModelSet
 from bespeak.decide.person import PersonView
-from bespeak.decide.placements import placements_from
 from bespeak.decide.reading import Reading
 from bespeak.decide.request import DecideRequest
+from bespeak.decide.serving.model_set import LoadedModel, ModelSet
+from bespeak.decide.settings.placements import placements_from
 from bespeak.decide.subjects import subjects
 from bespeak.decide.world import World
 from bespeak.models.bought_together import BoughtTogether

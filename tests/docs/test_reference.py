@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from bespeak.cli.app import app
-from bespeak.decide.placements import Placement
+from bespeak.decide.settings.placements import Placement
 from bespeak.engine.settings import Section, Settings
 from bespeak.serve.app import App
 from bespeak.serve.metrics import exposition

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from bespeak.catalogue.counters import DAY_MS, ItemCounters
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.catalogue.text_index import TextIndex
-from bespeak.decide.page import PageDecision, decide_page, page_request
-from bespeak.decide.page_settings import pages_from
+from bespeak.decide.pages.page import PageDecision, decide_page, page_request
 from bespeak.decide.person import PersonView
-from bespeak.decide.placements import placements_from
 from bespeak.decide.request import DecideRequest
+from bespeak.decide.settings.pages import pages_from
+from bespeak.decide.settings.placements import placements_from
 from bespeak.decide.world import World
 from bespeak.profiles.decay import Decayed
 from bespeak.profiles.profile import Progress, Step

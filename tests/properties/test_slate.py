@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bespeak.decide.exploration import Exploration, numbers_of
-from bespeak.decide.slate import Cap, Choice, Constraints, Diversity, Pin, Share, Values, build
+from bespeak.decide.slates.exploration import Exploration, numbers_of
+from bespeak.decide.slates.slate import Cap, Choice, Constraints, Diversity, Pin, Share, Values, build
 
 SIZES = st.integers(0, 30)
 EXPLORATIONS = st.tuples(st.floats(0.001, 1), st.sampled_from([0.0, 0.01, 1.0, 100.0]))

@@ -16,7 +16,7 @@ from bespeak.engine.project import create
 from bespeak.engine.views.experiment_report import ExperimentReport
 from bespeak.engine.views.experiments import experiment_report
 from bespeak.simulate import WORLDS, play
-from bespeak.simulate.acts import Act
+from bespeak.simulate.doing.acts import Act
 from bespeak.simulate.truth import Truth, truth_of
 from bespeak.simulate.world import World
 from bespeak.storage import assignments, people

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from bespeak.decide.exploration import Exploration, numbers_of
-from bespeak.decide.slate import Cap, Choice, Constraints, Diversity, Pin, Values, build
+from bespeak.decide.slates.exploration import Exploration, numbers_of
+from bespeak.decide.slates.slate import Cap, Choice, Constraints, Diversity, Pin, Values, build
 from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import create

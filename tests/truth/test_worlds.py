@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from bespeak.simulate import WORLDS, Behaviour, Slates, StreamingWorld, play
-from bespeak.simulate.acts import Act
-from bespeak.simulate.choice import logistic
+from bespeak.simulate.crowd.choice import logistic
+from bespeak.simulate.crowd.people import RESPONSES, Response
+from bespeak.simulate.doing.acts import Act
+from bespeak.simulate.doing.mailing import MailAtRandom, MailPersuadables, mail_everybody, mail_nobody
 from bespeak.simulate.draws import Draws, Purpose
-from bespeak.simulate.mailing import MailAtRandom, MailPersuadables, mail_everybody, mail_nobody
-from bespeak.simulate.people import RESPONSES, Response
 from bespeak.simulate.truth import METRICS, outcomes_of, truth_of
 from bespeak.simulate.world import World
 

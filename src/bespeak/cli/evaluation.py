@@ -13,8 +13,8 @@ from bespeak.cli.output import bar, emit, note, say, table
 from bespeak.cli.project import AsOfOption, JsonOption, ProjectOption, find, opened, time_option
 from bespeak.engine.training.evaluation import Cut, EvaluationReport, Evaluations, plain
 from bespeak.errors import InvalidInput
-from bespeak.learn.evaluation_result import QUALITY, Evaluation, Row
-from bespeak.learn.evaluation_sentences import difference_text
+from bespeak.learn.evaluation.result import QUALITY, Evaluation, Row
+from bespeak.learn.evaluation.sentences import difference_text
 from bespeak.learn.intervals import Interval
 from bespeak.learn.rating_result import RatingEvaluation
 

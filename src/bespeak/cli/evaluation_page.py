@@ -9,8 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bespeak.console.plots import Scale, scale
 from bespeak.engine.training.evaluation import EvaluationReport
-from bespeak.learn.evaluation_result import Evaluation, Row
-from bespeak.learn.evaluation_sentences import difference_text
+from bespeak.learn.evaluation.result import Evaluation, Row
+from bespeak.learn.evaluation.sentences import difference_text
 from bespeak.learn.intervals import Interval
 from bespeak.learn.rating_result import Band, RatingEvaluation
 from bespeak.learn.report import PROTOCOLS, day

@@ -22,7 +22,7 @@ from bespeak.simulate import WORLDS, Behaviour, Consent, Event, Experiment, Faul
 from bespeak.simulate.events import PLACEMENT, EventWriter
 from bespeak.simulate.faults import with_faults
 from bespeak.simulate.loop import InProcess, run_loop
-from bespeak.simulate.stock import DAY_MS
+from bespeak.simulate.offer.stock import DAY_MS
 from bespeak.simulate.truth import METRICS, Outcomes, Tally, Truth, people_rows, planted, truth_of
 from bespeak.simulate.world import World
 

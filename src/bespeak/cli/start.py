@@ -12,7 +12,7 @@ from rich.markup import escape
 from bespeak.cli.output import emit, is_agreed, note, out, say
 from bespeak.cli.project import JsonOption, ProjectOption, YesOption, opened
 from bespeak.cli.running import script_tag
-from bespeak.decide.placements import BUILT_IN
+from bespeak.decide.settings.placements import BUILT_IN
 from bespeak.engine.config import FILE_NAME, parse_config, read_file
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import create

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from bespeak.console.plots import Scale, scale
+from bespeak.simulate.offer.stock import DAY_MS
 from bespeak.simulate.proof import Proof, Standing, Trial, standings
-from bespeak.simulate.stock import DAY_MS
 
 WIDTH, HEIGHT = 600.0, 240.0
 """Of the plot's view box."""

@@ -26,7 +26,7 @@ from bespeak.engine.slates import Slate
 from bespeak.engine.views.queries import Queries
 from bespeak.errors import BespeakError
 from bespeak.simulate import Consent, Person, ShopWorld, artwork
-from bespeak.simulate.goods import event_properties
+from bespeak.simulate.offer.goods import event_properties
 from bespeak.simulate.proof import Trial, recorded
 from bespeak.web.tokens import sign
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bespeak.decide.actions import decide_action
 from bespeak.decide.by_policy import decide_by_policy, policy_for
-from bespeak.decide.creatives import with_creatives
 from bespeak.decide.decide import fallback
 from bespeak.decide.launch import Assigned
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest
+from bespeak.decide.variants.actions import decide_action
 from bespeak.decide.variants.choose import decide_variant, default_variant
+from bespeak.decide.variants.creatives import with_creatives
 from bespeak.decide.world import World
 from bespeak.signals.decisions import Decision
 from bespeak.signals.ids import IdKey

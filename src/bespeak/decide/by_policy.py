@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import msgspec
 
 from bespeak.decide.decide import decide, mode_of, rank, under
-from bespeak.decide.interleave import interleaved
 from bespeak.decide.launch import Assigned
 from bespeak.decide.person import PersonView
-from bespeak.decide.placements import Placement
 from bespeak.decide.request import DecideRequest, context_record
+from bespeak.decide.settings.placements import Placement
+from bespeak.decide.slates.interleave import interleaved
 from bespeak.decide.trial import INCUMBENT, Policy, Trial
 from bespeak.decide.world import World
 from bespeak.signals.decisions import Decision

@@ -14,11 +14,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from bespeak.decide.affinity import facet_values
-from bespeak.decide.past_items import PAST_SOURCES, past_items
-from bespeak.decide.placement_parts import SourceSettings
 from bespeak.decide.reading import BOUGHT_TOGETHER
-from bespeak.decide.similarity import pull_of
+from bespeak.decide.scoring.affinity import facet_values
+from bespeak.decide.scoring.past_items import PAST_SOURCES, past_items
+from bespeak.decide.scoring.similarity import pull_of
+from bespeak.decide.settings.parts import SourceSettings
 from bespeak.decide.situation import Situation
 
 Bools: TypeAlias = npt.NDArray[np.bool_]

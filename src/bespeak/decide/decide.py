@@ -15,22 +15,22 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.catalogue.counters import DAY_MS
-from bespeak.decide.adjust import adjusted
 from bespeak.decide.candidates import BUDGET, Candidates, first_eligible, gather
-from bespeak.decide.constraints import constraints_of, passing, pinned, wanted, with_wanted
-from bespeak.decide.explain import Explainer
-from bespeak.decide.exploration import Exploration, numbers_of
-from bespeak.decide.features import FeatureMatrix, compute
 from bespeak.decide.headings import about_of, heading_of
 from bespeak.decide.launch import Assigned
 from bespeak.decide.person import PersonView
-from bespeak.decide.placements import Placement
 from bespeak.decide.reading import Reading
-from bespeak.decide.recording import with_candidates
+from bespeak.decide.reasons.explain import Explainer
 from bespeak.decide.request import DecideRequest, context_record
-from bespeak.decide.score import Scored, linear
+from bespeak.decide.scoring.adjust import adjusted
+from bespeak.decide.scoring.features import FeatureMatrix, compute
+from bespeak.decide.scoring.score import Scored, linear
+from bespeak.decide.settings.placements import Placement
 from bespeak.decide.situation import Situation
-from bespeak.decide.slate import Bools, Choice, Chooser, Constraints, Slate, best, build
+from bespeak.decide.slates.constraints import constraints_of, passing, pinned, wanted, with_wanted
+from bespeak.decide.slates.exploration import Exploration, numbers_of
+from bespeak.decide.slates.recording import with_candidates
+from bespeak.decide.slates.slate import Bools, Choice, Chooser, Constraints, Slate, best, build
 from bespeak.decide.subjects import Subject
 from bespeak.decide.trial import Policy
 from bespeak.decide.world import World

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bespeak.decide.placements import Placement
+from bespeak.decide.settings.placements import Placement
 from bespeak.decide.situation import Situation
 
 

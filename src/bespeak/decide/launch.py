@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bespeak.decide.placements import Placement
+from bespeak.decide.settings.placements import Placement
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.measure.assignment import Experiment
 

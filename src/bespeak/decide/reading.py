@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.catalogue.counters import DAY_MS
-from bespeak.decide.model_scores import ModelScores
 from bespeak.decide.person import PersonView
-from bespeak.decide.question import Past
+from bespeak.decide.serving.model_scores import ModelScores
+from bespeak.decide.serving.question import Past
 from bespeak.decide.world import World
 from bespeak.models.bought_together import BoughtTogether
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bespeak.decide.placement_parts import MAX_COUNT
+from bespeak.decide.settings.parts import MAX_COUNT
 from bespeak.errors import InvalidInput
 from bespeak.signals.events import Context
 from bespeak.signals.ids import MAX_ID_BYTES

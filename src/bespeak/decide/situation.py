@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.catalogue.counters import DAY_MS
-from bespeak.decide.model_scores import ModelScores
 from bespeak.decide.person import PersonView
-from bespeak.decide.placement_parts import CoolingSettings
-from bespeak.decide.placements import Placement
-from bespeak.decide.question import Past
 from bespeak.decide.reading import HOUR_MS, Known, Reading, Touched
 from bespeak.decide.request import DecideRequest
-from bespeak.decide.score import Weights
+from bespeak.decide.scoring.score import Weights
+from bespeak.decide.serving.model_scores import ModelScores
+from bespeak.decide.serving.question import Past
+from bespeak.decide.settings.parts import CoolingSettings
+from bespeak.decide.settings.placements import Placement
 from bespeak.decide.subjects import Subject, subject_of
 from bespeak.decide.world import World, rule_of
 from bespeak.errors import RuleError

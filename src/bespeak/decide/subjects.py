@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.catalogue.counters import DAY_MS
-from bespeak.decide.placements import Placement
 from bespeak.decide.reading import Reading
 from bespeak.decide.request import DecideRequest
+from bespeak.decide.settings.placements import Placement
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Float64s: TypeAlias = npt.NDArray[np.float64]

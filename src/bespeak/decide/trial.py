@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bespeak.decide.placements import Placement
+from bespeak.decide.settings.placements import Placement
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.measure.assignment import Experiment, bucket
 from bespeak.rules import Rule

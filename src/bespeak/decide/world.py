@@ -13,13 +13,13 @@ import numpy.typing as npt
 from bespeak.catalogue.counters import DAY_MS, ItemCounters
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.catalogue.text_index import TextIndex
-from bespeak.decide.creative_sums import CreativeSums
-from bespeak.decide.model_set import ModelSet
-from bespeak.decide.page_settings import BUILT_IN_PAGES, Page
-from bespeak.decide.placements import BUILT_IN, Placement
-from bespeak.decide.score import Weights
+from bespeak.decide.scoring.score import Weights
+from bespeak.decide.serving.model_set import ModelSet
+from bespeak.decide.settings.pages import BUILT_IN_PAGES, Page
+from bespeak.decide.settings.placements import BUILT_IN, Placement
 from bespeak.decide.trial import Policy, Rollout, Trial
 from bespeak.decide.variants.bandits import Posterior
+from bespeak.decide.variants.creative_sums import CreativeSums
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.decide.variants.when import Line, Names, read_line
 from bespeak.errors import InvalidInput, UnknownName

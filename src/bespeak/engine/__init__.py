@@ -8,9 +8,9 @@ folding     log -> live profiles           training   log -> lake -> models, and
 privacy     who holds a person; rights     views      what people look at: console, report, exports
 """
 
-from bespeak.decide.foreign import ForeignItem
-from bespeak.decide.page import PageRequest, page_request, rows_request
+from bespeak.decide.pages.page import PageRequest, page_request, rows_request
 from bespeak.decide.request import DecideRequest, listed_items
+from bespeak.decide.slates.foreign import ForeignItem
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.engine.engine import Engine, Tracked
 from bespeak.engine.pages import PageSlates

@@ -16,9 +16,9 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from bespeak.decide.crosses import CIRCUMSTANCES, DECLARED, read_cross
-from bespeak.decide.page_settings import Page, pages_from
-from bespeak.decide.placements import BUILT_IN, Placement, placements_from
+from bespeak.decide.scoring.crosses import CIRCUMSTANCES, DECLARED, read_cross
+from bespeak.decide.settings.pages import Page, pages_from
+from bespeak.decide.settings.placements import BUILT_IN, Placement, placements_from
 from bespeak.decide.trial import Trial
 from bespeak.decide.variants.settings import VariantPlacement, variants_from
 from bespeak.decide.variants.when import Names, read_line

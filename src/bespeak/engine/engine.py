@@ -12,13 +12,13 @@ from typing import Any, Self
 import msgspec
 
 from bespeak.decide.answer import answer, answer_without
-from bespeak.decide.foreign import ForeignItem, foreign_slate
-from bespeak.decide.forest import TREES
-from bespeak.decide.page import page_request
+from bespeak.decide.pages.page import page_request
 from bespeak.decide.person import PersonView
+from bespeak.decide.reasons.tree_reasons import told_by_signal
+from bespeak.decide.reasons.why_not import WhyNot, why_not
 from bespeak.decide.request import DecideRequest, listed_items
-from bespeak.decide.tree_reasons import told_by_signal
-from bespeak.decide.why_not import WhyNot, why_not
+from bespeak.decide.scoring.forest import TREES
+from bespeak.decide.slates.foreign import ForeignItem, foreign_slate
 from bespeak.engine.clock import Clock, SystemClock
 from bespeak.engine.config import parse_config, read_file
 from bespeak.engine.core import Core

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
-from bespeak.decide.placements import Placement
+from bespeak.decide.settings.placements import Placement
 from bespeak.errors import ConfigError, RuleError
 from bespeak.rules import parse
 from bespeak.rules.unknown import unknown_columns

@@ -10,10 +10,10 @@ from typing import Any, overload
 
 import msgspec
 
-from bespeak.decide.creatives import with_creatives
 from bespeak.decide.launch import Assigned
-from bespeak.decide.page import PageDecision, PageRequest, decide_page, fallback_page
+from bespeak.decide.pages.page import PageDecision, PageRequest, decide_page, fallback_page
 from bespeak.decide.person import PersonView
+from bespeak.decide.variants.creatives import with_creatives
 from bespeak.decide.world import World
 from bespeak.engine.core import Core
 from bespeak.engine.experiments import Experiments

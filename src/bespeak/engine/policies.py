@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from bespeak.decide.placements import Placement
+from bespeak.decide.settings.placements import Placement
 from bespeak.decide.trial import Policy, Rollout
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.errors import InvalidInput, UnknownName

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bespeak.decide.placements import Placement, varied
+from bespeak.decide.settings.placements import Placement, varied
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.engine.config import FILE_NAME, Configuration, parse_config
 from bespeak.engine.folding import fold_version

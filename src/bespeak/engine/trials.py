@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bespeak.decide.placements import Placement, varied
+from bespeak.decide.settings.placements import Placement, varied
 from bespeak.decide.trial import INTERLEAVED, Policy, Trial
 from bespeak.decide.variants.settings import VariantPlacement, varied_variant
 from bespeak.decide.variants.when import Names

@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from bespeak.decide.forest import Forest
-from bespeak.decide.placements import Placement
-from bespeak.decide.score import Weights
+from bespeak.decide.scoring.forest import Forest
+from bespeak.decide.scoring.score import Weights
+from bespeak.decide.settings.placements import Placement
 from bespeak.storage import records
 from bespeak.storage.base import Session, Transaction
 

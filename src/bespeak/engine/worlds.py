@@ -19,13 +19,13 @@ import numpy.typing as npt
 from bespeak.catalogue.counters import DAY_MS, DailyCounts, ItemCounters
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.catalogue.text_index import TextIndex
-from bespeak.decide.creative_sums import CreativeSums
 from bespeak.decide.launch import launch_of
-from bespeak.decide.model_set import LoadedModel, ModelSet
-from bespeak.decide.new_items import Lending
-from bespeak.decide.placements import Placement, varied
+from bespeak.decide.serving.model_set import LoadedModel, ModelSet
+from bespeak.decide.serving.new_items import Lending
+from bespeak.decide.settings.placements import Placement, varied
 from bespeak.decide.trial import Trial
 from bespeak.decide.variants.bandits import Posterior
+from bespeak.decide.variants.creative_sums import CreativeSums
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.decide.world import World
 from bespeak.engine.config import Configuration

@@ -6,7 +6,7 @@ contest      choosing and reporting              blending   finding a blend on t
 leaderboard  models side by side                 metrics    ranking figures, one per person
 intervals    bootstrap over people               report     what was found, in sentences
 evaluation   trained models on one cut: every figure, for whom, and against somebody else's lists
-list_figures what lists are like besides being right
+rankers      weights of a placement's score, from what was shown and what came of it
 train        choose, report, fit on everything   benchmark  the same on data from outside
 lifetime     what customers will buy and spend, held beside what they did
 uplift       who is worth treating, judged on people held back

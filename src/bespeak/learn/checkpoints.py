@@ -121,7 +121,7 @@ def _code() -> str:
     digest = blake2b(digest_size=16)
     package = Path(__file__).parents[1]
     for part in _READS:
-        for file in sorted((package / part).glob("*.py")):
+        for file in sorted((package / part).rglob("*.py")):
             digest.update(file.name.encode() + b"|" + file.read_bytes())
     for library in _LIBRARIES:
         try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bespeak.learn.evaluation import cold_lists
+from bespeak.learn.evaluation.evaluate import cold_lists
 from bespeak.learn.intervals import Interval, difference_interval, mean_interval
 from bespeak.learn.leaderboard import sampled
 from bespeak.learn.metrics import ranking_figures

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import sparse
 
-from bespeak.decide.placements import Placement
-from bespeak.decide.rewalk import Rewalked, rewalked
+from bespeak.decide.settings.placements import Placement
+from bespeak.decide.slates.rewalk import Rewalked, rewalked
 from bespeak.decide.world import World
 from bespeak.learn.logged_choices import rewards_to_come
 from bespeak.learn.reward_model import Csr, Float64s, cross_fitted

@@ -8,14 +8,10 @@ clock or a global random generator. A *policy* fills its placement. Playing a wo
     behaviour   what is planted: weights, position curve, shares, effects, faults
     draws       counter-based random numbers: the same luck under every policy
 
-    stock       what a world offers           goods, ranges, purchases (shop)   titles (streaming)   art (pictures)
-    people      tastes, consent, responses    identities   devices, households, forgotten cookies
-    calendar    when people come and leave    memory       what lasts from day to day
-
-    life        the days: `play`              acts         what is done, as columns
-    choice      features, utility, clicks     browsing     slates and shelves
-    buying      from a look to an order       watching     from a click to the credits
-    mailing     the newsletter                errands      what is due days later
+    offer       what a world offers: goods, titles, pictures
+    crowd       who lives in it: tastes, consent, devices, attachment, how they choose
+    doing       what they do: browse, buy, watch, read mail
+    life        the days: `play`
     policies    random, popular, oracle, an experiment
 
     truth       what each policy would have brought, exactly
@@ -24,11 +20,11 @@ clock or a global random generator. A *policy* fills its placement. Playing a wo
     loop        the closed loop with a running engine
 """
 
-from bespeak.simulate.art import artwork
 from bespeak.simulate.behaviour import Behaviour, Faults, Weights
+from bespeak.simulate.crowd.people import Consent, Person
 from bespeak.simulate.events import Event, events_of
 from bespeak.simulate.life import Day, play
-from bespeak.simulate.people import Consent, Person
+from bespeak.simulate.offer.art import artwork
 from bespeak.simulate.policies import Experiment, Policy, Slates
 from bespeak.simulate.worlds import WORLDS, ShopWorld, StreamingWorld
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from bespeak.simulate.acts import Act
+from bespeak.simulate.crowd.people import CONSENTS, Person
+from bespeak.simulate.doing.acts import Act
+from bespeak.simulate.doing.mailing import Mailing, mail_everybody
 from bespeak.simulate.life import CAMPAIGNS, NEWSLETTER, NOBODY, Day, play
-from bespeak.simulate.mailing import Mailing, mail_everybody
-from bespeak.simulate.people import CONSENTS, Person
 from bespeak.simulate.policies import Policy
 from bespeak.simulate.wording import Words, wording
 from bespeak.simulate.world import World

@@ -12,7 +12,7 @@ import numpy as np
 from bespeak.simulate.behaviour import Faults
 from bespeak.simulate.draws import Purpose
 from bespeak.simulate.events import Event, iso_time
-from bespeak.simulate.stock import DAY_MS
+from bespeak.simulate.offer.stock import DAY_MS
 from bespeak.simulate.wording import wording
 from bespeak.simulate.world import World
 

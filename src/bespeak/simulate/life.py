@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bespeak.simulate.acts import Act, ActLog, Acts, Stage
-from bespeak.simulate.browsing import Looks
-from bespeak.simulate.buying import Orders, joined
-from bespeak.simulate.choice import MEMORY, Visits
+from bespeak.simulate.crowd.choice import MEMORY, Visits
+from bespeak.simulate.crowd.identities import MOBILE, SHARED
+from bespeak.simulate.crowd.memory import Memory, by_visit
+from bespeak.simulate.crowd.people import CONSENTS, Consent
+from bespeak.simulate.doing.acts import Act, ActLog, Acts, Stage
+from bespeak.simulate.doing.browsing import Looks
+from bespeak.simulate.doing.buying import Orders, joined
+from bespeak.simulate.doing.errands import Errands
+from bespeak.simulate.doing.mailing import FOLLOWS, UNSUBSCRIBES, Mailing, mail_everybody, send_newsletter
 from bespeak.simulate.draws import Purpose
-from bespeak.simulate.errands import Errands
-from bespeak.simulate.identities import MOBILE, SHARED
-from bespeak.simulate.mailing import FOLLOWS, UNSUBSCRIBES, Mailing, mail_everybody, send_newsletter
-from bespeak.simulate.memory import Memory, by_visit
-from bespeak.simulate.people import CONSENTS, Consent
 from bespeak.simulate.policies import Policy, Slates
 from bespeak.simulate.world import World
 

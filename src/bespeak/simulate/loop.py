@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from bespeak.engine import Engine
 from bespeak.engine.clock import VirtualClock
 from bespeak.errors import InvalidInput, StoreUnavailable, UnknownName
-from bespeak.simulate.choice import Visits
+from bespeak.simulate.crowd.choice import Visits
+from bespeak.simulate.crowd.identities import KINDS
+from bespeak.simulate.doing.mailing import Mailing, mail_everybody
 from bespeak.simulate.events import PLACEMENT, Event, EventWriter
-from bespeak.simulate.identities import KINDS
 from bespeak.simulate.life import Day, play
-from bespeak.simulate.mailing import Mailing, mail_everybody
+from bespeak.simulate.offer.stock import DAY_MS
 from bespeak.simulate.policies import Experiment, Slates
-from bespeak.simulate.stock import DAY_MS
 from bespeak.simulate.truth import Outcomes, Tally
 from bespeak.simulate.world import World
 

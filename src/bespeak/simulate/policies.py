@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bespeak.simulate.choice import Appeal, Visits
+from bespeak.simulate.crowd.choice import Appeal, Visits
 from bespeak.simulate.draws import Draws, Purpose
-from bespeak.simulate.stock import Stock
+from bespeak.simulate.offer.stock import Stock
 
 _CHUNK = 2_000_000  # visits x candidates scored at once by the oracle: bounds its memory
 

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bespeak.simulate.acts import Act
 from bespeak.simulate.behaviour import Faults
+from bespeak.simulate.crowd.people import RESPONSES
+from bespeak.simulate.doing.acts import Act
+from bespeak.simulate.doing.mailing import Mailing, mail_everybody
 from bespeak.simulate.life import Day, play
-from bespeak.simulate.mailing import Mailing, mail_everybody
-from bespeak.simulate.people import RESPONSES
+from bespeak.simulate.offer.stock import DAY_MS
 from bespeak.simulate.policies import Experiment, Policy
-from bespeak.simulate.stock import DAY_MS
 from bespeak.simulate.world import World
 
 RETAINED_DAYS = 14

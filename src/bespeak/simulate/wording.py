@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from bespeak.simulate.acts import Act
-from bespeak.simulate.goods import event_properties
+from bespeak.simulate.crowd.people import Person
+from bespeak.simulate.doing.acts import Act
+from bespeak.simulate.doing.purchases import order_properties
 from bespeak.simulate.life import Day
-from bespeak.simulate.people import Person
+from bespeak.simulate.offer.goods import event_properties
+from bespeak.simulate.offer.titles import video_properties
 from bespeak.simulate.policies import Experiment
-from bespeak.simulate.purchases import order_properties
-from bespeak.simulate.titles import video_properties
 from bespeak.simulate.world import World
 
 EXPERIMENT = "home-policy"

@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bespeak.errors import InvalidInput
-from bespeak.simulate.acts import ActLog
 from bespeak.simulate.behaviour import Behaviour, Weights
-from bespeak.simulate.browsing import Browsing, Looks
-from bespeak.simulate.buying import Orders
-from bespeak.simulate.calendar import Calendar
-from bespeak.simulate.choice import MEMORY, Appeal, Visits, examination
+from bespeak.simulate.crowd.calendar import Calendar
+from bespeak.simulate.crowd.choice import MEMORY, Appeal, Visits, examination
+from bespeak.simulate.crowd.identities import make_identities
+from bespeak.simulate.crowd.memory import Memory
+from bespeak.simulate.crowd.people import Person, make_people
+from bespeak.simulate.doing.acts import ActLog
+from bespeak.simulate.doing.browsing import Browsing, Looks
+from bespeak.simulate.doing.buying import Orders
+from bespeak.simulate.doing.errands import Errands
 from bespeak.simulate.draws import Draws
-from bespeak.simulate.errands import Errands
-from bespeak.simulate.identities import make_identities
-from bespeak.simulate.memory import Memory
-from bespeak.simulate.people import Person, make_people
+from bespeak.simulate.offer.stock import DAY_MS, Stock
 from bespeak.simulate.policies import Experiment, OraclePolicy, Policy, PopularPolicy, RandomPolicy
-from bespeak.simulate.stock import DAY_MS, Stock
 
 
 class Funnel(Protocol):

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from bespeak.simulate.behaviour import Weights
-from bespeak.simulate.buying import Buying
+from bespeak.simulate.doing.buying import Buying
+from bespeak.simulate.doing.watching import Watching
 from bespeak.simulate.events import Event, events_of
-from bespeak.simulate.goods import make_goods
-from bespeak.simulate.stock import Stock
-from bespeak.simulate.titles import make_titles
-from bespeak.simulate.watching import Watching
+from bespeak.simulate.offer.goods import make_goods
+from bespeak.simulate.offer.stock import Stock
+from bespeak.simulate.offer.titles import make_titles
 from bespeak.simulate.world import Funnel, World
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from bespeak.decide.exploration import generator_of
+from bespeak.decide.slates.exploration import generator_of
 from bespeak.decide.variants.bandits import ArmSums, Learner, Posterior, drawn_arm
 
 LEARNERS: tuple[Learner, ...] = ("epsilon", "linucb", "thompson")

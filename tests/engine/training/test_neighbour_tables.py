@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bespeak.decide.model_set import LoadedModel
+from bespeak.decide.serving.model_set import LoadedModel
 from bespeak.engine.training import neighbour_tables
 from bespeak.engine.training.neighbour_tables import load_model, missing_index, store_beside
 from bespeak.models.artefact import save

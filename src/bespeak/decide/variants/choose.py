@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.decide.decide import mode_of, recorded_person, under
-from bespeak.decide.exploration import generator_of
 from bespeak.decide.launch import Assigned
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, context_record
+from bespeak.decide.slates.exploration import generator_of
 from bespeak.decide.trial import Policy
 from bespeak.decide.variants.bandits import Posterior, drawn_arm
 from bespeak.decide.variants.context import entry_of, features_of, vector_of

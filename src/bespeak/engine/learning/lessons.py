@@ -15,11 +15,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from bespeak.decide.creative_sums import CreativeSums, learning_digest
-from bespeak.decide.placement_parts import ActionSettings
-from bespeak.decide.placements import Placement
+from bespeak.decide.settings.parts import ActionSettings
+from bespeak.decide.settings.placements import Placement
 from bespeak.decide.variants.bandits import ArmSums
 from bespeak.decide.variants.context import vector_of
+from bespeak.decide.variants.creative_sums import CreativeSums, learning_digest
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.engine.config import Configuration
 from bespeak.engine.learning.outcomes import Joined

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import msgspec
 import numpy as np
 
-from bespeak.decide.new_items import item_content
+from bespeak.decide.serving.new_items import item_content
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import feed
@@ -22,9 +22,9 @@ from bespeak.engine.training.incumbent import Recommendations, Resolved, write_c
 from bespeak.engine.training.models import Models, Progress, relevant_rows
 from bespeak.engine.worlds import SetHeader
 from bespeak.errors import BespeakError, InvalidInput, UnknownName
-from bespeak.learn.evaluation import Entrant, Theirs, chosen_people, evaluate
-from bespeak.learn.evaluation_result import Evaluation
-from bespeak.learn.evaluation_sentences import sentences
+from bespeak.learn.evaluation.evaluate import Entrant, Theirs, chosen_people, evaluate
+from bespeak.learn.evaluation.result import Evaluation
+from bespeak.learn.evaluation.sentences import sentences
 from bespeak.learn.leaderboard import sampled
 from bespeak.learn.rating_result import RatingEvaluation
 from bespeak.learn.ratings import are_enough, evaluate_ratings

@@ -17,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
-from bespeak.decide.adjust import BOOST, ROTATION
-from bespeak.decide.forest import TREES
 from bespeak.decide.launch import CONTROL
-from bespeak.decide.placements import Placement
+from bespeak.decide.scoring.adjust import BOOST, ROTATION
+from bespeak.decide.scoring.forest import TREES
+from bespeak.decide.settings.placements import Placement
 from bespeak.engine.core import Core
 from bespeak.engine.training.granted import granted_people, granted_rows
-from bespeak.learn.shown import ShownItems, no_rows
-from bespeak.learn.weights import MIN_REWARDED
+from bespeak.learn.rankers.shown import ShownItems, no_rows
+from bespeak.learn.rankers.weights import MIN_REWARDED
 from bespeak.measure.ranks import share_at_most
 from bespeak.rules.columns import NumberColumn
 from bespeak.signals.decisions import Decision, ShownItem

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from bespeak.decide.new_items import item_content
+from bespeak.decide.serving.new_items import item_content
 from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import feed
 from bespeak.engine.profiles import Profiles

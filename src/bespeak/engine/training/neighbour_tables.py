@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from bespeak.decide.model_set import LoadedModel, Neighbours
-from bespeak.decide.new_items import Lending
-from bespeak.decide.serving import indexed_vectors
+from bespeak.decide.serving.forms import indexed_vectors
+from bespeak.decide.serving.model_set import LoadedModel, Neighbours
+from bespeak.decide.serving.new_items import Lending
 from bespeak.models.artefact import load
 from bespeak.models.base import Interactions, Model
 from bespeak.models.content import Content

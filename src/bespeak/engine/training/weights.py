@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bespeak.decide.forest import TREES
-from bespeak.decide.placements import Placement
+from bespeak.decide.scoring.forest import TREES
+from bespeak.decide.settings.placements import Placement
 from bespeak.engine.core import Core
 from bespeak.engine.training.exposures import DAY_MS, TURNED_TO, Exposed, exposed_items
 from bespeak.engine.weights import LearnedSignal, StoredForest, StoredWeights, WeightsReport
-from bespeak.learn.click_rate import click_rates
 from bespeak.learn.intervals import Interval
-from bespeak.learn.shown import Float64s
-from bespeak.learn.tree_ranker import LearnedTrees, learn_trees
-from bespeak.learn.trees import MISSING, lightgbm
-from bespeak.learn.weights import LearnedWeights, learn_weights, missing_rows
+from bespeak.learn.rankers.click_rate import click_rates
+from bespeak.learn.rankers.shown import Float64s
+from bespeak.learn.rankers.tree_ranker import LearnedTrees, learn_trees
+from bespeak.learn.rankers.trees import MISSING, lightgbm
+from bespeak.learn.rankers.weights import LearnedWeights, learn_weights, missing_rows
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import msgspec
 
 from bespeak.decide.answer import answer
 from bespeak.decide.person import PersonView
-from bespeak.decide.placements import Placement
+from bespeak.decide.reasons.why_not import WhyNot, why_not
 from bespeak.decide.request import DecideRequest
-from bespeak.decide.why_not import WhyNot, why_not
+from bespeak.decide.settings.placements import Placement
 from bespeak.decide.world import World
 from bespeak.engine.core import Core
 from bespeak.engine.slates import Slate

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from bespeak.decide.placements import Placement, placements_from
+from bespeak.decide.settings.placements import Placement, placements_from
 from bespeak.engine.config import Configuration, parse_config, read_file
 from bespeak.engine.core import Core
 from bespeak.engine.policies import Versions

@@ -1,0 +1,195 @@
+"""Features: one matrix for all candidates. Every column is vectorised; a column without any value is left out.
+
+model.NAME          the model's score, -1..1, as `MappedModel.scores` scales it
+affinity.FACET      how the person stands to the item's values of a facet, -1..1 (`affinity`)
+session.FACET       the same for what they are doing now
+fit.NAME            closeness of a number (price, rating) to what the person usually chooses, 0..1
+popular, trending   from the item counters, 0..1
+fresh               1 for an item that came out now, halving every two weeks
+just_viewed         pull of the latest items, 0..1
+cart                pull of what is in the cart, 0..1
+bought_with         pull of what is in the cart by what was bought together alone, 0..1
+similar, alike      pull of the item asked about; share of its facets with a common value
+click_rate          how often the item brings something where it is looked at here, -1..1 (`learn.click_rate`)
+repeat              how often they touched the item before: log(1 + n) / log(11), at most 1
+fatigue             how often the item was shown to them before, likewise
+match               relevance to the query, 0..1
+listed              relevance in the caller's list, 0..1
+viewed, bought      where the placement names the source of this name (`past_items`): how lately they turned to it;
+started, next       how due it is; how lately they stopped in the middle, or finished the episode before: 0..1
+context.KEY         1 where the item's attribute KEY has the value that the caller declared
+cross.WHEN*WHAT     what counts only in some circumstances (`crosses`)
+trees               how signals work together, where a placement's ranker is `trees` (`forest`)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from bespeak.decide.reading import BOUGHT_TOGETHER
+from bespeak.decide.scoring.affinity import facet_values, gathered
+from bespeak.decide.scoring.crosses import crossed
+from bespeak.decide.scoring.forest import TREES
+from bespeak.decide.scoring.past_items import PAST_SOURCES, past_items
+from bespeak.decide.scoring.similarity import Pull, pull_of
+from bespeak.decide.situation import Situation
+from bespeak.rules.columns import TextColumn, TextsColumn
+
+Int32s: TypeAlias = npt.NDArray[np.int32]
+Float64s: TypeAlias = npt.NDArray[np.float64]
+Column: TypeAlias = tuple[str, npt.NDArray[np.floating]]
+
+FIT_PRIOR = 3.0
+FIT_WIDTH = 0.25
+REPEAT_FULL = 10
+SHOWN = "exposure"
+"""The signal class of what somebody was shown."""
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureMatrix:
+    """Features of all candidates.
+
+    Attributes:
+        names: f columns.
+        values: float64[c, f], finite.
+        pulls: name -> what stands behind `just_viewed`, `cart` and `similar`, for the reasons.
+    """
+
+    names: tuple[str, ...]
+    values: Float64s
+    pulls: Mapping[str, Pull]
+
+
+def compute(situation: Situation, rows: Int32s) -> FeatureMatrix:
+    """Computes every feature that this situation has, for the candidates `rows` (int32 catalogue indices)."""
+    pulls = _pulls(situation)
+    columns = [
+        *_of_models(situation, rows),
+        *_of_facets(situation, rows),
+        *_of_numbers(situation, rows),
+        *_of_items(situation, rows),
+        *((name, found.values[rows]) for name, found in pulls.items()),
+        *_of_person(situation, rows),
+        *_of_request(situation, rows),
+    ]
+    if situation.placement.crosses:
+        columns += crossed(situation, rows, dict(columns))
+    values = np.empty((len(columns), len(rows)))
+    for place, (_, column) in enumerate(columns):
+        values[place] = column
+    used = np.flatnonzero(values.any(axis=1))
+    names, kept = tuple(columns[place][0] for place in used.tolist()), values[used]
+    forest = situation.weights.forest
+    if forest is not None:
+        names, kept = (*names, TREES), np.vstack([kept, forest.scores(names, kept.T)])
+    return FeatureMatrix(names, kept.T, pulls)
+
+
+def _pulls(situation: Situation) -> dict[str, Pull]:
+    cart = tuple(situation.known.cart.tolist())
+    seeds = {"just_viewed": tuple(situation.known.anchors.tolist()), "cart": cart}
+    if situation.about >= 0:
+        seeds["similar"] = (situation.about,)
+    pulls = {name: pull_of(situation, chosen) for name, chosen in seeds.items() if chosen}
+    if cart and situation.world.models.named(BOUGHT_TOGETHER) is not None:
+        pulls["bought_with"] = pull_of(situation, cart, (BOUGHT_TOGETHER,))
+    return pulls
+
+
+def _of_models(situation: Situation, rows: Int32s) -> Iterator[Column]:
+    for name in situation.model_scores:
+        yield f"model.{name}", situation.model_scores.at(name, rows)
+
+
+def _of_facets(situation: Situation, rows: Int32s) -> Iterator[Column]:
+    values, facets = facet_values(situation), situation.world.catalogue.facets
+    names = values.affinity.keys() | values.session.keys()
+    codes = {name: np.ascontiguousarray(facets[name].codes.take(rows, axis=0).T) for name in names}
+    for family in ("affinity", "session"):
+        for name, table in values.family(family).items():
+            yield f"{family}.{name}", gathered(table, codes[name])
+
+
+def _of_numbers(situation: Situation, rows: Int32s) -> Iterator[Column]:
+    if situation.person is None:
+        return
+    catalogue = situation.world.catalogue
+    for name, typical in situation.person.numbers.items():
+        numbers = catalogue.numbers.get(name)
+        if numbers is None or typical.weight <= 0:
+            continue
+        width = typical.spread + FIT_WIDTH * catalogue.spreads[name]
+        if width > 0:
+            distance = (numbers[rows] - typical.mean) / width
+            closeness = np.exp(-0.5 * distance * distance) * (typical.weight / (typical.weight + FIT_PRIOR))
+            closeness[np.isnan(closeness)] = 0.0
+            yield f"fit.{name}", closeness
+
+
+def _of_items(situation: Situation, rows: Int32s) -> Iterator[Column]:
+    counters = situation.world.counters
+    yield "popular", counters.popularity[rows]
+    yield "trending", counters.trend[rows]
+    yield "fresh", situation.world.freshness(rows, situation.now_ms)
+    rates = situation.world.click_rates.get(situation.request.placement)
+    if rates is not None:
+        yield "click_rate", rates[rows]
+
+
+def _of_person(situation: Situation, rows: Int32s) -> Iterator[Column]:
+    touched = situation.touched
+    for source in situation.placement.sources:
+        if source.name in PAST_SOURCES:
+            found = past_items(situation.reading, source.name)
+            values = np.zeros(len(situation.eligible))
+            values[found.rows] = found.values
+            yield source.name, values[rows]
+    if not len(touched.rows):
+        return
+    yield "repeat", _times(touched.rows, touched.counts, rows, len(situation.eligible))
+    if SHOWN in touched.names:
+        is_shown = touched.classes == touched.names.index(SHOWN)
+        yield "fatigue", _times(touched.rows[is_shown], touched.counts[is_shown], rows, len(situation.eligible))
+
+
+def _times(touched: Int32s, counts: Float64s, rows: Int32s, n_items: int) -> Float64s:
+    times = np.bincount(touched, counts, minlength=n_items)
+    return np.asarray(np.minimum(np.log1p(times[rows]) / np.log1p(REPEAT_FULL), 1.0))
+
+
+def _of_request(situation: Situation, rows: Int32s) -> Iterator[Column]:
+    if situation.match is not None:
+        yield "match", situation.match[rows]
+    if situation.listed is not None:
+        listed, relevance = situation.listed
+        given = np.zeros(len(situation.eligible))
+        given[listed] = relevance
+        yield "listed", given[rows]
+    if situation.about >= 0:
+        yield "alike", _alike(situation, rows)
+    columns = situation.world.catalogue.columns
+    for key, value in situation.request.context.declared.items():
+        column = columns.get(key) if isinstance(value, str) else None
+        if isinstance(column, TextColumn):
+            yield f"context.{key}", (column.codes[rows] == column.code_of.get(value, -2)).astype(np.float64)
+        elif isinstance(column, TextsColumn):
+            yield f"context.{key}", column.holds(value)[rows].astype(np.float64)
+
+
+def _alike(situation: Situation, rows: Int32s) -> Float64s:
+    """The share of the facets of the item asked about in which a candidate has one of its values."""
+    shared, n_facets = np.zeros(len(rows)), 0
+    for facet in situation.world.catalogue.facets.values():
+        own = [code for code in facet.codes[situation.about].tolist() if code < len(facet.vocabulary)]
+        if own:
+            n_facets += 1
+            is_own = np.zeros(len(facet.vocabulary) + 1, np.bool_)
+            is_own[own] = True
+            shared += is_own[facet.codes[rows]].any(axis=1)
+    return shared / max(n_facets, 1)

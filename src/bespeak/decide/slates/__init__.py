@@ -1,0 +1,10 @@
+"""From scores to what is shown, one position at a time.
+
+slate        mask what the constraints forbid given what is placed, then take
+constraints  what a placement demands, said of the candidates
+exploration  positions that are drawn, with exact propensities
+interleave   two policies pick in turn
+recording    which decisions keep all candidates with their features
+rewalk       such a decision walked again, under its policy and another one
+foreign      a slate that another system chose and showed
+"""

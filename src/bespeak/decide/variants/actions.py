@@ -1,0 +1,224 @@
+"""The next best action: of the actions that may be done for a person now, the one that is worth most.
+
+A placement with `actions` shows one item of the catalogue, whose attributes say
+
+    value          what success is worth
+    cost           what the action costs, in the same unit; 0 when left out
+    probability    how probable success is before anything was learned; .1 when left out
+    uplift         how much more probable success is with the action than without; it counts in place of the probability
+    eligible       a rule over the person and the circumstances, as lines of variants have it: for whom it may be done
+    repeat_days    not again so soon after it was shown
+    max_times      not more often than this in a year
+
+    worth = value * probability - cost
+
+The probability is learned from what came of the action: `(successes + prior_rows * probability) / (times +
+prior_rows)`. Nothing is shown where no action is worth its cost. Where the placement explores, that share of the
+probability is spread evenly over the actions whose value is above their cost; the propensity is exact.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bespeak.catalogue.counters import DAY_MS
+from bespeak.decide.decide import mode_of, readable, recorded_person, under
+from bespeak.decide.launch import Assigned
+from bespeak.decide.person import PersonView
+from bespeak.decide.request import DecideRequest, context_record
+from bespeak.decide.settings.parts import ActionSettings
+from bespeak.decide.settings.placements import Placement
+from bespeak.decide.situation import Situation
+from bespeak.decide.slates.exploration import numbers_of
+from bespeak.decide.trial import Policy
+from bespeak.decide.variants.creative_sums import CreativeSums
+from bespeak.decide.variants.when import context_values, record_for
+from bespeak.decide.world import World
+from bespeak.errors import RuleError
+from bespeak.rules import Rule
+from bespeak.signals.decisions import Decision, Mode, Reason, ShownItem
+from bespeak.signals.items import Item
+
+USUAL_PROBABILITY = 0.1
+NOTHING_WORTH = "No action that may be done now is worth its cost."
+UNREADABLE = "The rule of an action cannot be read; it is not shown."
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What one action is worth for somebody.
+
+    Attributes:
+        probability: of success, or the uplift where the item states one.
+        n_times: how often it was done, as far as it was learned from.
+    """
+
+    item_id: str
+    value: float
+    cost: float
+    probability: float
+    n_times: float
+
+    @property
+    def total(self) -> float:
+        """The value that is expected, less the cost."""
+        return self.value * self.probability - self.cost
+
+    def reasons(self) -> tuple[Reason, ...]:
+        """The terms of the worth."""
+        text = f"succeeds with probability {self.probability:.3g}, by {self.n_times:,.0f} times before"
+        gain = Reason(signal="value", value=self.probability, weight=self.value,
+                      contribution=self.value * self.probability, text=text)  # fmt: skip
+        cost = Reason(signal="cost", value=self.cost, weight=-1.0, contribution=-self.cost, text="what it costs")
+        return (gain, cost) if self.cost else (gain,)
+
+
+def decide_action(
+    request: DecideRequest,
+    person: PersonView | None,
+    world: World,
+    now_ms: int,
+    decision_id: str,
+    assigned: Assigned | None = None,
+    *,
+    policy: Policy | None = None,
+    explores: bool = False,
+    mode: Mode | None = None,
+) -> Decision:
+    """Makes one decision at a placement with actions; arguments and errors as `decide`.
+
+    Args:
+        policy: what decides in place of the placement's own.
+        mode: in place of what is known of the person.
+    """
+    own = world.placement(request.checked().placement)
+    placement = policy.settings if policy is not None and isinstance(policy.settings, Placement) else own
+    settings = placement.actions or ActionSettings()
+    reader = None if assigned is not None and assigned.is_unread else person
+    mode = mode or mode_of(reader)
+    situation = Situation.of(request, placement, readable(reader), world, now_ms, mode)
+    removed: Counter[str] = Counter(situation.removed)
+    notes = list(situation.notes)
+    may_do = _allowed(situation, reader, removed, notes)
+    sums = world.action_sums.get(request.placement, CreativeSums())
+    known = [_worth(item, sums, settings.prior_rows) for item in may_do]
+    draws = explores and mode in ("profiled", "anonymous") and reader is person
+    place, propensity = _taken(known, settings.explore if draws else 0.0, world.seed, request.placement, decision_id)
+    items: tuple[ShownItem, ...] = ()
+    if place >= 0:
+        items = (
+            ShownItem(
+                item_id=known[place].item_id,
+                position=1,
+                score=known[place].total,
+                propensity=propensity,
+                sources=("action" if draws else "best",),
+                reasons=known[place].reasons(),
+                features={"value": known[place].value, "probability": known[place].probability},
+            ),
+        )
+    else:
+        notes.append(NOTHING_WORTH)
+    decision = Decision(
+        decision_id=decision_id,
+        time_ms=now_ms,
+        placement=request.placement,
+        mode=mode,
+        policy=world.policy(request.placement) if policy is None else policy.name,
+        items=items,
+        person=recorded_person(person, mode, world),
+        config_version=world.config_version,
+        catalogue_version=world.catalogue.version,
+        n_candidates=len(known),
+        candidates=tuple((one.item_id, one.total) for n, one in enumerate(known) if n != place),
+        removed=dict(removed),
+        context=context_record(request.context),
+        filter=request.filter,
+        purposes=person.purposes if person is not None else 0,
+        notes=tuple(notes),
+    )
+    return decision if assigned is None else under(assigned, decision)
+
+
+def _taken(known: list[Worth], explore: float, seed: int, placement: str, draw: str) -> tuple[int, float]:
+    """(place in `known`, its probability), or -1 where nothing is done."""
+    worths = np.array([one.total for one in known])
+    best = int(np.argmax(worths)) if len(known) and worths.max() > 0 else -1
+    tried = np.array([one.value > one.cost for one in known], bool)
+    n_tried = int(np.count_nonzero(tried))
+    if not explore or not n_tried:
+        return best, 1.0
+    chances = explore / n_tried * tried
+    if best >= 0:
+        chances[best] += 1 - explore
+    number = float(numbers_of(seed, placement, draw, 1)[0])
+    place = int(np.searchsorted(np.cumsum(chances), number, side="right"))
+    if place == len(known):  # nothing worth its cost is known, and none was drawn to be tried; or a rounding below 1
+        place = best
+    return place, float(chances[place]) if place >= 0 else 1.0
+
+
+def _allowed(situation: Situation, person: PersonView | None, removed: Counter[str], notes: list[str]) -> list[Item]:
+    """The items that may be shown at all, to this person, now."""
+    world, now_ms = situation.world, situation.now_ms
+    items = [world.catalogue.items[row] for row in np.flatnonzero(situation.eligible).tolist()]
+    rules = {text: _rule(text, world, notes) for item in items if (text := _text(item, "eligible"))}
+    needed = world.names.needed(rule for rule in rules.values() if rule is not None)
+    record = record_for(person, needed, world.classes, world.purposes.all, now_ms)
+    context = context_values(situation.request.context)
+    holds = {text: rule is not None and rule.test(record, now_ms, context) for text, rule in rules.items()}
+    shown: Mapping[str, tuple[int, ...]] = situation.person.shown if situation.person is not None else {}
+    found = []
+    for item in items:
+        times = shown.get(item.id, ())
+        repeat_days, max_times = number(item, "repeat_days"), number(item, "max_times")
+        if not holds.get(_text(item, "eligible"), True):
+            removed["not_eligible"] += 1
+        elif repeat_days is not None and times and now_ms - times[-1] < repeat_days * DAY_MS:
+            removed["too_soon"] += 1
+        elif max_times is not None and len(times) >= max_times:
+            removed["too_often"] += 1
+        else:
+            found.append(item)
+    return found
+
+
+def _worth(item: Item, sums: CreativeSums, prior_rows: float) -> Worth:
+    n_times, successes, _ = sums.of_items.get(item.id, {}).get("", (0.0, 0.0, 0.0))
+    stated = number(item, "probability")
+    prior = min(max(USUAL_PROBABILITY if stated is None else stated, 0.0), 1.0)
+    learned = (successes + prior_rows * prior) / (n_times + prior_rows)
+    uplift = number(item, "uplift")
+    return Worth(
+        item_id=item.id,
+        value=number(item, "value") or 0.0,
+        cost=number(item, "cost") or 0.0,
+        probability=learned if uplift is None else uplift,
+        n_times=n_times,
+    )
+
+
+def number(item: Item, name: str) -> float | None:
+    """An attribute of an item as a finite number, None where it is none."""
+    value = item.attributes.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        return None
+    return float(value)
+
+
+def _text(item: Item, name: str) -> str:
+    value = item.attributes.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _rule(text: str, world: World, notes: list[str]) -> Rule | None:
+    try:
+        return world.rule_about_people(text)
+    except RuleError:
+        if UNREADABLE not in notes:
+            notes.append(UNREADABLE)
+        return None

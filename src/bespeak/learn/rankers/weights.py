@@ -1,0 +1,306 @@
+"""Weights of a placement's score, learned from what was shown and what came of it.
+
+The default weights are the prior: they say how signals compare, the data say how much a unit of score is worth
+(`slope`) and where they were wrong. With m the default weights, fitted on the logit scale,
+
+    logit = intercept + sum(w_j * value_j),    w_j ~ N(slope * m_j, (slope * doubt * (1/2 + |m_j|))^2)
+
+and w_j keeps the sign of m_j unless the placement says otherwise. What is served is w / slope: where data is scarce
+that is m, and thresholds and temperatures in units of the score keep their meaning. `logistic(intercept + slope *
+score)` is then the chance of a reward, given that the item is looked at.
+
+The first part of the decisions is fitted, the later part judges: weights are taken over only where they make what
+people then chose out of their slates likelier than those in use do, by an interval over people, and do not order the
+slates worse. Then they are fitted on everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+
+from bespeak.learn.intervals import Interval, difference_interval
+from bespeak.learn.rankers.logistic import LogisticFit, Prior, Rows, dispersion_of, fit_logistic
+from bespeak.learn.rankers.position_bias import PositionBias, position_bias
+from bespeak.learn.rankers.shown import ShownItems, choice_likelihood, reordered_gain
+from bespeak.measure.reliability import auc
+
+Float64s: TypeAlias = npt.NDArray[np.float64]
+Sign: TypeAlias = Literal["positive", "negative", "free", "fixed"]
+
+MIN_SHOWN = 1_000
+MIN_REWARDED = 100
+MIN_PEOPLE = 30
+MIN_JUDGED = 20
+FITTED_SHARE = 0.7
+_DOUBTS = (0.1, 0.3, 1.0, 3.0)
+_LEAST_SLOPE = 0.05
+_SLOPE_MEAN, _SLOPE_SPREAD = 0.5, 0.5
+_FIGHTS = 2.0
+_ALIKE = 0.5
+_LEAST_CHANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WeightedScore:
+    """A linear score fitted to rewards.
+
+    Attributes:
+        weights: float64[f], in units of the default score.
+        standard_errors: float64[f], of `weights`; 0 where a bound holds one.
+        intercept, slope: chance of a reward = logistic(intercept + slope * score).
+        doubt: how far weights may stand from the defaults, chosen by the evidence.
+        is_held: bool[f], at the bound of its sign.
+    """
+
+    weights: Float64s
+    standard_errors: Float64s
+    intercept: float
+    slope: float
+    doubt: float
+    is_held: npt.NDArray[np.bool_]
+
+    def probabilities(self, values: Float64s) -> Float64s:
+        """float64[n]: the calibrated chance of a reward of items that are looked at."""
+        return np.asarray(expit(self.intercept + self.slope * (values @ self.weights)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LearnedWeights:
+    """What was learned for one placement.
+
+    Attributes:
+        names: f signals.
+        usual: float64[f], the default weights.
+        score: fitted on everything.
+        bias: how likely positions are looked at.
+        likelier: how much likelier they make what people chose out of the later slates than the weights in use do: the
+            logarithm, per slate, with its 95 % interval over people.
+        gain: of the later slates in their order less that in the order of the weights in use, as a share of the latter,
+            with its interval; see `reordered_gain`.
+        auc, current_auc: how well the chances by both tell the later rewards.
+        calibration: mean chance and mean reward of the later rows, those of equal chance together.
+        n_shown, n_rewarded, n_decisions, n_people: what it was learned from.
+        warnings: signals that fight, in sentences.
+    """
+
+    names: tuple[str, ...]
+    usual: Float64s
+    score: WeightedScore
+    bias: PositionBias
+    likelier: Interval
+    gain: Interval
+    auc: float
+    current_auc: float
+    calibration: tuple[tuple[float, float], ...]
+    n_shown: int
+    n_rewarded: int
+    n_decisions: int
+    n_people: int
+    warnings: tuple[str, ...]
+
+    @property
+    def is_better(self) -> bool:
+        """Whether they tell what people choose better than those in use, beyond chance, and order no worse.
+
+        What an order would bring hangs on how likely positions are looked at: a guessed curve vetoes nothing.
+        """
+        return self.likelier.above_zero and not (self.gain.below_zero and self.bias.curve.is_harvested)
+
+
+def missing_rows(shown: ShownItems, window_ms: int) -> str:
+    """What is missing to learn weights, as the end of a sentence; "" for nothing.
+
+    Args:
+        shown: what there is.
+        window_ms: the attribution window: what fits must end that long before what judges begins.
+
+    Example:
+        >>> from bespeak.learn.rankers.shown import no_rows
+        >>> missing_rows(no_rows(), 1)
+        '1,000 shown items, 100 outcomes and 30 people are missing'
+    """
+    pairs = (
+        (MIN_SHOWN - len(shown), "shown items"),
+        (MIN_REWARDED - shown.n_rewarded, "outcomes"),
+        (MIN_PEOPLE - shown.n_people, "people"),
+    )
+    said = [f"{n:,} {what}" for n, what in pairs if n > 0]
+    if not said and min(shown.select(part).n_rewarded for part in shown.cut(FITTED_SHARE, window_ms)) < MIN_JUDGED:
+        return "more days are missing: what fits must lie an attribution window before what judges"
+    return "" if not said else f"{', '.join(said[:-1])}{' and ' if said[:-1] else ''}{said[-1]} are missing"
+
+
+def learn_weights(
+    shown: ShownItems,
+    usual: Float64s,
+    current: Float64s,
+    *,
+    window_ms: int,
+    signs: Mapping[str, Sign] | None = None,
+    seed: int = 0,
+) -> LearnedWeights:
+    """Learns weights and compares them with those in use.
+
+    Args:
+        shown: enough rows (`missing_rows` says "").
+        usual: float64[f], default weight of each of `shown.names`.
+        current: float64[n], the score of each row by the weights that decisions use now.
+        window_ms: within which rewards count.
+        signs: signal or `family.*` -> the sign it keeps; "free" for any, "fixed" to hold the default weight. What is
+            not named keeps the sign of its default weight; without one it is free.
+        seed: of the bootstrap.
+    """
+    allowed = [_sign_of(name, weight, signs or {}) for name, weight in zip(shown.names, usual, strict=True)]
+    is_earlier, is_later = shown.cut(FITTED_SHARE, window_ms)
+    earlier, later = shown.select(is_earlier), shown.select(is_later)
+    bias = position_bias(earlier if len(earlier) else shown)
+    judged = fit_score(earlier, usual, allowed, bias)
+    held = _calibrated(earlier, current[is_earlier], bias)
+    looked = bias.examination_of(later)
+    chances = looked * judged.probabilities(later.values)
+    held_chances = looked * expit(held.logits(current[is_later][:, None]))
+    likelier = likelier_by(later, chances, held_chances, seed)
+    gain = gain_by(later, later.values @ judged.weights, current[is_later], looked, seed)
+    bias = position_bias(shown)
+    return LearnedWeights(
+        names=shown.names,
+        usual=usual,
+        score=fit_score(shown, usual, allowed, bias, doubts=(judged.doubt,)),
+        bias=bias,
+        likelier=likelier,
+        gain=gain,
+        auc=auc(later.rewards > 0, chances),
+        current_auc=auc(later.rewards > 0, held_chances),
+        calibration=reliability(chances, later.rewards),
+        n_shown=len(shown),
+        n_rewarded=shown.n_rewarded,
+        n_decisions=shown.n_decisions,
+        n_people=shown.n_people,
+        warnings=tuple(_fights(shown, usual, allowed, bias)),
+    )
+
+
+def fit_score(
+    shown: ShownItems,
+    usual: Float64s,
+    allowed: Sequence[Sign],
+    bias: PositionBias,
+    *,
+    doubts: Sequence[float] = _DOUBTS,
+) -> WeightedScore:
+    """Fits the weights of one set of rows.
+
+    Args:
+        shown: the rows.
+        usual: float64[f], the default weights.
+        allowed: the sign of each.
+        bias: how likely positions are looked at.
+        doubts: how far weights may stand from the default ones; the one with the best evidence is taken.
+    """
+    rows = Rows(shown.values, shown.rewards, bias.examination_of(shown))
+    slope, dispersion = _slope(rows, usual)
+    tried = [(fit_logistic(rows, _prior(usual, slope, d, allowed), dispersion=dispersion), d) for d in doubts]
+    best, doubt = max(tried, key=lambda pair: pair[0].evidence)
+    return WeightedScore(
+        weights=best.weights / slope,
+        standard_errors=best.standard_errors / slope,
+        intercept=best.intercept,
+        slope=slope,
+        doubt=doubt,
+        is_held=best.is_held,
+    )
+
+
+def reliability(chances: Float64s, rewards: Float64s, n_bins: int = 10) -> tuple[tuple[float, float], ...]:
+    """(mean chance, mean reward) of rows in ascending order of chance, in parts of equal size.
+
+    Example:
+        >>> reliability(np.array([0.1, 0.3]), np.array([0.0, 1.0]), 2)
+        ((0.1, 0.0), (0.3, 1.0))
+    """
+    parts = np.array_split(np.argsort(chances, kind="stable"), n_bins)
+    return tuple((float(chances[part].mean()), float(rewards[part].mean())) for part in parts if len(part))
+
+
+def likelier_by(shown: ShownItems, chances: Float64s, held: Float64s, seed: int) -> Interval:
+    """How much likelier chances make what people chose than others do, per slate, as a logarithm; over people."""
+    ours, people = choice_likelihood(shown, np.clip(chances, _LEAST_CHANCE, 1 - _LEAST_CHANCE))
+    theirs, _ = choice_likelihood(shown, np.clip(held, _LEAST_CHANCE, 1 - _LEAST_CHANCE))
+    return difference_interval(ours, theirs, np.random.default_rng(seed), groups=_codes(people))
+
+
+def gain_by(shown: ShownItems, scores: Float64s, held: Float64s, looked: Float64s, seed: int) -> Interval:
+    """What slates would bring in the order of scores beyond that of others, as a share of the latter; over people."""
+    ours, theirs = (reordered_gain(shown, used, looked) for used in (scores, held))
+    people = shown.people[np.searchsorted(shown.decisions, np.unique(shown.decisions))]
+    base = float(theirs.mean()) if theirs.any() else 1.0
+    return difference_interval(ours / base, theirs / base, np.random.default_rng(seed), groups=_codes(people))
+
+
+def _calibrated(shown: ShownItems, scores: Float64s, bias: PositionBias) -> LogisticFit:
+    """Intercept and slope of given scores."""
+    return fit_logistic(Rows(scores[:, None], shown.rewards, bias.examination_of(shown)), Prior.none(1))
+
+
+def _slope(rows: Rows, usual: Float64s) -> tuple[float, float]:
+    """(how much a unit of the default score is worth on the logit scale, dispersion of the rewards)."""
+    alone = Rows((rows.values @ usual)[:, None], rows.rewards, rows.examination)
+    prior = Prior(np.array([_SLOPE_MEAN]), np.array([_SLOPE_SPREAD]), np.array([_LEAST_SLOPE]), np.array([np.inf]))
+    fit = fit_logistic(alone, prior)
+    return float(fit.weights[0]), dispersion_of(alone, fit)
+
+
+def _prior(usual: Float64s, slope: float, doubt: float, allowed: Sequence[Sign]) -> Prior:
+    means = slope * usual
+    low = np.array([0.0 if sign == "positive" else -np.inf for sign in allowed])
+    high = np.array([0.0 if sign == "negative" else np.inf for sign in allowed])
+    is_fixed = np.array([sign == "fixed" for sign in allowed], np.bool_)
+    low[is_fixed] = high[is_fixed] = means[is_fixed]
+    return Prior(np.clip(means, low, high), slope * doubt * (0.5 + np.abs(usual)), low, high)
+
+
+def _sign_of(name: str, weight: float, signs: Mapping[str, Sign]) -> Sign:
+    family = name.partition(".")[0] + ".*"
+    for key in (name, family):
+        if key in signs:
+            return signs[key]
+    return "positive" if weight > 0 else "negative" if weight < 0 else "free"
+
+
+def _fights(shown: ShownItems, usual: Float64s, allowed: Sequence[Sign], bias: PositionBias) -> list[str]:
+    """Names each signal that the data would give the other sign, and the signal that it stands against."""
+    free: list[Sign] = ["fixed" if sign == "fixed" else "free" for sign in allowed]
+    rows = Rows(shown.values, shown.rewards, bias.examination_of(shown))
+    slope, dispersion = _slope(rows, usual)
+    fit = fit_logistic(rows, _prior(usual, slope, _DOUBTS[-1], free), dispersion=dispersion)
+    said = []
+    for place, sign in enumerate(allowed):
+        wanted = {"positive": 1.0, "negative": -1.0}.get(sign, 0.0)
+        if wanted * fit.weights[place] < -_FIGHTS * fit.standard_errors[place]:
+            said.append(_fight(shown, place, fit, slope, sign))
+    return said
+
+
+def _fight(shown: ShownItems, place: int, fit: LogisticFit, slope: float, sign: Sign) -> str:
+    name, weight = shown.names[place], fit.weights[place] / slope
+    kept = f"the data give {name} the weight {weight:+.2f}, and it must be {sign}, so it is 0"
+    spread = shown.values.std(axis=0)
+    likeness = np.zeros(len(shown.names))
+    used = spread > 0
+    centred = (shown.values[:, used] - shown.values[:, used].mean(axis=0)) / spread[used]
+    likeness[used] = centred.T @ ((shown.values[:, place] - shown.values[:, place].mean()) / spread[place]) / len(shown)
+    likeness[place] = 0.0
+    other = int(np.argmax(np.abs(likeness)))
+    if abs(likeness[other]) < _ALIKE:
+        return f"{kept[:1].upper()}{kept[1:]}."
+    return f"{name} says much the same as {shown.names[other]} (correlation {likeness[other]:.2f}): beside it {kept}."
+
+
+def _codes(people: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    return np.unique(people, return_inverse=True)[1].astype(np.int32)
