@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 
 from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.engine import Engine
 from bespeak.engine.lake_feed import feed
-from bespeak.engine.training.exposures import DAY_MS, Exposed, exposed_items, latest_shown, watched_share
+from bespeak.engine.training.exposures import DAY_MS, Exposed, exposed_items
 from bespeak.errors import ConfigError
 from bespeak.storage import records
 
@@ -175,19 +174,3 @@ def test_an_objective_names_signal_classes(make: Callable[..., Engine]) -> None:
     with pytest.raises(ConfigError, match=r"placements\.home\.objective") as refused:
         make({"placements": {"home": {"objective": {"clik": 1}}}})
     assert "click" in str(refused.value)
-
-
-def test_outcomes_find_their_row_by_person_item_and_time() -> None:
-    people, items = np.array([1, 1, 2, 1]), np.array([5, 5, 5, 6])
-    times = np.array([100, 200, 150, 100])
-    found = latest_shown(people, items, times, np.array([1, 1, 2, 2, 1, 3]), np.array([5, 5, 5, 6, 6, 5]),
-                         np.array([250, 199, 150, 160, 99, 250]), 60)  # fmt: skip
-    assert found.tolist() == [1, -1, 2, -1, -1, -1]
-
-
-def test_watched_shares_are_ranked_among_items_as_long() -> None:
-    running = np.array([10.0] * 4 + [120.0] * 4)
-    strengths = np.array([0.5, 0.6, 0.7, 0.8, 0.05, 0.1, 0.15, 0.2])
-    assert watched_share(strengths, running).tolist() == [0.25, 0.5, 0.75, 1.0] * 2
-    assert watched_share(np.array([0.3, 0.9]), np.array([np.nan, np.nan])).tolist() == [0.5, 1.0]
-    assert watched_share(np.zeros(0), np.zeros(0)).tolist() == []

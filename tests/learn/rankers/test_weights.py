@@ -83,8 +83,8 @@ def test_planted_weights_are_found_in_units_of_the_default_score() -> None:
 
 def test_probabilities_are_calibrated() -> None:
     found = learned(SHOWN)
-    for chance, reward in found.calibration:
-        assert reward == pytest.approx(chance, abs=0.05)
+    for part in found.calibration:
+        assert part.observed == pytest.approx(part.predicted, abs=0.05)
     later = shown_to(1500, seed=9)
     looked = found.bias.examination_of(later)
     chances = looked * found.score.probabilities(later.values)

@@ -17,11 +17,11 @@ import pyarrow as pa
 
 from bespeak.decide.serving.new_items import item_content
 from bespeak.engine.core import Core
+from bespeak.engine.granted import granted_rows
 from bespeak.engine.lake_feed import feed
 from bespeak.engine.profiles import Profiles
 from bespeak.engine.training import traits
 from bespeak.engine.training.checkpoints import BlobCheckpoints
-from bespeak.engine.training.granted import granted_rows
 from bespeak.engine.training.machine import memory_limit_bytes
 from bespeak.engine.training.neighbour_tables import missing_index, store_beside, store_people
 from bespeak.engine.training.predictions import TrainedPredictions, learn_predictions

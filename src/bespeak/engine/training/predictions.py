@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bespeak.engine.core import Core
+from bespeak.engine.granted import granted_rows
 from bespeak.engine.predictors import StoredAnswers, StoredPrediction, StoredValue
 from bespeak.engine.settings import PredictionSettings
-from bespeak.engine.training.granted import granted_rows
 from bespeak.errors import InvalidInput
 from bespeak.learn.lifetime import fit_lifetime
 from bespeak.learn.predictions import Quality, Question, learn_answers

@@ -170,7 +170,7 @@ def _report(
         trees=None if trees is None else _shares(trees.likelier),
         auc=learned.auc,
         current_auc=learned.current_auc,
-        calibration=list(learned.calibration),
+        calibration=[(one.predicted, one.observed) for one in learned.calibration],
         examination={device: curve.examination.tolist() for device, curve in curves.items()},
         signals={
             signal: LearnedSignal(usual=usual, learned=weight, standard_error=error)

@@ -20,13 +20,15 @@ import numpy.typing as npt
 from bespeak.decide.settings.placements import Placement, placements_from
 from bespeak.engine.config import Configuration, parse_config, read_file
 from bespeak.engine.core import Core
+from bespeak.engine.lake_feed import feed
+from bespeak.engine.outcomes import Outcomes
 from bespeak.engine.policies import Versions
-from bespeak.engine.views.outcomes import Showings, outcomes_of
 from bespeak.errors import ConfigError, InvalidInput, UnknownName
 from bespeak.learn.replay import Scene, replay
 from bespeak.measure.choices import Assumption
 from bespeak.measure.off_policy import Evaluation, evaluate, known_estimators
 from bespeak.signals.decisions import Decision
+from bespeak.signals.purposes import MEASURE
 from bespeak.storage import people, records
 from bespeak.storage.log import DAY_MS
 
@@ -201,25 +203,30 @@ class _Log:
             yield Scene(decision, settings, rewards, self._root(decision.person))
 
     def _read_rewards(self, outcome: str, window_ms: int) -> dict[str, Float64s]:
-        """Decision -> float64[positions], of those that may be used."""
+        """Decision -> float64[positions], of those that may be used; all of the placement compete for an outcome."""
         usable: dict[str, tuple[int, int]] = {}
-        person: list[int] = []
-        item: list[str] = []
-        time_ms: list[int] = []
+        codes: dict[str, int] = {}
+        rows: list[tuple[int, int, int]] = []
         for decision in self._decisions():
             self.n_decisions += 1
             reason = self._reason_against(decision)
             if reason:
                 self.left_out[reason] += 1
             else:
-                usable[decision.decision_id] = len(item), len(decision.items)
+                usable[decision.decision_id] = len(rows), len(decision.items)
             if decision.person is not None:
-                item += [shown.item_id for shown in decision.items]
-                person += [self._root(decision.person)] * len(decision.items)
-                time_ms += [decision.time_ms] * len(decision.items)
-        shown = Showings(np.array(person, np.int64), item, np.array(time_ms, np.int64))
-        found = outcomes_of(self._core, shown, outcome, window_ms)
-        return {name: found[start : start + n] for name, (start, n) in usable.items()}
+                root = self._root(decision.person)
+                rows += [
+                    (root, codes.setdefault(item.item_id, len(codes)), decision.time_ms) for item in decision.items
+                ]
+        if not rows:
+            return {}
+        person, item, time_ms = np.array(rows, np.int64).T
+        feed(self._core)
+        last_ms = int(time_ms.max()) + window_ms
+        outcomes = Outcomes.read(self._core, codes, MEASURE, int(time_ms.min()), last_ms)
+        came = (outcomes.rewards({outcome: 1.0}, person, item, time_ms, window_ms) > 0).astype(np.float64)
+        return {name: came[start : start + n] for name, (start, n) in usable.items()}
 
     def _reason_against(self, decision: Decision) -> str:
         """Why a decision is not used; "" where it is."""

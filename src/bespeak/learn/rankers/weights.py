@@ -28,7 +28,7 @@ from bespeak.learn.intervals import Interval, difference_interval
 from bespeak.learn.rankers.logistic import LogisticFit, Prior, Rows, dispersion_of, fit_logistic
 from bespeak.learn.rankers.position_bias import PositionBias, position_bias
 from bespeak.learn.rankers.shown import ShownItems, choice_likelihood, reordered_gain
-from bespeak.measure.reliability import auc
+from bespeak.measure.reliability import Bin, auc, reliability
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Sign: TypeAlias = Literal["positive", "negative", "free", "fixed"]
@@ -84,7 +84,7 @@ class LearnedWeights:
         gain: of the later slates in their order less that in the order of the weights in use, as a share of the latter,
             with its interval; see `reordered_gain`.
         auc, current_auc: how well the chances by both tell the later rewards.
-        calibration: mean chance and mean reward of the later rows, those of equal chance together.
+        calibration: chances of the later rows beside what came of them, rows of alike chance together.
         n_shown, n_rewarded, n_decisions, n_people: what it was learned from.
         warnings: signals that fight, in sentences.
     """
@@ -97,7 +97,7 @@ class LearnedWeights:
     gain: Interval
     auc: float
     current_auc: float
-    calibration: tuple[tuple[float, float], ...]
+    calibration: tuple[Bin, ...]
     n_shown: int
     n_rewarded: int
     n_decisions: int
@@ -177,7 +177,7 @@ def learn_weights(
         gain=gain,
         auc=auc(later.rewards > 0, chances),
         current_auc=auc(later.rewards > 0, held_chances),
-        calibration=reliability(chances, later.rewards),
+        calibration=tuple(reliability(later.rewards, chances)),
         n_shown=len(shown),
         n_rewarded=shown.n_rewarded,
         n_decisions=shown.n_decisions,
@@ -215,17 +215,6 @@ def fit_score(
         doubt=doubt,
         is_held=best.is_held,
     )
-
-
-def reliability(chances: Float64s, rewards: Float64s, n_bins: int = 10) -> tuple[tuple[float, float], ...]:
-    """(mean chance, mean reward) of rows in ascending order of chance, in parts of equal size.
-
-    Example:
-        >>> reliability(np.array([0.1, 0.3]), np.array([0.0, 1.0]), 2)
-        ((0.1, 0.0), (0.3, 1.0))
-    """
-    parts = np.array_split(np.argsort(chances, kind="stable"), n_bins)
-    return tuple((float(chances[part].mean()), float(rewards[part].mean())) for part in parts if len(part))
 
 
 def likelier_by(shown: ShownItems, chances: Float64s, held: Float64s, seed: int) -> Interval:
