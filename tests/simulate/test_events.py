@@ -157,9 +157,10 @@ def test_who_is_behind_an_id_is_known(
             assert person in people_of[event["anonymousId"]]
             devices[person].add(event["anonymousId"])
             if "userId" in event:
-                users[event["anonymousId"]].add(event["userId"])
+                users[event["anonymousId"]].add((event["userId"], event["context"].get("profileId")))
         if "userId" in event:
             assert event["userId"] == world.people_truth.user_id(person)
+            assert event["context"].get("profileId") == world.people_truth.profile_id(person)
     assert sum(len(ids) > 1 for ids in devices.values()) > 40  # several devices, or forgotten cookies
     assert sum(len(of_device) > 1 for of_device in users.values()) > 0  # a household's device has seen both log in
     assert all(len(people_of[device]) > 1 for device, of_device in users.items() if len(of_device) > 1)

@@ -211,9 +211,13 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _users(world: World) -> Iterator[dict[str, Any]]:
-    """What a site may know of its users: those who have an account, allowed a profile and never took it back."""
+    """What a site may know of its users: those who have an account, allowed a profile and never took it back.
+
+    Of an account that several share there is no row: each of them says who they are in their own profile.
+    """
     for person in world.people():
-        if person.user_id is not None and person.consent in (Consent.ALL, Consent.OURS):
+        is_alone = person.user_id is not None and person.profile_id is None
+        if is_alone and person.consent in (Consent.ALL, Consent.OURS):
             traits = person.traits()
             address = traits.pop("address")
             yield {"user": person.user_id, **traits, **(address if isinstance(address, dict) else {})}

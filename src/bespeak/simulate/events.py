@@ -109,14 +109,14 @@ class EventWriter:
         prefix = f"{world.name}{world.seed}-{index + 1}-{day.number}-{'v' if visit < day.n_usual else 'e'}{device % 9}"
         if device == NOBODY:
             context["library"] = {"name": "mailer", "version": "1"}
-            return _Envelope(person, prefix, "", person.user_id, context, {})
+            return _Envelope(person, prefix, "", context, {})
         context["library"] = {"name": "bespeak.js", "version": "1"}
         campaign, referrer = _campaign(int(visits.campaign[visit]))
         if campaign is not None:
             context["campaign"] = campaign
         anonymous_id, context["userAgent"] = self._browser(index, device, int(visits.epoch[visit]))
         page = {"path": "/", "url": f"{self._origin}/", "title": "Home", "referrer": referrer}
-        return _Envelope(person, prefix, anonymous_id, person.user_id, context, page)
+        return _Envelope(person, prefix, anonymous_id, context, page)
 
     def _browser(self, person: int, device: int, epoch: int) -> tuple[str, str]:
         """The anonymous id and the user agent of a browser."""
@@ -129,17 +129,21 @@ class EventWriter:
 
 
 class _Envelope:
-    """What all events of one visit share, and the page that is open."""
+    """What all events of one visit share, and the page that is open.
+
+    Who logged in to a shared account has chosen a profile: it travels in the context, as clients send it.
+    """
 
     def __init__(
-        self, person: Person, prefix: str, anonymous_id: str, user_id: str | None, context: dict[str, Any],
-        page: dict[str, str],
-    ) -> None:  # fmt: skip
+        self, person: Person, prefix: str, anonymous_id: str, context: dict[str, Any], page: dict[str, str]
+    ) -> None:
         self.person = person
         self._prefix = prefix
         self._ids = {"anonymousId": anonymous_id} if anonymous_id else {}
-        self._known_ids = {**self._ids, "userId": user_id} if user_id else self._ids
+        named = {"userId": person.user_id} if person.user_id else {}
+        self._known_ids = {**self._ids, **named}
         self._context = context
+        self._profile = {"profileId": person.profile_id} if person.profile_id else {}
         self._page = page
         self._n_events = 0
 
@@ -165,7 +169,7 @@ class _Envelope:
             event |= {"type": "page", "name": words.name, "properties": {**self._page, "name": words.name}}
         else:
             event |= {"type": "track", "event": words.name, "properties": words.properties}
-        event["context"] = context
+        event["context"] = {**context, **self._profile} if is_known and self._profile else context
         return event
 
 

@@ -120,7 +120,7 @@ class _Life:
         left = world.calendar.leavers(number, memory.attachment, memory.stays)
         memory.stays[left] = False
         if world.has_subscriptions:
-            quits = left[memory.is_known[left]]
+            quits = left[memory.is_known[left] & world.people_truth.pays(left)]
             self._errands.plan(np.full(len(quits), number + 1), Act.CANCELLED, quits)
         return Day(
             number=number,
@@ -196,7 +196,7 @@ class _Life:
         memory.is_known[person] = True
         rows, person = first_row + rows[is_new], person[is_new]
         if self._world.has_subscriptions:
-            log.add(Act.JOINED, rows, key + 1, seconds=40)
+            log.add(Act.JOINED, rows[self._world.people_truth.pays(person)], key + 1, seconds=40)
         subscribes = memory.subscribed[person]
         log.add(Act.SUBSCRIBED, rows[subscribes], key + 2, seconds=5)
         answers = draws.uniform(Purpose.LOGIN, person, 0, 1) < _SURVEY_SHARE

@@ -55,7 +55,7 @@ class Site(Protocol):
 
         Args:
             at_ms: the visit's time.
-            ids: `userId`, if the site knows it, and `anonymousId`.
+            ids: `userId`, and `profileId` under it, if the site knows them, and `anonymousId`.
             context: device, locale, timezone.
             count: positions to fill.
         """
@@ -91,6 +91,7 @@ class InProcess:
             PLACEMENT,
             user_id=ids.get("userId", ""),
             anonymous_id=ids.get("anonymousId", ""),
+            profile_id=ids.get("profileId", ""),
             count=count,
             context=context,
         )
@@ -200,6 +201,8 @@ class SitePolicy:
         ids = {"anonymousId": identities.anonymous_id(index, device, int(visits.epoch[row]))}
         if visits.is_logged_in[row] and person.user_id is not None:
             ids["userId"] = person.user_id
+            if person.profile_id is not None:
+                ids["profileId"] = person.profile_id
         context = {
             "device": KINDS[int(identities.kind[index, device])],
             "locale": person.locale,

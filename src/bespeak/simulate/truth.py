@@ -202,6 +202,7 @@ def people_rows(world: World, experiment: Experiment | None = None) -> list[dict
             {
                 "person": index,
                 "user": person.user_id,
+                "profile": person.profile_id,
                 "anonymous": ids[index],
                 "household": int(world.identities.household[index]),
                 "consent": person.consent.value,

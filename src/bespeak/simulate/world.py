@@ -55,7 +55,7 @@ class World:
         people_truth: the hidden truth about everybody.
         identities: devices and the ids they carry.
         appeal: the choice model.
-        has_subscriptions: people subscribe, and may cancel.
+        has_subscriptions: people subscribe, and may cancel; a household shares one account, with a profile for each.
         WEIGHTS: of the choice model, unless the behaviour brings its own.
     """
 
@@ -86,7 +86,9 @@ class World:
                 f"The weights name the facets {sorted(self.weights.facets)}.",
                 hint=f"This world has {sorted(self.stock.facets)}.",
             )
-        self.people_truth = make_people(self.draws, n_people, self.stock, behaviour, self.n_days)
+        self.people_truth = make_people(
+            self.draws, n_people, self.stock, behaviour, self.n_days, shares_accounts=self.has_subscriptions
+        )
         self.identities = make_identities(self.draws, n_people, behaviour)
         self.calendar = Calendar(self.draws, self.people_truth, behaviour, self.start_ms, end_ms)
         self.appeal = Appeal(self.stock, self.people_truth, behaviour, self.weights)

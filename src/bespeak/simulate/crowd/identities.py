@@ -93,6 +93,11 @@ class Identities:
         return people_of
 
 
+def is_in_household(draws: Draws, people: NDArray[np.int64], behaviour: Behaviour) -> NDArray[np.bool_]:
+    """Whether people form a household with their neighbour: 0 with 1, 2 with 3, and so on."""
+    return draws.uniform(Purpose.HOUSEHOLD, people // 2, 0) < behaviour.household_share
+
+
 def make_identities(draws: Draws, n: int, behaviour: Behaviour) -> Identities:
     """Draws everybody's devices and households."""
     index = np.arange(n)
@@ -102,7 +107,7 @@ def make_identities(draws: Draws, n: int, behaviour: Behaviour) -> Identities:
     weight = np.where(np.arange(3) < n_devices[:, None], weight, 0.0)
     own = weight / weight.sum(axis=1, keepdims=True)
     pair = index // 2
-    is_shared = draws.uniform(Purpose.HOUSEHOLD, pair, 0) < behaviour.household_share
+    is_shared = is_in_household(draws, index, behaviour)
     shared = np.where(is_shared, SHARED_VISITS, 0.0)[:, None]
     forgets = draws.uniform(Purpose.DEVICE, index, 4) < behaviour.cookie_churn_share
     phase = draws.uniform(Purpose.DEVICE, index[:, None], 5, np.arange(SLOTS)) * behaviour.cookie_days

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bespeak.simulate.behaviour import Behaviour
+from bespeak.simulate.crowd.identities import is_in_household
 from bespeak.simulate.draws import Draws, Purpose, pick
 from bespeak.simulate.offer.stock import STYLE_DIMENSIONS, Stock
 
@@ -115,6 +116,7 @@ class Person:
     Attributes:
         index: position in the world.
         user_id: the id they log in with; None for those who stay anonymous for ever.
+        profile_id: their profile under an account that a household shares; None for an account of their own.
         name, email, gender, age, profession, city, country, locale, timezone: who they are.
         consent: their last word within the world's time.
         newsletter: takes the weekly e-mail at first.
@@ -123,6 +125,7 @@ class Person:
 
     index: int
     user_id: str | None
+    profile_id: str | None
     name: str
     email: str
     gender: str
@@ -160,6 +163,8 @@ class People:
         place: index of the place, int64[n].
         utc_offset_hours: hours ahead of UTC, float64[n].
         has_account: can log in, bool[n].
+        account: whose account they log in to, as the index of a person; their own for most, int64[n].
+        profile: number of their profile under an account that is shared, from 1; 0: nobody shares it, int64[n].
         newsletter: takes the weekly e-mail at first, bool[n]; only people with an account.
         consent: index into `CONSENTS` of what they answer first, int64[n].
         withdraw_day: from this day on only the essential is allowed; `NEVER` for most, int64[n].
@@ -181,6 +186,8 @@ class People:
     place: NDArray[np.int64]
     utc_offset_hours: NDArray[np.float64]
     has_account: NDArray[np.bool_]
+    account: NDArray[np.int64]
+    profile: NDArray[np.int64]
     newsletter: NDArray[np.bool_]
     consent: NDArray[np.int64]
     withdraw_day: NDArray[np.int64]
@@ -209,7 +216,15 @@ class People:
 
     def user_id(self, index: int) -> str | None:
         """The id that person `index` logs in with."""
-        return f"u{index + 1:04d}" if self.has_account[index] else None
+        return f"u{self.account[index] + 1:04d}" if self.has_account[index] else None
+
+    def profile_id(self, index: int) -> str | None:
+        """The profile of person `index`; ids of profiles tell nothing without their account, and repeat in others."""
+        return f"profile-{self.profile[index]}" if self.profile[index] else None
+
+    def pays(self, people: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether these people subscribe and cancel themselves: a profile of somebody else's account does not."""
+        return np.asarray(self.account[people] == people)
 
     def person(self, index: int, stock: Stock, last_day: int) -> Person:
         """One row, in words."""
@@ -223,6 +238,7 @@ class People:
         return Person(
             index=index,
             user_id=self.user_id(index),
+            profile_id=self.profile_id(index),
             name=f"{first} {last}",
             email=f"{first}.{last}.{index + 1}@example.org".lower(),
             gender=gender,
@@ -238,7 +254,9 @@ class People:
         )
 
 
-def make_people(draws: Draws, n: int, stock: Stock, behaviour: Behaviour, n_days: int) -> People:
+def make_people(
+    draws: Draws, n: int, stock: Stock, behaviour: Behaviour, n_days: int, *, shares_accounts: bool = False
+) -> People:
     """Draws everybody; age and gender shift the tastes by what the stock's kinds declare.
 
     Args:
@@ -247,6 +265,7 @@ def make_people(draws: Draws, n: int, stock: Stock, behaviour: Behaviour, n_days
         stock: whose facets the tastes are for.
         behaviour: shares and effects.
         n_days: length of the world's time, within which people join and withdraw.
+        shares_accounts: a household logs in to one account, in which each has a profile.
     """
     index = np.arange(n)
 
@@ -258,6 +277,8 @@ def make_people(draws: Draws, n: int, stock: Stock, behaviour: Behaviour, n_days
     place = draws.choice([row[-1] for row in _PLACES], Purpose.PERSON, index, 1)
     offset = np.array([row[4] for row in _PLACES], dtype=np.float64)[place]
     has_account = uniform(2) < _LOGIN_SHARE
+    shares = has_account & (draws.uniform(Purpose.PERSON, index ^ 1, 2) < _LOGIN_SHARE)
+    shares &= shares_accounts & is_in_household(draws, index, behaviour)
     consent = draws.choice(list(_CONSENT_SHARES.values()), Purpose.CONSENT, index, 0)
     allows = np.isin(consent, [CONSENTS.index(Consent.ALL), CONSENTS.index(Consent.OURS)])
     withdraws = allows & (draws.uniform(Purpose.CONSENT, index, 1) < behaviour.withdraw_share)
@@ -292,6 +313,8 @@ def make_people(draws: Draws, n: int, stock: Stock, behaviour: Behaviour, n_days
         place=place,
         utc_offset_hours=offset,
         has_account=has_account,
+        account=np.where(shares, index & ~1, index),
+        profile=np.where(shares, 1 + (index & 1), 0),
         newsletter=has_account & (uniform(8) < _NEWSLETTER_SHARE),
         consent=consent,
         withdraw_day=np.where(withdraws, withdraw_day, NEVER),
