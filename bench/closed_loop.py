@@ -15,15 +15,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bespeak.engine import Engine
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.project import create
-from bespeak.measure.comparison import compare
-from bespeak.measure.sums import Sums
 from bespeak.simulate import WORLDS
-from bespeak.simulate.loop import InProcess, LoopReport, run_loop
+from bespeak.simulate.loop import LoopReport, run_loop
+from bespeak.simulate.sites import InProcess
 from bespeak.simulate.truth import Truth, truth_of
 from bespeak.simulate.world import World
 from bespeak.web.tokens import make_token_key
@@ -48,10 +45,9 @@ def met(world: World, share: float, from_day: int) -> LoopReport:
 
 def measured(report: LoopReport) -> dict[str, Any]:
     """What an experiment says that knows no truth."""
-    values, before = report.outcomes.values[METRIC], report.outcomes.before[METRIC]
-    arm = report.experiment.arm(np.arange(len(values)))
-    control, treated = (Sums.of(values[arm == side], covariate=before[arm == side]) for side in (0, 1))
-    found = compare(control, treated, is_sequential=True, tightest_at=len(values))
+    found = report.compared(METRIC)
+    if found is None:
+        return {"lift": None, "interval": None, "p_value": None}
     interval = found.lift_interval
     return {
         "lift": None if found.lift is None else round(found.lift, 3),

@@ -36,9 +36,10 @@ from bespeak.simulate.crowd.choice import Visits
 from bespeak.simulate.crowd.identities import KINDS
 from bespeak.simulate.events import PLACEMENT, EventWriter
 from bespeak.simulate.life import play
-from bespeak.simulate.loop import InProcess, SitePolicy
+from bespeak.simulate.loop import SitePolicy
 from bespeak.simulate.offer.stock import DAY_MS
 from bespeak.simulate.policies import Slates
+from bespeak.simulate.sites import InProcess
 from bespeak.simulate.world import World
 from bespeak.web.tokens import make_token_key
 from parts.figures import emit, options, tell

@@ -16,7 +16,8 @@ from bespeak.engine.project import create
 from bespeak.errors import InvalidInput, StoreUnavailable, UnknownName
 from bespeak.simulate import ShopWorld
 from bespeak.simulate.events import Event
-from bespeak.simulate.loop import Decided, InProcess, OverHttp, run_loop
+from bespeak.simulate.loop import run_loop
+from bespeak.simulate.sites import Decided, InProcess, OverHttp
 from bespeak.web.tokens import make_token_key
 from server_fixtures import Server, project, serve, server
 

@@ -21,8 +21,9 @@ from bespeak.intake.times import parse_time_ms
 from bespeak.simulate import WORLDS, Behaviour, Consent, Event, Experiment, Faults, Policy, play
 from bespeak.simulate.events import PLACEMENT, EventWriter
 from bespeak.simulate.faults import with_faults
-from bespeak.simulate.loop import InProcess, run_loop
+from bespeak.simulate.loop import run_loop
 from bespeak.simulate.offer.stock import DAY_MS
+from bespeak.simulate.sites import InProcess
 from bespeak.simulate.truth import METRICS, Outcomes, Tally, Truth, people_rows, planted, truth_of
 from bespeak.simulate.world import World
 

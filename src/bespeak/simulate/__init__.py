@@ -18,6 +18,8 @@ clock or a global random generator. A *policy* fills its placement. Playing a wo
     events      days as Segment-shaped events; wording says how acts are called
     faults      what goes wrong between a world and its events
     loop        the closed loop with a running engine
+    sites       where that engine runs: in this process, or behind an address
+    proof       the closed loop as it is watched, day by day
 """
 
 from bespeak.simulate.behaviour import Behaviour, Faults, Weights

@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 from bespeak.engine import Engine
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.project import create
-from bespeak.measure.comparison import compare
-from bespeak.measure.sums import Sums
 from bespeak.simulate.life import play
-from bespeak.simulate.loop import InProcess, Loop, LoopReport
+from bespeak.simulate.loop import Loop, LoopReport
+from bespeak.simulate.sites import InProcess
 from bespeak.simulate.truth import Tally
 from bespeak.simulate.world import World
 from bespeak.simulate.worlds import WORLDS
@@ -109,13 +108,12 @@ def recorded(name: str = "shop") -> Proof:
 
 
 def _standing(day: int, n_visits: int, report: LoopReport, usual: Float64s) -> Standing:
-    values, before = report.outcomes.values[METRIC], report.outcomes.before[METRIC]
+    values = report.outcomes.values[METRIC]
     is_treated = report.experiment.arm(np.arange(len(values))) == 1
-    sides = [Sums.of(values[side], covariate=before[side]) for side in (~is_treated, is_treated)]
     told = Standing(day=day, n_visits=n_visits, n_decided=report.n_decisions)
-    if not values[~is_treated].any() or not usual[is_treated].any():
+    found = report.compared(METRIC)
+    if found is None or not usual[is_treated].any():
         return told
-    found = compare(sides[0], sides[1], is_sequential=True, tightest_at=len(values))
     interval = found.lift_interval
     return msgspec.structs.replace(
         told,

@@ -1,0 +1,149 @@
+"""Where an engine runs that a world's people visit: in this process, or behind an address."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from bespeak.engine import Engine
+from bespeak.engine.clock import VirtualClock
+from bespeak.errors import InvalidInput, StoreUnavailable
+from bespeak.simulate.events import PLACEMENT, Event
+
+BATCH = 500
+_TIMEOUT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A slate as the engine gave it: item ids and propensities in the order shown."""
+
+    decision_id: str
+    item_ids: Sequence[str]
+    propensities: Sequence[float]
+
+
+class Site(Protocol):
+    """Where an engine runs."""
+
+    def decide(self, at_ms: int, ids: Mapping[str, str], context: Mapping[str, Any], count: int) -> Decided:
+        """Asks for one slate.
+
+        Args:
+            at_ms: the visit's time.
+            ids: `userId`, and `profileId` under it, if the site knows them, and `anonymousId`.
+            context: device, locale, timezone.
+            count: positions to fill.
+        """
+        ...
+
+    def send(self, events: Sequence[Event], until_ms: int) -> None:
+        """Delivers the events of a day, which ended at `until_ms`."""
+        ...
+
+    def train(self) -> None:
+        """Trains on what has come in, where the site can be told to."""
+        ...
+
+
+class InProcess:
+    """An engine opened in this process, with a virtual clock: months pass in minutes.
+
+    Args:
+        engine: opened with `clock`.
+        clock: moved with the world's time.
+        source: the project's source that events count for.
+    """
+
+    def __init__(self, engine: Engine, clock: VirtualClock, source: str = "backend") -> None:
+        self._engine = engine
+        self._clock = clock
+        self._source = source
+
+    def decide(self, at_ms: int, ids: Mapping[str, str], context: Mapping[str, Any], count: int) -> Decided:
+        """Decides at the visit's time."""
+        self._move_to(at_ms)
+        slate = self._engine.decide(
+            PLACEMENT,
+            user_id=ids.get("userId", ""),
+            anonymous_id=ids.get("anonymousId", ""),
+            profile_id=ids.get("profileId", ""),
+            count=count,
+            context=context,
+        )
+        return Decided(slate.decision.decision_id, slate.item_ids, [item.propensity for item in slate])
+
+    def send(self, events: Sequence[Event], until_ms: int) -> None:
+        """Takes the events in through the write path; returns when they are durable and folded."""
+        self._move_to(until_ms)
+        for batch in _batches(events):
+            tracked = self._engine.track(batch, source=self._source)
+            if tracked.rejected:
+                raise InvalidInput(f"The engine refused {len(tracked.rejected)} events: {tracked.rejected[0][1]}.")
+
+    def train(self) -> None:
+        """Trains now."""
+        self._engine.train(as_of_ms=self._clock.now_ms())
+
+    def _move_to(self, at_ms: int) -> None:
+        if at_ms > self._clock.now_ms():
+            self._clock.set(at_ms)
+
+
+class OverHttp:
+    """A server, spoken to as a site's backend does. Its clock is its own: decisions are made at the server's now.
+
+    Args:
+        url: the server's address.
+        key: a secret key.
+    """
+
+    def __init__(self, url: str, key: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidInput("That is no address of a server.", hint="Write it like http://127.0.0.1:8787.")
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        self._connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT_SECONDS)
+        token = base64.b64encode(f"{key}:".encode()).decode()
+        self._headers = {"authorization": f"Basic {token}", "content-type": "application/json"}
+
+    def decide(self, at_ms: int, ids: Mapping[str, str], context: Mapping[str, Any], count: int) -> Decided:
+        """Asks `POST /api/decide`."""
+        body = {"placement": PLACEMENT, "count": count, "context": dict(context), **ids}
+        answer = self._post("/api/decide", body)
+        items = answer["items"]
+        return Decided(answer["decisionId"], [i["id"] for i in items], [float(i["propensity"]) for i in items])
+
+    def send(self, events: Sequence[Event], until_ms: int) -> None:
+        """Sends batches to `POST /v1/batch`."""
+        for batch in _batches(events):
+            self._post("/v1/batch", {"batch": batch})
+
+    def train(self) -> None:
+        """Nothing: a server trains by its own jobs."""
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+        try:
+            self._connection.request("POST", path, json.dumps(body), self._headers)
+            response = self._connection.getresponse()
+            text = response.read()
+        except (OSError, HTTPException) as error:
+            self._connection.close()
+            raise StoreUnavailable(f"The server did not answer ({type(error).__name__}).") from error
+        if response.status != 200:
+            raise InvalidInput(f"The server answered {path} with status {response.status}: {text[:200].decode()}")
+        return json.loads(text)
+
+
+def _batches(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+    for first in range(0, len(events), BATCH):
+        yield events[first : first + BATCH]
