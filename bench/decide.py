@@ -17,6 +17,7 @@ from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.catalogue.text_index import TextIndex
 from bespeak.decide.candidates import gather
 from bespeak.decide.decide import decide, fallback
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.scoring.features import compute
@@ -195,7 +196,8 @@ def main() -> None:
     person, home = read(), DecideRequest(placement="home")
     filtered = DecideRequest(placement="home", filter="price < 500 AND category <> 'category1'")
     word = world.catalogue.items[0].title.split()[0]
-    situation = Situation.of(home, world.placement("home"), person, world, NOW_MS, "profiled")
+    explained = DecideRequest(placement="home", explain=True)
+    situation = Situation.of(Occasion(home, person, world, NOW_MS), world.placement("home"))
     candidates = gather(situation)
     matrix = compute(situation, candidates.rows)
     values, weights = matrix.values, rng.random(len(matrix.names))
@@ -215,16 +217,16 @@ def main() -> None:
     calls: dict[str, Callable[[], object]] = {
         "floor: multiply, sum, ten best": floor,
         "read the person": read,
-        "home": lambda: decide(home, person, world, NOW_MS, "d"),
-        "home, all reasons": lambda: decide(DecideRequest(placement="home", explain=True), person, world, NOW_MS, "d"),
-        "home, learned weights": lambda: decide(home, person, linear_world, NOW_MS, "d"),
-        "home, trees": lambda: decide(home, person, tree_world, NOW_MS, "d"),
-        "home, two crosses": lambda: decide(evening, person, crossed_world, NOW_MS, "d"),
-        "home with a filter": lambda: decide(filtered, person, world, NOW_MS, "d"),
-        "home, person unknown": lambda: decide(home, None, world, NOW_MS, "d"),
-        "similar": lambda: decide(DecideRequest(placement="similar", item="p7"), person, world, NOW_MS, "d"),
-        "search": lambda: decide(DecideRequest(placement="search", query=word), person, world, NOW_MS, "d"),
-        "fallback": lambda: fallback(home, world, NOW_MS, "d"),
+        "home": lambda: decide(Occasion(home, person, world, NOW_MS, "d")),
+        "home, all reasons": lambda: decide(Occasion(explained, person, world, NOW_MS, "d")),
+        "home, learned weights": lambda: decide(Occasion(home, person, linear_world, NOW_MS, "d")),
+        "home, trees": lambda: decide(Occasion(home, person, tree_world, NOW_MS, "d")),
+        "home, two crosses": lambda: decide(Occasion(evening, person, crossed_world, NOW_MS, "d")),
+        "home with a filter": lambda: decide(Occasion(filtered, person, world, NOW_MS, "d")),
+        "home, person unknown": lambda: decide(Occasion(home, None, world, NOW_MS, "d")),
+        "similar": lambda: decide(Occasion(DecideRequest(placement="similar", item="p7"), person, world, NOW_MS, "d")),
+        "search": lambda: decide(Occasion(DecideRequest(placement="search", query=word), person, world, NOW_MS, "d")),
+        "fallback": lambda: fallback(Occasion(home, None, world, NOW_MS, "d")),
     }
     measured = {name: timed(call, args.rounds) for name, call in calls.items()}
     base = measured["floor: multiply, sum, ten best"][0]

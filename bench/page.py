@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bespeak.decide.decide import decide
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.pages.page import decide_page, fallback_page, page_request
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, Listed
@@ -40,20 +41,21 @@ def main() -> None:
     read, item_ids = view_of(world, args.views, rng), world.catalogue.item_ids
     front = page_request(world.page("front"), DecideRequest(placement=""))
     person = watching(read(), item_ids)
-    made = decide_page(front, person, world, NOW_MS, "p")
+
+    def occasions(who: PersonView | None) -> list[Occasion]:
+        return [Occasion(asked, who, world, NOW_MS) for asked in front.requests]
+
+    made = decide_page(front.page, occasions(person), "p")
     listed = tuple(Listed(item_ids[n], 1.0 - n / 100) for n in range(100))
     rerank = DecideRequest(placement="home", items=listed)
     calls: dict[str, Callable[[], object]] = {
-        "page of six rows": lambda: decide_page(front, watching(read(), item_ids), world, NOW_MS, "p"),
-        "page, drawn where it explores": lambda: decide_page(
-            front, watching(read(), item_ids), world, NOW_MS, "p", explores=True
-        ),
-        "page, person unknown": lambda: decide_page(front, None, world, NOW_MS, "p"),
-        "page, fallback": lambda: fallback_page(front, world, NOW_MS, "p"),
+        "page of six rows": lambda: decide_page(front.page, occasions(watching(read(), item_ids)), "p"),
+        "page, person unknown": lambda: decide_page(front.page, occasions(None), "p"),
+        "page, fallback": lambda: fallback_page(front.page, occasions(None), "p"),
         "its rows, one by one": lambda: [
-            decide(asked, watching(read(), item_ids), world, NOW_MS, "d") for asked in rows
+            decide(Occasion(asked, watching(read(), item_ids), world, NOW_MS, "d")) for asked in rows
         ],
-        "100 listed items in order": lambda: decide(rerank, read(), world, NOW_MS, "d"),
+        "100 listed items in order": lambda: decide(Occasion(rerank, read(), world, NOW_MS, "d")),
     }
     rows = [
         DecideRequest(placement=row.placement, item=row.about.get("item", ""), value=row.about.get("value", ""))

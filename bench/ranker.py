@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bespeak.decide.decide import rank
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.scoring.score import Weights
 from bespeak.decide.world import World as Snapshot
@@ -95,7 +96,7 @@ class Judge:
         request = DecideRequest(placement=PLACEMENT, count=size, context=context)
         view = engine.person(keys, context, now_ms, "")
         return {
-            name: [item for item, _ in rank(request, view, snapshot, now_ms).items()]
+            name: [item for item, _ in rank(Occasion(request, view, snapshot, now_ms)).items()]
             for name, snapshot in variants(engine.core.world).items()
         }
 

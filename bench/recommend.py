@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from bespeak.decide.decide import decide
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
 from bespeak.engine import Engine
 from bespeak.engine.views.people_view import person_view
@@ -41,7 +42,7 @@ def measure(folder: Path, n_people: int, n_items: int, count: int) -> dict[str, 
         started = time.perf_counter()
         for person, profile in islice(engine.profiles.all(), DECIDED):
             view = person_view(core.runtime, person, profile, Context(), core.now_ms())
-            decide(request, view, core.world, core.now_ms(), "d")
+            decide(Occasion(request, view, core.world, core.now_ms(), "d"))
         each = (time.perf_counter() - started) / DECIDED
     return {
         "people": told.n_people,

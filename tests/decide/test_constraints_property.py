@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bespeak.decide.decide import decide
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, Listed
 from bespeak.decide.settings.placements import HOME, Placement, placements_from
@@ -60,7 +61,7 @@ def test_nothing_forbidden_is_ever_shown(
         filter=f"price <= {highest}",
         items=None if listed is None else tuple(map(Listed, listed)),
     )
-    decision = decide(request, person(*steps), limited, now_ms, "d", explores=True)
+    decision = decide(Occasion(request, person(*steps), limited, now_ms, "d"))
     shown = [item.item_id for item in decision.items]
     catalogue = world.catalogue
     rows = [catalogue.index[item_id] for item_id in shown]

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from bespeak.decide.decide import NOT_PROFILED, SHORT_SLATE, UNKNOWN_PERSON, UNMET_PIN, decide, fallback
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.reply import reply
 from bespeak.decide.request import DecideRequest, Listed
@@ -27,7 +28,7 @@ def genres(decision: Decision) -> list[str]:
 
 
 def home(person: PersonView | None, world: World, now_ms: int, **request: object) -> Decision:
-    return decide(DecideRequest(placement="home", **request), person, world, now_ms, "d1")  # type: ignore[arg-type]
+    return decide(Occasion(DecideRequest(placement="home", **request), person, world, now_ms, "d1"))  # type: ignore[arg-type]
 
 
 def test_three_views_of_one_genre_move_the_very_next_slate(world: World, person: People, now_ms: int) -> None:
@@ -117,23 +118,23 @@ def test_reasons_are_the_exact_terms_of_the_score(world: World, person: People, 
 
 def test_search_shows_only_matches_and_the_person_orders_them(world: World, person: People, now_ms: int) -> None:
     request = DecideRequest(placement="search", query="film")
-    plain = decide(request, None, world, now_ms, "d")
+    plain = decide(Occasion(request, None, world, now_ms, "d"))
     fan = person(*((f"war{i}", "purchase", 24.0 * 20 + i) for i in range(5)))
-    personal = decide(request, fan, world, now_ms, "d")
+    personal = decide(Occasion(request, fan, world, now_ms, "d"))
     assert genres(personal).count("war") > genres(plain).count("war")
-    only = decide(DecideRequest(placement="search", query="horror", count=50), fan, world, now_ms, "d")
+    only = decide(Occasion(DecideRequest(placement="search", query="horror", count=50), fan, world, now_ms, "d"))
     assert set(genres(only)) == {"horror"}
     assert any(reason.text == "matches your search" for reason in only.items[0].reasons)
-    assert decide(DecideRequest(placement="search", query="qqqqq"), fan, world, now_ms, "d").items == ()
+    assert decide(Occasion(DecideRequest(placement="search", query="qqqqq"), fan, world, now_ms, "d")).items == ()
 
 
 def test_similar_is_about_the_item_asked_or_the_latest_one(world: World, person: People, now_ms: int) -> None:
-    asked = decide(DecideRequest(placement="similar", item="war0"), None, world, now_ms, "d")
+    asked = decide(Occasion(DecideRequest(placement="similar", item="war0"), None, world, now_ms, "d"))
     assert genres(asked)[0] == "war"
     assert "war0" not in {shown.item_id for shown in asked.items}
-    latest = decide(DecideRequest(placement="similar"), person(("drama1", "view", 1.0)), world, now_ms, "d")
+    latest = decide(Occasion(DecideRequest(placement="similar"), person(("drama1", "view", 1.0)), world, now_ms, "d"))
     assert genres(latest)[0] == "drama"
-    nothing = decide(DecideRequest(placement="similar", item="nobody"), None, world, now_ms, "d")
+    nothing = decide(Occasion(DecideRequest(placement="similar", item="nobody"), None, world, now_ms, "d"))
     assert nothing.items
     assert any("not in the catalogue" in note for note in nothing.notes)
 
@@ -152,7 +153,7 @@ def test_a_callers_list_is_ranked_and_nothing_is_added(world: World, person: Peo
 def test_constraints_make_a_shorter_slate_rather_than_a_violation(world: World, person: People, now_ms: int) -> None:
     placements = placements_from({"row": {"caps": {"genre": 2}, "kinds": ["product"], "count": 20}})
     capped = dataclasses.replace(world, placements=placements)
-    decision = decide(DecideRequest(placement="row"), person(*THREE_VIEWS), capped, now_ms, "d")
+    decision = decide(Occasion(DecideRequest(placement="row"), person(*THREE_VIEWS), capped, now_ms, "d"))
     assert all(genres(decision).count(genre) <= 2 for genre in set(genres(decision)))
     assert len(decision.items) == 8
     assert SHORT_SLATE in decision.notes
@@ -162,7 +163,7 @@ def test_constraints_make_a_shorter_slate_rather_than_a_violation(world: World, 
 
 def test_a_cap_may_name_any_text_attribute(world: World, now_ms: int) -> None:
     capped = dataclasses.replace(world, placements=placements_from({"row": {"caps": {"mood": 1, "nothing": 1}}}))
-    decision = decide(DecideRequest(placement="row"), None, capped, now_ms, "d")
+    decision = decide(Occasion(DecideRequest(placement="row"), None, capped, now_ms, "d"))
     assert len(decision.items) == 2
 
 
@@ -190,7 +191,7 @@ def test_a_wrong_filter_of_a_request_is_refused_and_one_of_a_placement_lets_noth
 
 def test_an_unknown_placement_is_refused_with_the_known_ones(world: World, now_ms: int) -> None:
     with pytest.raises(UnknownName, match="genres, home, new_for_you"):
-        decide(DecideRequest(placement="hom"), None, world, now_ms, "d")
+        decide(Occasion(DecideRequest(placement="hom"), None, world, now_ms, "d"))
 
 
 def test_a_world_without_models_items_or_counters_still_answers(
@@ -201,8 +202,8 @@ def test_a_world_without_models_items_or_counters_still_answers(
     empty = build_world([], has_models=False)
     for placement in ("home", "similar", "search"):
         request = DecideRequest(placement=placement, query="x" if placement == "search" else "")
-        assert decide(request, person(*THREE_VIEWS), empty, now_ms, "d").items == ()
-    assert fallback(DecideRequest(placement="home"), empty, now_ms, "d").items == ()
+        assert decide(Occasion(request, person(*THREE_VIEWS), empty, now_ms, "d")).items == ()
+    assert fallback(Occasion(DecideRequest(placement="home"), None, empty, now_ms, "d")).items == ()
 
 
 def test_items_that_a_model_does_not_know_can_be_shown(
@@ -219,12 +220,12 @@ def test_items_that_a_model_does_not_know_can_be_shown(
 
 def test_the_fallback_needs_no_person_and_keeps_the_rules(world: World, now_ms: int) -> None:
     request = DecideRequest(placement="home", filter="price < 10", exclude=("comedy0",), count=3)
-    decision = fallback(request, world, now_ms, "d", "The store is down.", person=4)
-    assert (decision.mode, decision.person, len(decision.items)) == ("fallback", 4, 3)
+    decision = fallback(Occasion(request, None, world, now_ms, "d"), "The store is down.")
+    assert (decision.mode, decision.person, len(decision.items)) == ("fallback", None, 3)
     assert "comedy0" not in {shown.item_id for shown in decision.items}
     assert "The store is down." in decision.notes
     with pytest.raises(UnknownName):
-        fallback(DecideRequest(placement="nowhere"), world, now_ms, "d")
+        fallback(Occasion(DecideRequest(placement="nowhere"), None, world, now_ms, "d"))
 
 
 def test_a_reply_has_the_shape_of_the_api(world: World, person: People, now_ms: int) -> None:
@@ -249,7 +250,7 @@ def test_a_pinned_item_stands_where_it_is_pinned_though_no_source_proposed_it(wo
     assert (decision.items[1].sources, decision.items[1].propensity) == (("pinned",), 1.0)
     assert UNMET_PIN.format(2) not in decision.notes
     assert len(home(None, held, now_ms, count=1).items) == 1
-    assert fallback(DecideRequest(placement="home"), held, now_ms, "d").items[1].item_id == "war9"
+    assert fallback(Occasion(DecideRequest(placement="home"), None, held, now_ms, "d")).items[1].item_id == "war9"
 
 
 def test_a_pinned_filter_takes_the_best_that_passes(world: World, now_ms: int) -> None:
@@ -306,9 +307,9 @@ def test_an_engines_list_is_ordered_by_relevance_match_and_person_and_nothing_of
     relevance = {"war5": 1.0, "horror8": 0.95, "drama7": 0.5, "comedy9": 0.1}
     listed = tuple(Listed(item, value) for item, value in relevance.items())
     request = DecideRequest(placement="search", items=listed, query="zombie", explain=True)
-    decision = decide(request, fan, world, now_ms, "d")
+    decision = decide(Occasion(request, fan, world, now_ms, "d"))
     assert {item.item_id for item in decision.items} == {"war5", "drama7", "horror8", "comedy9"}
     assert decision.items[0].item_id == "horror8"
     assert {reason.signal for reason in decision.items[0].reasons} >= {"listed", "affinity.genre=horror"}
-    nobody = decide(request, None, world, now_ms, "d")
+    nobody = decide(Occasion(request, None, world, now_ms, "d"))
     assert nobody.items[0].item_id == "war5"  # the engine's own order leads where nothing is known of the person

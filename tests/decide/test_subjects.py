@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bespeak.decide.decide import decide
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.reading import Reading
 from bespeak.decide.request import DecideRequest
@@ -23,7 +24,7 @@ People = Callable[..., PersonView]
 
 
 def asked(world: World, who: PersonView | None, now_ms: int, placement: str, **more: Any) -> Decision:
-    return decide(DecideRequest(placement=placement, **more), who, world, now_ms, "d")
+    return decide(Occasion(DecideRequest(placement=placement, **more), who, world, now_ms, "d"))
 
 
 def genres(world: World, decision: Decision) -> set[str]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bespeak.catalogue.counters import DAY_MS, ItemCounters
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.catalogue.text_index import TextIndex
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.pages.page import PageDecision, decide_page, page_request
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest
@@ -135,7 +136,7 @@ def decided(page: Mapping[str, Any], rules: Mapping[str, Any], who: PersonView |
     placements = placements_from(dict.fromkeys([*ROWS, "genres", "because_you_watched"], rules))
     world = dataclasses.replace(WORLD, placements=placements, pages=pages_from({"own": page}, placements))
     request = page_request(world.page("own"), DecideRequest(placement=""))
-    return decide_page(request, who, world, NOW_MS, "page", explores=True), world
+    return decide_page(request.page, [Occasion(asked, who, world, NOW_MS) for asked in request.requests], "page"), world
 
 
 @settings(max_examples=60)

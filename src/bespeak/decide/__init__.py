@@ -3,8 +3,9 @@
 request     what a caller asks for, checked
 person      what a decision may read of a person
 world       the one snapshot that a decision is made with
+occasion    these together, with the moment: everything that one decision goes by
 reading     what a profile says in one world at one moment; the rows of a page share it
-situation   request, person and world brought together; which items are eligible at all
+situation   an occasion resolved: what is known now, and which items are eligible at all
 subjects    what a slate is about: an item, a value of a facet; `headings` says it
 trial       which policy decides: an arm of an experiment, a roll-out, the placement's own; `launch`: its first one
 candidates  several sources fused

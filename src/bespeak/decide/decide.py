@@ -1,7 +1,6 @@
 """The read path: profile + context -> candidates -> features -> score -> build the slate -> explain.
 
-Nothing here reads a clock, a store or a random generator: the same request, person, world, time and decision id give
-the same decision.
+Nothing here reads a clock, a store or a random generator: the same occasion gives the same decision.
 """
 
 from __future__ import annotations
@@ -18,10 +17,11 @@ from bespeak.catalogue.counters import DAY_MS
 from bespeak.decide.candidates import BUDGET, Candidates, first_eligible, gather
 from bespeak.decide.headings import about_of, heading_of
 from bespeak.decide.launch import Assigned
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.reading import Reading
 from bespeak.decide.reasons.explain import Explainer
-from bespeak.decide.request import DecideRequest, context_record
+from bespeak.decide.request import context_record
 from bespeak.decide.scoring.adjust import adjusted
 from bespeak.decide.scoring.features import FeatureMatrix, compute
 from bespeak.decide.scoring.score import Scored, linear
@@ -49,29 +49,12 @@ UNMET_PIN = "At position {} stands nothing that it is kept for: none of it may b
 UNMET_SHARE = "Fewer items of the share '{}' are shown than it is to have at least: no more of them may stand here."
 
 
-def decide(
-    request: DecideRequest,
-    person: PersonView | None,
-    world: World,
-    now_ms: int,
-    decision_id: str,
-    assigned: Assigned | None = None,
-    *,
-    policy: Policy | None = None,
-    explores: bool = False,
-) -> Decision:
+def decide(occasion: Occasion, policy: Policy | None = None) -> Decision:
     """Makes one decision.
 
     Args:
-        request: what is asked.
-        person: who it is for; None when nobody is recognised.
-        world: the snapshot to decide with.
-        now_ms: the moment.
-        decision_id: of the record; the same id repeats its draw.
-        assigned: the experiment that the person takes part in; the control of a launch reads nothing about them and is
-            the best slate of that kind, so it never explores.
+        occasion: what is asked, for whom, with which snapshot, when.
         policy: what decides in place of the placement's own.
-        explores: whether positions are drawn where the placement says so; else all are taken by the score.
 
     Returns:
         The complete record. `duration_us` is left at 0: the caller has the clock.
@@ -81,27 +64,25 @@ def decide(
         RuleError: the request's filter is wrong.
         InvalidInput: another value of the request is out of bounds.
     """
-    is_control = assigned is not None and assigned.is_unread
-    draw = decision_id if explores and not is_control else ""
-    ranked = rank(request, None if is_control else person, world, now_ms, draw, policy)
-    decision = recorded(ranked, decision_id, person, policy)
-    if draw and exploration_of(ranked.situation, ranked.candidates.rows) is not None:
+    ranked = rank(occasion, policy)
+    decision = recorded(ranked, policy)
+    if occasion.draw and exploration_of(ranked.situation, ranked.candidates.rows) is not None:
         decision = with_candidates(decision, ranked.situation, ranked.candidates.rows, ranked.matrix, ranked.scored)
-    return decision if assigned is None else under(assigned, decision)
+    return decision if occasion.assigned is None else under(occasion.assigned, decision)
 
 
-def recorded(ranked: Ranked, decision_id: str, person: PersonView | None, policy: Policy | None = None) -> Decision:
-    """The complete record of a ranked slate, with its reasons; arguments as `decide`."""
-    situation, slate, world = ranked.situation, ranked.slate, ranked.situation.world
+def recorded(ranked: Ranked, policy: Policy | None = None) -> Decision:
+    """The complete record of a ranked slate, with its reasons; `policy` as in `decide`."""
+    situation, slate = ranked.situation, ranked.slate
     limit = None if situation.request.explain else situation.placement.n_reasons
     chosen = [choice.candidate for choice in slate.chosen]
     explainer = Explainer(situation, ranked.candidates.rows, ranked.matrix, ranked.scored, chosen, limit)
     paid = paid_items(situation)
     shown = tuple(
-        shown_item(choice, position, ranked.candidates, ranked.scored, explainer, world, paid)
+        shown_item(choice, position, ranked.candidates, ranked.scored, explainer, situation.world, paid)
         for position, choice in enumerate(slate.chosen, 1)
     )
-    decision = record(situation, decision_id, shown, person, ranked.candidates, ranked.scored, slate)
+    decision = record(situation, shown, ranked.candidates, ranked.scored, slate)
     return decision if policy is None else msgspec.structs.replace(decision, policy=policy.name)
 
 
@@ -151,53 +132,31 @@ class Prepared:
         return Ranked(situation, self.candidates, self.matrix, self.scored, slate)
 
 
-def rank(
-    request: DecideRequest,
-    person: PersonView | None,
-    world: World,
-    now_ms: int,
-    draw: str = "",
-    policy: Policy | None = None,
-) -> Ranked:
-    """The slate of a decision without its reasons and its record; arguments and errors as `decide`.
-
-    Args:
-        draw: the decision that positions are drawn for where the placement explores; "" takes the best.
-    """
-    return prepare(request, person, world, now_ms, policy=policy).ranked(draw)
+def rank(occasion: Occasion, policy: Policy | None = None) -> Ranked:
+    """The slate of a decision without its reasons and its record; arguments and errors as `decide`."""
+    return prepare(occasion, policy).ranked(occasion.draw)
 
 
 def prepare(
-    request: DecideRequest,
-    person: PersonView | None,
-    world: World,
-    now_ms: int,
+    occasion: Occasion,
+    policy: Policy | None = None,
     *,
     reading: Reading | None = None,
     subject: Subject | None = None,
-    policy: Policy | None = None,
     budget: int = BUDGET,
 ) -> Prepared:
     """Finds and scores the candidates of a decision.
 
     Arguments and errors as `decide` and `Situation.of`; `budget` is how many candidates are scored at most.
     """
-    own = world.placement(request.checked().placement)
+    own = occasion.world.placement(occasion.request.checked().placement)
     placement = policy.settings if policy is not None and isinstance(policy.settings, Placement) else own
-    mode = mode_of(person)
-    situation = Situation.of(
-        request, placement, readable(person), world, now_ms, mode, reading=reading, subject=subject
-    )
+    situation = Situation.of(occasion, placement, reading=reading, subject=subject)
     pins = pinned(situation)
-    candidates = with_wanted(gather(situation, budget), wanted(situation, pins), world)
+    candidates = with_wanted(gather(situation, budget), wanted(situation, pins), occasion.world)
     matrix = compute(situation, candidates.rows)
     matrix, scored = adjusted(situation, candidates.rows, matrix, scored_of(situation, matrix))
     return Prepared(situation, candidates, matrix, scored, constraints_of(situation, candidates.rows, pins))
-
-
-def readable(person: PersonView | None) -> PersonView | None:
-    """The person where a decision may go by them."""
-    return person if mode_of(person) != "non_profiled" else None
 
 
 def scored_of(situation: Situation, matrix: FeatureMatrix) -> Scored:
@@ -221,25 +180,28 @@ def exploration_of(situation: Situation, rows: Int32s) -> Exploration | None:
     return Exploration(placement.explore, placement.temperature, may_try)
 
 
-def fallback(
-    request: DecideRequest, world: World, now_ms: int, decision_id: str, note: str = "", *, person: int | None = None
-) -> Decision:
+def fallback(occasion: Occasion, note: str = "") -> Decision:
     """The popular slate, for when a full decision fails or takes too long: no person, no models, no features.
 
     Availability, exclusions, the placement's kinds and filter, the request's filter and one item per group still hold.
 
+    Args:
+        occasion: as in `decide`; of the person nothing is read.
+        note: why, for the record.
+
     Raises:
         UnknownName, RuleError, InvalidInput: as `decide`; bad input is refused even then.
     """
-    decision = recorded(prepare_fallback(request, world, now_ms).ranked(), decision_id, None)
-    notes = (*decision.notes, note) if note else decision.notes
-    return msgspec.structs.replace(decision, person=person, notes=notes)
+    decision = recorded(prepare_fallback(occasion).ranked())
+    return msgspec.structs.replace(decision, notes=(*decision.notes, note)) if note else decision
 
 
-def prepare_fallback(request: DecideRequest, world: World, now_ms: int) -> Prepared:
+def prepare_fallback(occasion: Occasion) -> Prepared:
     """What `fallback` builds its slate from; errors as `decide`."""
-    placement = world.placement(request.checked().placement)
-    situation = Situation.of(request, placement, None, world, now_ms, "fallback")
+    world = occasion.world
+    placement = world.placement(occasion.request.checked().placement)
+    nobody = Reading.of(None, world, occasion.now_ms)
+    situation = Situation.of(occasion, placement, mode="fallback", reading=nobody)
     popular = np.sort(first_eligible(world.counters.by_popularity, situation.eligible, 10 * situation.count))
     pins = pinned(situation)
     candidates = Candidates(popular, np.ones(len(popular), np.int64), ("popular",))
@@ -253,18 +215,6 @@ def prepare_fallback(request: DecideRequest, world: World, now_ms: int) -> Prepa
         linear(popularity, np.ones(1)),
         replace(constraints, min_score=None, diversity=None),
     )
-
-
-def mode_of(person: PersonView | None) -> Mode:
-    """What a decision goes by: a profile (profiled), nothing known of anybody (anonymous), or a refusal (non_profiled).
-
-    A device's own history is a profile too: whoever is shown a personal slate is told so.
-    """
-    if person is None:
-        return "anonymous"
-    if not person.can_personalize:
-        return "non_profiled"
-    return "anonymous" if person.is_unknown and not person.is_identified else "profiled"
 
 
 def shown_item(
@@ -298,17 +248,15 @@ def paid_items(situation: Situation) -> Bools | None:
 
 def record(
     situation: Situation,
-    decision_id: str,
     shown: Sequence[ShownItem],
-    person: PersonView | None,
     candidates: Candidates,
     scored: Scored,
     slate: Slate,
 ) -> Decision:
     """The record of a built slate."""
-    world, request = situation.world, situation.request
+    world, request, person = situation.world, situation.request, situation.occasion.person
     return Decision(
-        decision_id=decision_id,
+        decision_id=situation.occasion.decision_id,
         time_ms=situation.now_ms,
         placement=request.placement,
         mode=situation.mode,

@@ -1,4 +1,4 @@
-"""Request, person and world brought together: what is known now, and which items may be shown at all.
+"""An occasion resolved: what is known now, and which items may be shown at all.
 
 Eligibility is decided before any candidate is looked for, over the whole catalogue, so a source spends its places on
 items that can be shown, and no later step can bring back what a rule removed.
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.catalogue.counters import DAY_MS
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.reading import HOUR_MS, Known, Reading, Touched
 from bespeak.decide.request import DecideRequest
@@ -43,6 +44,9 @@ class Situation:
     """One decision's inputs, resolved.
 
     Attributes:
+        occasion: what is asked, for whom, with which snapshot, when.
+        placement: the settings that decide.
+        mode: what the decision goes by.
         market: the market that holds.
         eligible: bool[n]: what may be shown at all.
         removed: rule -> how many items of the catalogue it was the first to remove.
@@ -52,10 +56,8 @@ class Situation:
         listed: (int32 catalogue indices, float64 relevance in 0..1) of the caller's own list, or None.
     """
 
-    request: DecideRequest
+    occasion: Occasion
     placement: Placement
-    world: World
-    now_ms: int
     mode: Mode
     reading: Reading
     market: str
@@ -69,27 +71,27 @@ class Situation:
     @classmethod
     def of(
         cls,
-        request: DecideRequest,
+        occasion: Occasion,
         placement: Placement,
-        person: PersonView | None,
-        world: World,
-        now_ms: int,
-        mode: Mode,
         *,
+        mode: Mode | None = None,
         reading: Reading | None = None,
         subject: Subject | None = None,
     ) -> Situation:
-        """Resolves a request.
+        """Resolves an occasion.
 
         Args:
-            request, placement, person, world, now_ms, mode: as the attributes.
+            occasion: what is asked, for whom, with which snapshot, when.
+            placement: the settings that decide.
+            mode: in place of the occasion's own.
             reading: that of the same person, world and moment, where there is one already.
             subject: what the slate is about, in place of what the request says.
 
         Raises:
             RuleError: the request's filter is wrong.
         """
-        reading = reading or Reading.of(person, world, now_ms)
+        request, world, now_ms = occasion.request, occasion.world, occasion.now_ms
+        reading = reading or Reading.of(occasion.readable, world, now_ms)
         notes: list[str] = []
         market = request.market or placement.market
         match = _match(request, world) if request.query else None
@@ -120,11 +122,9 @@ class Situation:
             if unknown:
                 removed["unknown"] = unknown
         return cls(
-            request=request,
+            occasion=occasion,
             placement=placement,
-            world=world,
-            now_ms=now_ms,
-            mode=mode,
+            mode=mode or occasion.mode,
             reading=reading,
             market=market,
             eligible=sieve.eligible,
@@ -134,6 +134,21 @@ class Situation:
             listed=listed,
             notes=tuple(notes),
         )
+
+    @property
+    def request(self) -> DecideRequest:
+        """What is asked."""
+        return self.occasion.request
+
+    @property
+    def world(self) -> World:
+        """The snapshot to decide with."""
+        return self.occasion.world
+
+    @property
+    def now_ms(self) -> int:
+        """The moment."""
+        return self.occasion.now_ms
 
     @property
     def person(self) -> PersonView | None:

@@ -12,6 +12,7 @@ from typing import Any, Self
 import msgspec
 
 from bespeak.decide.answer import answer, answer_without
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.pages.page import page_request
 from bespeak.decide.person import PersonView
 from bespeak.decide.reasons.tree_reasons import told_by_signal
@@ -297,12 +298,12 @@ class Engine:
         started = time.perf_counter_ns()
         try:
             person = self.person(ids, request.context, now_ms, source)
-            assigned = None
-            if not is_preview:
-                assigned = self.experiments.assigned(world, request, person, ids, now_ms)
+            occasion = self.experiments.assign(
+                Occasion(request, person, world, now_ms, name, ids=ids, is_preview=is_preview)
+            )
         except StoreUnavailable:
             return self.fallback(request, "the store cannot be reached")
-        decision = answer(request, person, world, now_ms, name, assigned, ids=ids, explores=not is_preview)
+        decision = answer(occasion)
         duration_us = (time.perf_counter_ns() - started) // 1000
         decision = msgspec.structs.replace(decision, duration_us=duration_us)
         self._log(decision)
@@ -335,9 +336,9 @@ class Engine:
         self.core.refresh_when_due()
         world, now_ms = self.core.world, self.core.now_ms()
         person = self.person(ids, request.context, now_ms)
-        assigned = self.experiments.assigned(world, request, person, ids, now_ms)
         name = decision_id or secrets.token_hex(16)
-        decision = foreign_slate(request, items, person, world, now_ms, name, assigned)
+        occasion = self.experiments.assign(Occasion(request, person, world, now_ms, name, ids=ids))
+        decision = foreign_slate(occasion, items)
         self.core.submit(WriteRequest(decisions=(decision,), n_bytes=2_000)).result()
         return decision
 
@@ -369,12 +370,13 @@ class Engine:
         self.core.refresh_when_due()
         now_ms = self.core.now_ms()
         person = self.person(self._ids(user_id, anonymous_id, profile_id), request.context, now_ms)
-        return why_not(request, item_id, person, self.core.world, now_ms)
+        return why_not(Occasion(request, person, self.core.world, now_ms), item_id)
 
     def fallback(self, request: DecideRequest, note: str) -> Slate:
         """Returns what is popular, or the default variant, without asking the store, and queues the record."""
         world = self.core.world
-        decision = answer_without(request, world, self.core.clock.now_ms(), secrets.token_hex(16), note)
+        occasion = Occasion(request, None, world, self.core.clock.now_ms(), secrets.token_hex(16))
+        decision = answer_without(occasion, note)
         self._log(decision)
         return Slate.of(decision, request, world)
 

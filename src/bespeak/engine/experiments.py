@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
 
 from bespeak.decide.launch import Assigned
-from bespeak.decide.person import PersonView
-from bespeak.decide.request import DecideRequest
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.trial import Trial
 from bespeak.decide.variants.when import context_values, record_of
-from bespeak.decide.world import World
 from bespeak.engine.runs import Run, decided_launches, put_decided, put_runs, read_runs
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.profiles.view import ProfileView
 from bespeak.signals.events import Context
-from bespeak.signals.ids import IdKey
 from bespeak.storage import assignments, records
 from bespeak.storage.base import Store
 
@@ -27,15 +25,8 @@ class Experiments:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def assigned(
-        self,
-        world: World,
-        request: DecideRequest,
-        person: PersonView | None,
-        ids: Sequence[IdKey],
-        now_ms: int,
-    ) -> Assigned | None:
-        """Returns the variant of whom a decision is for, None for somebody who takes no part.
+    def assign(self, occasion: Occasion) -> Occasion:
+        """Returns the occasion with the experiment that it counts for; a preview takes part in none.
 
         Only people who agreed to being measured and to personalization take part: nobody else could get the treatment
         or be compared. Who was assigned before keeps the variant; others get theirs by the hash of the id that the
@@ -46,6 +37,12 @@ class Experiments:
         Raises:
             StoreUnavailable: the store cannot be read.
         """
+        assigned = None if occasion.is_preview else self._assigned(occasion)
+        return occasion if assigned is None else replace(occasion, assigned=assigned)
+
+    def _assigned(self, occasion: Occasion) -> Assigned | None:
+        """The experiment and variant, None for somebody who takes no part."""
+        request, person, world, now_ms = occasion.request, occasion.person, occasion.world, occasion.now_ms
         launch = world.launches.get(request.placement)
         trials = [trial for trial in world.trials.get(request.placement, ()) if trial.runs_at(now_ms)]
         needed = world.purposes.measure | world.purposes.personalize
@@ -55,14 +52,14 @@ class Experiments:
             return None
         with self._store.read() as session:
             held = {a.experiment: a.variant for a in assignments.assignments_of(session, [person.person])}
-        found = None
+        found, unit = None, occasion.ids[0].value
         if launch is not None:
-            variant = held.get(launch.name) or launch.variant_of(ids[0].value)
+            variant = held.get(launch.name) or launch.variant_of(unit)
             found = None if variant is None else Assigned.to_launch(launch.name, variant)
             if found is not None and found.is_unread:
                 return found
         beside = None if found is None else (found.experiment, found.variant)
-        trial, variant = _trial_of(trials, held, ids[0].value, person.view, request.context)
+        trial, variant = _trial_of(trials, held, unit, person.view, request.context)
         return found if trial is None or variant is None else Assigned(trial.name, variant, launch=beside)
 
     def end_launch(self, experiment: str) -> bool:

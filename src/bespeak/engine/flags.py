@@ -11,15 +11,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 
 import msgspec
 
 from bespeak.decide.answer import answer, answer_without
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.variants.settings import VariantPlacement
-from bespeak.decide.world import World
 from bespeak.engine.core import Core
 from bespeak.engine.experiments import Experiments
 from bespeak.engine.slates import Slate
@@ -103,18 +104,20 @@ class Flags:
         """
         self._core.refresh_when_due()
         world, now_ms = self._core.world, self._core.now_ms()
-        requests = [DecideRequest(placement=key, context=context) for key in keys]
         try:
             person = self._person(ids, context, now_ms, source)
-            return [self._held(request, person, ids, world, now_ms, is_ahead) for request in requests]
+            asked = [
+                Occasion(DecideRequest(placement=key, context=context), person, world, now_ms, ids=ids) for key in keys
+            ]
+            return [self._held(self._experiments.assign(occasion), is_ahead) for occasion in asked]
         except StoreUnavailable:
             return self.fallback(keys, context, "the store cannot be reached")
 
     def fallback(self, keys: Sequence[str], context: Context, note: str) -> list[Slate]:
         """Returns the default variants, without asking the store and without a record."""
         world, now_ms = self._core.world, self._core.clock.now_ms()
-        requests = [DecideRequest(placement=key, context=context) for key in keys]
-        return [Slate.of(answer_without(request, world, now_ms, "", note), request, world) for request in requests]
+        asked = [Occasion(DecideRequest(placement=key, context=context), None, world, now_ms) for key in keys]
+        return [Slate.of(answer_without(occasion, note), occasion.request, world) for occasion in asked]
 
     def state_of(self, ids: Sequence[IdKey]) -> bytes:
         """Returns a digest of what is stored of whom ids belong to: it changes when an evaluation may.
@@ -145,28 +148,21 @@ class Flags:
         with self._core.store.read() as session:
             return session.log_ceiling()
 
-    def _held(
-        self,
-        request: DecideRequest,
-        person: PersonView | None,
-        ids: Sequence[IdKey],
-        world: World,
-        now_ms: int,
-        is_ahead: bool,
-    ) -> Slate:
+    def _held(self, occasion: Occasion, is_ahead: bool) -> Slate:
         started = time.perf_counter_ns()
-        assigned = self._experiments.assigned(world, request, person, ids, now_ms)
+        request, person, world, now_ms = occasion.request, occasion.person, occasion.world, occasion.now_ms
+        assigned = occasion.assigned
         of_hour = msgspec.structs.replace(request.context, local_hour=-1, local_weekday=-1)
         what = [
             request.placement,
             world.policy(request.placement),
-            list(ids),
+            list(occasion.ids),
             person.purposes if person is not None else -1,
             (assigned.experiment, assigned.variant) if assigned is not None else None,
             of_hour,
         ]
         draw = self._name(*what, now_ms // HOUR_MS)
-        decision = answer(request, person, world, now_ms, draw, assigned, ids=ids, explores=True)
+        decision = answer(replace(occasion, decision_id=draw))
         shown = decision.items[0]
         if FIXED.isdisjoint(shown.sources):
             name = self._name(draw, is_ahead)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, overload
 
 import msgspec
 
-from bespeak.decide.launch import Assigned
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.pages.page import PageDecision, PageRequest, decide_page, fallback_page
 from bespeak.decide.person import PersonView
-from bespeak.decide.variants.creatives import with_creatives
 from bespeak.decide.world import World
 from bespeak.engine.core import Core
 from bespeak.engine.experiments import Experiments
@@ -109,21 +107,15 @@ class Pages:
         world, now_ms = core.world, core.now_ms()
         name = page_id or secrets.token_hex(16)
         started = time.perf_counter_ns()
-        context = request.requests[0].context
         try:
-            person = self._read_person(ids, context, now_ms, source)
-            trials = {} if is_preview else self._trials(request, world, person, ids, now_ms)
+            person = self._read_person(ids, request.requests[0].context, now_ms, source)
+            asked = [
+                self._experiments.assign(Occasion(one, person, world, now_ms, ids=ids, is_preview=is_preview))
+                for one in request.requests
+            ]
         except StoreUnavailable:
             return self.fallback(request, "the store cannot be reached", page_id=name)
-        units = [key.value for key in ids]
-        decided = decide_page(request, person, world, now_ms, name, trials, ids=units, explores=not is_preview)
-        rows = []
-        for row in decided.rows:
-            assigned = trials.get(row.placement)
-            is_read = assigned is None or not assigned.is_unread
-            reader = person if is_read else None
-            rows.append(with_creatives(row, request.requests[0], reader, world, explores=is_read and not is_preview))
-        decided = replace(decided, rows=tuple(rows))
+        decided = decide_page(request.page, asked, name, keeps_order=request.keeps_order)
         duration_us = (time.perf_counter_ns() - started) // 1000
         for row in decided.rows:
             self._log(msgspec.structs.replace(row, duration_us=duration_us))
@@ -131,22 +123,10 @@ class Pages:
 
     def fallback(self, request: PageRequest, note: str, *, page_id: str = "") -> PageSlates:
         """Returns the page of what is popular, without asking the store, and queues its records."""
-        world = self._core.world
+        world, now_ms = self._core.world, self._core.clock.now_ms()
+        asked = [Occasion(one, None, world, now_ms) for one in request.requests]
         name = page_id or secrets.token_hex(16)
-        decided = fallback_page(request, world, self._core.clock.now_ms(), name, note)
-        rows = [with_creatives(row, request.requests[0], None, world, explores=False) for row in decided.rows]
-        decided = replace(decided, rows=tuple(rows))
+        decided = fallback_page(request.page, asked, name, note, keeps_order=request.keeps_order)
         for row in decided.rows:
             self._log(row)
         return PageSlates(decided, request, world)
-
-    def _trials(
-        self, request: PageRequest, world: World, person: PersonView | None, ids: Sequence[IdKey], now_ms: int
-    ) -> dict[str, Assigned]:
-        """Placement -> the experiment that the person takes part in there."""
-        found: dict[str, Assigned] = {}
-        for placement, asked in {asked.placement: asked for asked in request.requests}.items():
-            assigned = self._experiments.assigned(world, asked, person, ids, now_ms)
-            if assigned is not None:
-                found[placement] = assigned
-        return found

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from bespeak.decide.launch import CONTROL, Assigned
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.pages.choice import NO_ROOM, TOO_FEW
 from bespeak.decide.pages.page import (
     EMPTY_CART,
     NO_SUBJECT,
     PageDecision,
+    PageRequest,
     decide_page,
     fallback_page,
     page_request,
@@ -45,7 +47,11 @@ def with_page(world: World, page: Mapping[str, Any], placements: Mapping[str, An
 
 def decided(world: World, who: PersonView | None, now_ms: int, page: str = "own", **more: Any) -> PageDecision:
     request = page_request(world.page(page), DecideRequest(placement="", **more))
-    return decide_page(request, who, world, now_ms, "page1")
+    return decide_page(request.page, occasions(request, who, world, now_ms), "page1")
+
+
+def occasions(request: PageRequest, who: PersonView | None, world: World, now_ms: int) -> list[Occasion]:
+    return [Occasion(asked, who, world, now_ms) for asked in request.requests]
 
 
 def items(page: PageDecision) -> list[str]:
@@ -126,12 +132,12 @@ def test_a_caller_may_put_the_rows_together(world: World, person: People, now_ms
         DecideRequest(placement="home", count=4),
     ]
     request = rows_request(asked, {}, one_per_group=True)
-    page = decide_page(request, person(*STEPS), world, now_ms, "page1")
+    page = decide_page(request.page, occasions(request, person(*STEPS), world, now_ms), "page1", keeps_order=True)
     assert names(page) == ["similar", "home", "recently_viewed", "home"]
     assert len(items(page)) == len(set(items(page)))
     assert page.rows[0].about == {"item": "war3"}
     assert page.left_out == ()
-    nobody = decide_page(request, None, world, now_ms, "page1")
+    nobody = decide_page(request.page, occasions(request, None, world, now_ms), "page1", keeps_order=True)
     assert names(nobody)[2] == "recently_viewed"  # answered even where it is empty
     assert nobody.rows[2].items == ()
 
@@ -139,8 +145,9 @@ def test_a_caller_may_put_the_rows_together(world: World, person: People, now_ms
 def test_a_control_reads_nothing_about_the_person_in_its_row_alone(world: World, person: People, now_ms: int) -> None:
     own = with_page(world, {"rows": [{"placement": "home", "position": 1}, "genres"], "count": 5})
     request = page_request(own.page("own"), DecideRequest(placement=""))
-    trials = {"home": Assigned.to_launch("home-launch", CONTROL)}
-    page = decide_page(request, person(*STEPS), own, now_ms, "page1", trials)
+    control = Assigned.to_launch("home-launch", CONTROL)
+    home, genres = occasions(request, person(*STEPS), own, now_ms)
+    page = decide_page(request.page, [dataclasses.replace(home, assigned=control), genres], "page1")
     assert page.rows[0].mode == "anonymous"
     assert page.rows[0].experiment == {"name": "home-launch", "variant": CONTROL}
     assert page.rows[1].mode == "profiled"
@@ -149,7 +156,7 @@ def test_a_control_reads_nothing_about_the_person_in_its_row_alone(world: World,
 
 def test_the_fallback_page_is_popular_without_duplicates_and_without_the_past(world: World, now_ms: int) -> None:
     request = page_request(world.page("front"), DecideRequest(placement=""))
-    page = fallback_page(request, world, now_ms, "page1", "because")
+    page = fallback_page(request.page, occasions(request, None, world, now_ms), "page1", "because")
     assert len(items(page)) == len(set(items(page)))
     assert {row.mode for row in page.rows} == {"fallback"}
     assert "because" in page.rows[0].notes
@@ -160,7 +167,7 @@ def test_an_empty_catalogue_gives_a_page_without_rows(build_world: Callable[...,
     empty = build_world([], has_models=False)
     assert decided(empty, None, now_ms, "front").rows == ()
     request = page_request(empty.page("front"), DecideRequest(placement=""))
-    assert fallback_page(request, empty, now_ms, "p").rows == ()
+    assert fallback_page(request.page, occasions(request, None, empty, now_ms), "p").rows == ()
 
 
 def test_a_page_that_does_not_exist_is_refused_with_those_that_do(world: World) -> None:
@@ -204,7 +211,7 @@ def test_propensities_are_exact_given_everything_above_and_before(
     n = 800
     errors: dict[str, list[float]] = {item.id: [] for item in items}
     for draw in range(n):
-        above, below = decide_page(request, None, world, now_ms, f"page{draw}", explores=True).rows
+        above, below = decide_page(request.page, occasions(request, None, world, now_ms), f"page{draw}").rows
         taken = {item.item_id for item in above.items}
         first = below.items[0]
         assert first.item_id not in taken

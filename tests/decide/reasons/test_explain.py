@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from bespeak.decide.decide import decide
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.scoring.score import Weights
@@ -27,7 +28,7 @@ WEEKS_AGO = 24.0 * 21
 def reasons(world: World, person: PersonView | None, now_ms: int, placement: str = "home") -> dict[str, list[Reason]]:
     """Item id -> all its reasons, for every eligible item."""
     request = DecideRequest(placement=placement, count=100, explain=True)
-    return {shown.item_id: list(shown.reasons) for shown in decide(request, person, world, now_ms, "d").items}
+    return {shown.item_id: list(shown.reasons) for shown in decide(Occasion(request, person, world, now_ms, "d")).items}
 
 
 def said(found: dict[str, list[Reason]], signal: str) -> set[str]:
@@ -126,7 +127,8 @@ def test_an_unknown_verb_or_item_never_breaks_a_reason(everything: World, person
 
 def test_similar_names_the_item_that_was_asked_about(world: World, now_ms: int) -> None:
     request = DecideRequest(placement="similar", item="war9", explain=True)
-    texts = {reason.text for shown in decide(request, None, world, now_ms, "d").items for reason in shown.reasons}
+    decision = decide(Occasion(request, None, world, now_ms, "d"))
+    texts = {reason.text for shown in decision.items for reason in shown.reasons}
     assert {"similar to War film 9", "much in common with War film 9"} & texts
 
 
@@ -153,11 +155,11 @@ def test_removing_the_top_reason_of_learned_weights_changes_the_score_by_its_con
     learned = {"affinity.genre": 2.7, "model.ease": 0.31, "session.genre": 0.0, "popular": 1.9, "repeat": -0.123}
     world = dataclasses.replace(everything, learned={"home": Weights(learned=learned, version=2)})
     request = DecideRequest(placement="home", count=40, explain=True)
-    for item in decide(request, someone, world, now_ms, "d").items:
+    for item in decide(Occasion(request, someone, world, now_ms, "d")).items:
         top = item.reasons[0]
         signal = top.signal.partition("=")[0]
         without = Weights(learned={**learned, signal: 0.0})
-        bare = decide(request, someone, dataclasses.replace(world, learned={"home": without}), now_ms, "d")
+        bare = decide(Occasion(request, someone, dataclasses.replace(world, learned={"home": without}), now_ms, "d"))
         other = next(o for o in bare.items if o.item_id == item.item_id)
         assert item.score - other.score == pytest.approx(top.contribution, abs=1e-12)
         assert top.contribution == top.value * top.weight

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bespeak.decide.decide import decide
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.reasons.why_not import WhyNot, why_not
 from bespeak.decide.request import DecideRequest, Listed
@@ -28,11 +29,11 @@ def ask(
     **more: Any,
 ) -> WhyNot:
     changed = dataclasses.replace(world, placements=placements_from({"home": home or {}}))
-    return why_not(DecideRequest(**{"placement": "home", **more}), missed, person, changed, now_ms)
+    return why_not(Occasion(DecideRequest(**{"placement": "home", **more}), person, changed, now_ms), missed)
 
 
 def test_what_is_shown_says_where(world: World, now_ms: int) -> None:
-    third = decide(DecideRequest(placement="home"), None, world, now_ms, "d").items[2]
+    third = decide(Occasion(DecideRequest(placement="home"), None, world, now_ms, "d")).items[2]
     found = ask(world, now_ms, third.item_id)
     assert (found.rules, found.position, found.score) == ((), 3, third.score)
     assert found.text == "It is shown at position 3."
@@ -74,7 +75,7 @@ def test_an_item_that_does_not_exist_or_is_sold_out_says_so(build_world: Callabl
 
 
 def test_an_outscored_item_says_by_how_much(world: World, now_ms: int) -> None:
-    shown = decide(DecideRequest(placement="home"), None, world, now_ms, "d").items
+    shown = decide(Occasion(DecideRequest(placement="home"), None, world, now_ms, "d")).items
     found = ask(world, now_ms, "war9", home={"one_per_group": False})
     assert found.rules == ("outscored",)
     assert found.needed is not None
@@ -85,7 +86,7 @@ def test_an_outscored_item_says_by_how_much(world: World, now_ms: int) -> None:
 
 
 def test_groups_and_caps_name_the_item_that_took_the_place(world: World, now_ms: int) -> None:
-    first = decide(DecideRequest(placement="home"), None, world, now_ms, "d").items[0].item_id
+    first = decide(Occasion(DecideRequest(placement="home"), None, world, now_ms, "d")).items[0].item_id
     row = world.catalogue.index[first]
     groups = world.catalogue.groups
     other = next(i for i in range(len(groups)) if i != row and groups[i] == groups[row])
@@ -107,7 +108,8 @@ def test_a_least_score_and_sources_that_do_not_propose_it_are_named(world: World
 def test_diversity_is_named_where_the_score_was_enough(world: World, now_ms: int) -> None:
     settings = {"one_per_group": False, "count": 4}
     plain = dataclasses.replace(world, placements=placements_from({"home": settings}))
-    best = [shown.item_id for shown in decide(DecideRequest(placement="home"), None, plain, now_ms, "d").items]
+    occasion = Occasion(DecideRequest(placement="home"), None, plain, now_ms, "d")
+    best = [shown.item_id for shown in decide(occasion).items]
     found = [ask(world, now_ms, item, home={**settings, "diversity": 1.0}) for item in best]
     assert ("diversity",) in {why.rules for why in found}
     assert found[0].position == 1
@@ -140,8 +142,8 @@ def test_whatever_is_asked_an_item_is_shown_or_a_rule_is_named(
     changed = dataclasses.replace(world, placements=placements_from({"home": home}))
     request = DecideRequest(placement="home", count=count, exclude=tuple(exclude), filter=f"price <= {price}")
     someone = person(*((seen, "view", 1.0) for seen in viewed))
-    found = why_not(request, item, someone, changed, now_ms)
-    shown = [shown.item_id for shown in decide(request, someone, changed, now_ms, "d").items]
+    found = why_not(Occasion(request, someone, changed, now_ms), item)
+    shown = [shown.item_id for shown in decide(Occasion(request, someone, changed, now_ms, "d")).items]
     assert found.position == (shown.index(item) + 1 if item in shown else None)
     assert bool(found.rules) == (item not in shown)
     row = world.catalogue.index[item]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bespeak.decide.decide import decide, fallback
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.reasons.why_not import why_not
 from bespeak.decide.request import DecideRequest
@@ -28,7 +29,7 @@ def with_home(world: World, **settings: Any) -> World:
 
 
 def home(world: World, who: PersonView | None, now_ms: int, **more: Any) -> Decision:
-    return decide(DecideRequest(placement="home", explain=True, **more), who, world, now_ms, "d")
+    return decide(Occasion(DecideRequest(placement="home", explain=True, **more), who, world, now_ms, "d"))
 
 
 def shown(decision: Decision) -> list[str]:
@@ -89,7 +90,7 @@ def test_an_item_rests_once_it_was_shown_so_often(world: World, person: People, 
     assert best not in shown(decision)
     assert second in shown(decision)
     assert decision.removed["cooling_off"] == 1
-    answer = why_not(DecideRequest(placement="home"), best, seen, rested, now_ms)
+    answer = why_not(Occasion(DecideRequest(placement="home"), seen, rested, now_ms), best)
     assert answer.rules == ("cooling_off",)
     assert "rests" in answer.text
 
@@ -101,7 +102,7 @@ def test_what_is_short_in_stock_is_left_out_and_what_says_nothing_is_not(
     items = [Item(id=f"p{n}", attributes={} if stock is None else {"stock": stock}) for n, stock in enumerate(stocks)]
     world = with_home(build_world(items, has_models=False), min_stock=3)
     assert sorted(shown(home(world, None, now_ms))) == ["p2", "p3"]
-    assert why_not(DecideRequest(placement="home"), "p1", None, world, now_ms).rules == ("stock",)
+    assert why_not(Occasion(DecideRequest(placement="home"), None, world, now_ms), "p1").rules == ("stock",)
     nobody_says = with_home(build_world(build_items(8), has_models=False), min_stock=3)
     assert len(home(nobody_says, None, now_ms).items) == 4  # one of each group
 
@@ -119,9 +120,9 @@ def test_a_paid_share_is_kept_marked_and_named(world: World, now_ms: int) -> Non
     assert any("share 'ads'" in note for note in most.notes)
     none = with_home(world, shares=[{**ads, "at_least": 0.0, "at_most": 0.0}])
     assert not any(item.is_paid for item in home(none, None, now_ms, count=40).items)
-    why = why_not(DecideRequest(placement="home", count=40), "war0", None, none, now_ms)
+    why = why_not(Occasion(DecideRequest(placement="home", count=40), None, none, now_ms), "war0")
     assert why.rules == ("share.ads",)
-    made = fallback(DecideRequest(placement="home"), with_home(world, shares=[ads]), now_ms, "d")
+    made = fallback(Occasion(DecideRequest(placement="home"), None, with_home(world, shares=[ads]), now_ms, "d"))
     assert 2 <= sum(item.is_paid for item in made.items) <= 3
 
 

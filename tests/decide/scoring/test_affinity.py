@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.scoring.affinity import AFFINITY_PRIOR, facet_values
@@ -16,7 +17,7 @@ def test_liking_what_many_items_have_says_less_than_liking_what_few_have(world: 
     person = PersonView(person=1, affinities={"genre": {"horror": 9.0}, "brand": {"b0": 9.0}})
     placement = world.placement("home")
     request = DecideRequest(placement="home").checked()
-    found = facet_values(Situation.of(request, placement, person, world, now_ms, "profiled")).affinity
+    found = facet_values(Situation.of(Occasion(request, person, world, now_ms), placement)).affinity
     trust = 9 / (9 + AFFINITY_PRIOR) / np.sqrt(2)  # two facets have something to say
     horror, b0 = found["genre"].max(), found["brand"].max()
     assert horror == pytest.approx(trust * (1 - 10 / 40))

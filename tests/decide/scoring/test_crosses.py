@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bespeak.decide.decide import Ranked, decide, mode_of, rank
+from bespeak.decide.decide import Ranked, decide, rank
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.scoring.crosses import CIRCUMSTANCES, MAX_VALUES, circumstance, read_cross
@@ -30,7 +31,7 @@ def crossed(world: World, *crosses: str, **changes: Any) -> World:
 
 
 def ranked(world: World, context: Context, person: PersonView | None, now_ms: int) -> Ranked:
-    return rank(DecideRequest(placement="home", count=10, context=context), person, world, now_ms)
+    return rank(Occasion(DecideRequest(placement="home", count=10, context=context), person, world, now_ms))
 
 
 def column(found: Ranked, name: str) -> dict[str, float]:
@@ -72,7 +73,7 @@ def test_a_weight_decides_and_its_reason_is_exact(world: World, now_ms: int) -> 
     name = "cross.daypart=evening*genre=war"
     liked = crossed(world, "daypart * genre", learned={"home": Weights(learned={name: 5.0}, version=4)})
     request = DecideRequest(placement="home", count=5, context=EVENING, explain=True)
-    decision = decide(request, None, liked, now_ms, "d")
+    decision = decide(Occasion(request, None, liked, now_ms, "d"))
     assert all(item.item_id.startswith("war") for item in decision.items)
     assert decision.weights_version == 4
     for item in decision.items:
@@ -82,15 +83,13 @@ def test_a_weight_decides_and_its_reason_is_exact(world: World, now_ms: int) -> 
         assert item.features[name] == 1.0
         assert sum(r.contribution for r in item.reasons) == pytest.approx(item.score, abs=1e-12)
     morning = DecideRequest(placement="home", count=5, context=Context(local_hour=8))
-    assert not all(item.item_id.startswith("war") for item in decide(morning, None, liked, now_ms, "d").items)
+    assert not all(item.item_id.startswith("war") for item in decide(Occasion(morning, None, liked, now_ms, "d")).items)
 
 
 def test_the_circumstances_of_a_request_and_of_a_person(world: World, person: People, now_ms: int) -> None:
     def of(name: str, who: PersonView | None, context: Context = EVENING, query: str = "") -> str:
         request = DecideRequest(placement="home", context=context, query=query)
-        mode = mode_of(who)
-        known = who if mode != "non_profiled" else None
-        return circumstance(Situation.of(request, world.placement("home"), known, world, now_ms, mode), name)
+        return circumstance(Situation.of(Occasion(request, who, world, now_ms), world.placement("home")), name)
 
     someone = person(("war1", "view", 1.0))
     told = {name: of(name, someone) for name in CIRCUMSTANCES}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bespeak.decide.decide import decide
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.scoring.past_items import due_of
@@ -26,7 +27,7 @@ def shown(decision: Decision) -> list[str]:
 
 
 def asked(world: World, who: PersonView | None, now_ms: int, placement: str, **more: Any) -> Decision:
-    return decide(DecideRequest(placement=placement, **more), who, world, now_ms, "d")
+    return decide(Occasion(DecideRequest(placement=placement, **more), who, world, now_ms, "d"))
 
 
 def playing(who: PersonView, now_ms: int, *parts: tuple[str, float]) -> PersonView:

@@ -11,6 +11,7 @@ import pytest
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.decide.decide import decide
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.serving.model_set import ModelSet
@@ -57,9 +58,8 @@ def grown(world: World, build_world: Callable[..., World], lending: Lending) -> 
 
 
 def slate(world: World, who: PersonView | None, now_ms: int, count: int = 10) -> list[str]:
-    return [
-        shown.item_id for shown in decide(DecideRequest(placement="home", count=count), who, world, now_ms, "d").items
-    ]
+    asked = DecideRequest(placement="home", count=count)
+    return [shown.item_id for shown in decide(Occasion(asked, who, world, now_ms, "d")).items]
 
 
 FANS = (("horror0", "purchase", 600.0), ("horror1", "purchase", 590.0), ("horror2", "view", 500.0))
@@ -75,7 +75,7 @@ def test_a_new_item_like_what_was_loved_is_in_the_top_and_an_unlike_one_is_not(
 
 def test_every_model_scores_a_new_item_below_the_best_of_its_lenders(grown: World, person: People, now_ms: int) -> None:
     request = DecideRequest(placement="home")
-    situation = Situation.of(request, grown.placement("home"), person(*FANS), grown, now_ms, "profiled")
+    situation = Situation.of(Occasion(request, person(*FANS), grown, now_ms), grown.placement("home"))
     row = grown.catalogue.index["late_horror"]
     for model in grown.models.models:
         scores = situation.model_scores[model.name]
@@ -98,7 +98,7 @@ def test_new_items_do_not_flood_a_slate(world: World, build_world: Callable[...,
 
 def test_a_new_item_says_what_it_is_like(grown: World, person: People, now_ms: int) -> None:
     request = DecideRequest(placement="home", count=20, explain=True)
-    shown = {one.item_id: one for one in decide(request, person(*FANS), grown, now_ms, "d").items}
+    shown = {one.item_id: one for one in decide(Occasion(request, person(*FANS), grown, now_ms, "d")).items}
     told = {reason.signal: reason.text for reason in shown["late_horror"].reasons}
     assert told["model.content"] == "new, like Horror film 0, which you bought"
     assert told["model.popularity"].startswith("new, like Horror film ")
@@ -107,7 +107,8 @@ def test_a_new_item_says_what_it_is_like(grown: World, person: People, now_ms: i
 
 
 def test_similar_to_a_new_item_is_what_its_content_is_like(grown: World, now_ms: int) -> None:
-    shown = decide(DecideRequest(placement="similar", item="late_war", count=4), None, grown, now_ms, "d").items
+    asked = DecideRequest(placement="similar", item="late_war", count=4)
+    shown = decide(Occasion(asked, None, grown, now_ms, "d")).items
     assert {one.item_id[:3] for one in shown} == {"war"}
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from bespeak.decide.decide import decide, fallback
 from bespeak.decide.launch import CONTROL, PERSONALIZED, Assigned
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.settings.placements import placements_from
@@ -37,7 +38,7 @@ def slate(decision: Decision) -> list[tuple[str, float]]:
 
 
 def drawn(world: World, now_ms: int, decision_id: str, person: PersonView | None = None) -> list[tuple[str, float]]:
-    return slate(decide(HOME, person, world, now_ms, decision_id, explores=True))
+    return slate(decide(Occasion(HOME, person, world, now_ms, decision_id)))
 
 
 def test_a_decision_id_repeats_its_draw_and_another_draws_anew(exploring: World, now_ms: int) -> None:
@@ -60,9 +61,11 @@ def test_propensities_are_logged_and_below_one(exploring: World, now_ms: int) ->
     assert all(0 < chance < 1 for chance in chances)
 
 
-def test_nothing_is_drawn_unless_it_is_asked_for(exploring: World, world: World, now_ms: int) -> None:
-    assert slate(decide(HOME, None, exploring, now_ms, "d1")) == slate(decide(HOME, None, world, now_ms, "d1"))
-    assert drawn(world, now_ms, "d1") == slate(decide(HOME, None, world, now_ms, "d1"))
+def test_nothing_is_drawn_for_a_preview_or_where_the_placement_does_not_explore(
+    exploring: World, world: World, now_ms: int
+) -> None:
+    preview = Occasion(HOME, None, exploring, now_ms, "d1", is_preview=True)
+    assert slate(decide(preview)) == drawn(world, now_ms, "d1") == drawn(world, now_ms, "d2")
 
 
 def test_control_those_who_refused_profiling_and_the_fallback_are_not_explored_on(
@@ -70,12 +73,12 @@ def test_control_those_who_refused_profiling_and_the_fallback_are_not_explored_o
 ) -> None:
     someone = person(*THREE_VIEWS)
     control, treated = (Assigned.to_launch("home-launch", variant) for variant in (CONTROL, PERSONALIZED))
-    best = slate(decide(HOME, None, world, now_ms, "d1"))
-    assert slate(decide(HOME, someone, exploring, now_ms, "d1", control, explores=True)) == best
-    assert slate(decide(HOME, someone, exploring, now_ms, "d1", treated, explores=True)) != best
+    best = slate(decide(Occasion(HOME, None, world, now_ms, "d1")))
+    assert slate(decide(Occasion(HOME, someone, exploring, now_ms, "d1", control))) == best
+    assert slate(decide(Occasion(HOME, someone, exploring, now_ms, "d1", treated))) != best
     refused = person(*THREE_VIEWS, granted=["essential"])
     assert {tuple(drawn(exploring, now_ms, f"d{n}", refused)) for n in range(5)} == {tuple(best)}
-    assert all(chance == 1.0 for _, chance in slate(fallback(HOME, exploring, now_ms, "d1")))
+    assert all(chance == 1.0 for _, chance in slate(fallback(Occasion(HOME, None, exploring, now_ms, "d1"))))
 
 
 def test_only_new_items_are_tried_where_the_placement_says_so(world: World, now_ms: int) -> None:

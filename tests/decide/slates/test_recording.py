@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from bespeak.decide.decide import decide
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.settings.placements import HOME
 
@@ -16,10 +17,10 @@ REQUEST = DecideRequest(placement="home", count=4)
 def made(build_world, person, now_ms):
     """Decides with settings of home; the person may be measured."""
 
-    def of(decision_id: str, *, explores: bool = True, granted=None, **settings):
+    def of(decision_id: str, *, is_preview: bool = False, granted=None, **settings):
         world = build_world(placements={"home": msgspec.structs.replace(HOME, **settings)})
         someone = person(("drama1", "view", 1.0), ("drama2", "click", 2.0), granted=granted)
-        return decide(REQUEST, someone, world, now_ms, decision_id, explores=explores), world
+        return decide(Occasion(REQUEST, someone, world, now_ms, decision_id, is_preview=is_preview)), world
 
     return of
 
@@ -50,7 +51,7 @@ def test_a_tenth_of_the_decisions_that_explore_keeps_them_unless_said_otherwise(
     [
         {"explore": 0.2, "record_features": 0.0},
         {"explore": 0.0},
-        {"explore": 0.2, "record_features": 1.0, "explores": False},
+        {"explore": 0.2, "record_features": 1.0, "is_preview": True},
         {"explore": 0.2, "record_features": 1.0, "granted": ("essential", "personalize")},
         {"explore": 0.2, "record_features": 1.0, "granted": ("essential", "measure")},
     ],

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bespeak.decide.decide import decide
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.scoring.forest import Forest
 from bespeak.decide.scoring.score import PRIOR_WEIGHTS, Weights
@@ -36,7 +37,7 @@ def logged(build_world, person, now_ms):
     def of(decision_id: str, placement: Placement):
         world = build_world(placements={"home": placement})
         someone = person(("drama1", "view", 1.0), ("drama2", "click", 2.0))
-        return decide(REQUEST, someone, world, now_ms, decision_id, explores=True), world
+        return decide(Occasion(REQUEST, someone, world, now_ms, decision_id)), world
 
     return of
 
@@ -101,7 +102,7 @@ def test_a_record_scored_again_by_its_own_policy_has_its_own_scores(build_world,
     weights = Weights({**PRIOR_WEIGHTS, "trees": 1.0}, version=1, forest=stump)
     world = build_world(placements={"home": placement}, learned={"home": weights})
     someone = person(("drama1", "view", 1.0))
-    decision = decide(REQUEST, someone, world, now_ms, "d1", explores=True)
+    decision = decide(Occasion(REQUEST, someone, world, now_ms, "d1"))
     kept = decision.candidate_features
     assert {"trees", "boost.calm"} <= kept.columns.keys()
     found = rewalked(decision, placement, placement, world)

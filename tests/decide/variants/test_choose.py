@@ -11,6 +11,7 @@ import pytest
 
 from bespeak.decide.answer import answer, answer_without
 from bespeak.decide.launch import CONTROL, PERSONALIZED, Assigned
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, Listed
 from bespeak.decide.variants.settings import variants_from
@@ -41,21 +42,21 @@ def test_the_first_line_that_holds_decides(world: World, person: Callable[..., P
     led = under(world, when=lines, split={"loud": 1.0})
     viewer = person(("horror0", "view", 2.0), ("horror1", "view", 1.0))
     on_phone = DecideRequest(placement="hero", context=Context(device="mobile"))
-    assert taken(answer(on_phone, viewer, led, now_ms, "d1")) == ("loud", "rule", 1.0)
-    assert taken(answer(on_phone, None, led, now_ms, "d1")) == ("short", "rule", 1.0)
-    assert taken(answer(HERO, None, led, now_ms, "d1")) == ("plain", "rule", 1.0)
+    assert taken(answer(Occasion(on_phone, viewer, led, now_ms, "d1"))) == ("loud", "rule", 1.0)
+    assert taken(answer(Occasion(on_phone, None, led, now_ms, "d1"))) == ("short", "rule", 1.0)
+    assert taken(answer(Occasion(HERO, None, led, now_ms, "d1"))) == ("plain", "rule", 1.0)
 
 
 def test_of_somebody_unknown_the_profile_is_empty(world: World, now_ms: int) -> None:
     led = under(world, when=["orders = 0 AND views_7d = 0 show loud"])
-    assert taken(answer(HERO, None, led, now_ms, "d1")) == ("loud", "rule", 1.0)
+    assert taken(answer(Occasion(HERO, None, led, now_ms, "d1"))) == ("loud", "rule", 1.0)
 
 
 def test_who_refused_is_led_by_nothing_of_their_profile(
     world: World, person: Callable[..., PersonView], now_ms: int
 ) -> None:
     led = under(world, when=["events >= 0 show loud"])
-    decision = answer(HERO, person(("horror0", "view", 2.0), granted=["essential"]), led, now_ms, "d1")
+    decision = answer(Occasion(HERO, person(("horror0", "view", 2.0), granted=["essential"]), led, now_ms, "d1"))
     assert taken(decision) == ("plain", "default", 1.0)
     assert (decision.mode, decision.person) == ("non_profiled", None)
 
@@ -64,7 +65,7 @@ def test_a_split_is_sticky_and_its_shares_are_the_propensities(world: World, now
     led = under(world, split={"loud": 0.3, "short": 0.2})
     seen: Counter[str] = Counter()
     for n in range(2_000):
-        one, again = (answer(HERO, None, led, now_ms, d, ids=[IdKey(USER_ID, f"u{n}")]) for d in ("d1", "d2"))
+        one, again = (answer(Occasion(HERO, None, led, now_ms, d, ids=[IdKey(USER_ID, f"u{n}")])) for d in ("d1", "d2"))
         assert taken(one) == taken(again)
         variant, source, share = taken(one)
         assert source == "split"
@@ -77,15 +78,15 @@ def test_a_split_by_device_does_not_move_at_log_in(world: World, now_ms: int) ->
     led = under(world, split={"loud": 0.5}, sticky="device")
     for n in range(30):
         phone = IdKey(ANONYMOUS_ID, f"a{n}")
-        known, unknown = (answer(HERO, None, led, now_ms, "d", ids=ids) for ids in ([ANN, phone], [phone]))
+        known, unknown = (answer(Occasion(HERO, None, led, now_ms, "d", ids=ids)) for ids in ([ANN, phone], [phone]))
         assert taken(known) == taken(unknown)
 
 
 def test_who_has_no_id_is_drawn_by_the_decision(world: World, now_ms: int) -> None:
     led = under(world, split={"loud": 0.5})
-    drawn = [taken(answer(HERO, None, led, now_ms, f"d{n}"))[0] for n in range(200)]
+    drawn = [taken(answer(Occasion(HERO, None, led, now_ms, f"d{n}")))[0] for n in range(200)]
     assert 70 < drawn.count("loud") < 130
-    assert drawn == [taken(answer(HERO, None, led, now_ms, f"d{n}"))[0] for n in range(200)]
+    assert drawn == [taken(answer(Occasion(HERO, None, led, now_ms, f"d{n}")))[0] for n in range(200)]
 
 
 def test_the_control_of_a_launch_gets_the_default_and_is_read_nothing_of(
@@ -94,7 +95,7 @@ def test_the_control_of_a_launch_gets_the_default_and_is_read_nothing_of(
     led = under(world, when=["TRUE show loud"], launch=0.5)
     someone = person(("horror0", "view", 2.0))
     control, treated = (
-        answer(HERO, someone, led, now_ms, "d1", Assigned.to_launch("hero-launch", variant))
+        answer(Occasion(HERO, someone, led, now_ms, "d1", Assigned.to_launch("hero-launch", variant)))
         for variant in (CONTROL, PERSONALIZED)
     )
     assert (taken(control), control.mode, control.person) == (("plain", "default", 1.0), "anonymous", someone.person)
@@ -104,14 +105,14 @@ def test_the_control_of_a_launch_gets_the_default_and_is_read_nothing_of(
 
 def test_the_record_says_what_it_was_made_with(world: World, person: Callable[..., PersonView], now_ms: int) -> None:
     someone = person(("horror0", "view", 2.0))
-    decision = answer(HERO, someone, under(world), now_ms, "d1")
+    decision = answer(Occasion(HERO, someone, under(world), now_ms, "d1"))
     assert (decision.kind, decision.policy, decision.config_version) == ("variant", "hero@4", 2)
     assert (decision.person, decision.purposes, decision.mode) == (7, someone.purposes, "profiled")
     assert decision.n_candidates == 3
 
 
 def test_the_fallback_is_the_default(world: World, now_ms: int) -> None:
-    decision = answer_without(HERO, under(world, when=["TRUE show loud"]), now_ms, "d1", "no time")
+    decision = answer_without(Occasion(HERO, None, under(world, when=["TRUE show loud"]), now_ms, "d1"), "no time")
     assert (taken(decision), decision.mode, decision.notes) == (("plain", "default", 1.0), "fallback", ("no time",))
 
 
@@ -120,9 +121,7 @@ def test_items_cannot_be_asked_for(world: World, now_ms: int, asked: dict[str, A
     request = DecideRequest(placement="hero", **asked)
     for decide in (answer, answer_without):
         with pytest.raises(InvalidInput, match=next(iter(asked))):
-            decide(request, None, under(world), now_ms, "d1") if decide is answer else decide(
-                request, under(world), now_ms, "d1"
-            )
+            decide(Occasion(request, None, under(world), now_ms, "d1"))
 
 
 def test_a_placement_with_variants_is_none_with_items_and_the_other_way_round(world: World) -> None:

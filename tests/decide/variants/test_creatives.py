@@ -12,6 +12,7 @@ import pytest
 
 from bespeak.decide.answer import answer, answer_without
 from bespeak.decide.launch import CONTROL, Assigned
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.reply import reply
 from bespeak.decide.request import DecideRequest
@@ -41,7 +42,7 @@ def under(world: World, **settings: Any) -> World:
 
 def shown(world: World, now_ms: int, person: PersonView | None = None, draw: str = "d1", **more: Any) -> dict[str, Any]:
     request = msgspec.structs.replace(HOME, context=more.pop("context", Context()))
-    made = answer(request, person, world, now_ms, draw, **{"explores": True, **more})
+    made = answer(Occasion(request, person, world, now_ms, draw, **more))
     return {item.item_id: item.creative for item in made.items if item.creative}
 
 
@@ -83,7 +84,7 @@ def test_what_is_learned_is_drawn_with_its_propensity(titles: World, now_ms: int
         weights.append(0.5 / creative["propensity"])
     assert 0.85 < seen["dark"] / 400 < 0.95
     assert abs(sum(weights) / 400 - 1) < 0.6
-    assert shown(led, now_ms, explores=False)["comedy0"] == {"id": "dark", "propensity": 1.0}
+    assert shown(led, now_ms, is_preview=True)["comedy0"] == {"id": "dark", "propensity": 1.0}
     assert shown(led, now_ms, draw="d1") == shown(led, now_ms, draw="d1")
 
 
@@ -97,12 +98,12 @@ def test_nothing_is_tried_on_those_who_refused_and_on_the_control(
         control = shown(led, now_ms, person(("horror0", "view", 1.0)), f"d{n}", assigned=in_control)
         for found in (control, shown(led, now_ms, refused, f"d{n}")):
             assert {c["propensity"] for c in found.values()} == {1.0}
-    made = answer_without(HOME, led, now_ms, "d1")
+    made = answer_without(Occasion(HOME, None, led, now_ms, "d1"))
     assert {item.creative["propensity"] for item in made.items if item.creative} == {1.0}
 
 
 def test_the_answer_shows_the_item_with_its_creative(titles: World, now_ms: int) -> None:
-    made = answer(HOME, None, titles, now_ms, "d1")
+    made = answer(Occasion(HOME, None, titles, now_ms, "d1"))
     entries = {entry["id"]: entry for entry in reply(made, titles.catalogue)["items"]}
     entry = entries["comedy0"]
     assert entry["creative"] == {"id": "funny", "propensity": 1.0}

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from bespeak.decide.decide import Prepared, Ranked
-from bespeak.decide.launch import Assigned
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.scoring.features import FeatureMatrix
 from bespeak.decide.settings.pages import Page, RowSettings
 from bespeak.decide.slates.constraints import column_of
@@ -49,17 +49,14 @@ class Row:
 
     Attributes:
         number: from 0, in the order declared.
-        draw: what its positions are drawn for; "" takes the best.
         is_further: not the first of several rows of its placement.
-        assigned, policy: the experiment that counts for it, and what decides in place of the placement's own settings.
+        policy: what decides in place of the placement's own settings.
     """
 
     number: int
     settings: RowSettings
     prepared: Prepared
-    draw: str = ""
     is_further: bool = False
-    assigned: Assigned | None = None
     policy: Policy | None = None
 
     @property
@@ -68,9 +65,9 @@ class Row:
         return None if self.is_further else self.settings.position
 
     @property
-    def is_unread(self) -> bool:
-        """Whether nothing about the person may be read for it."""
-        return self.assigned is not None and self.assigned.is_unread
+    def occasion(self) -> Occasion:
+        """What it is decided by."""
+        return self.prepared.situation.occasion
 
 
 def chosen_rows(
@@ -91,7 +88,7 @@ def chosen_rows(
         row = rows[len(made)] if keeps_order else queue.best(len(made) + 1)
         if row is None:
             break
-        ranked = row.prepared.ranked(row.draw, shown.constraints(row.prepared))
+        ranked = row.prepared.ranked(row.occasion.draw, shown.constraints(row.prepared))
         shown.add(ranked)
         made.append((row, ranked))
     dropped = [(row.settings.placement, TOO_FEW) for row in queue.too_few]

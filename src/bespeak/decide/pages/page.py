@@ -8,7 +8,7 @@ everything above and before, are exact.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import msgspec
@@ -16,16 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.decide.by_policy import row_policy
-from bespeak.decide.decide import prepare, prepare_fallback, readable, recorded, under
-from bespeak.decide.launch import Assigned
+from bespeak.decide.decide import prepare, prepare_fallback, recorded, under
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.pages.choice import Row, chosen_rows
-from bespeak.decide.person import PersonView
 from bespeak.decide.reading import Reading
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.settings.pages import Page, RowSettings
 from bespeak.decide.subjects import Subject, subjects
 from bespeak.decide.variants.creatives import with_creatives
-from bespeak.decide.world import World
 from bespeak.signals.decisions import Decision, PagePlace
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -85,110 +83,82 @@ def rows_request(requests: Sequence[DecideRequest], caps: Mapping[str, int], *, 
     return PageRequest(page=page, requests=tuple(requests), keeps_order=True)
 
 
-def decide_page(
-    request: PageRequest,
-    person: PersonView | None,
-    world: World,
-    now_ms: int,
-    page_id: str,
-    assigned: Mapping[str, Assigned] | None = None,
-    *,
-    ids: Sequence[str] = (),
-    explores: bool = False,
-) -> PageDecision:
+def decide_page(page: Page, asked: Sequence[Occasion], page_id: str, *, keeps_order: bool = False) -> PageDecision:
     """Decides a whole page.
 
     Args:
-        request: what is asked.
-        person: who it is for; None when nobody is recognised.
-        world: the snapshot to decide with.
-        now_ms: the moment.
-        page_id: of the page; the same id repeats its draws. Row k has the decision id `page_id-k`.
-        assigned: placement -> the experiment that the person takes part in there; the rows of a control read nothing
-            about them.
-        ids: ids of the request, the strongest first: what a roll-out goes by.
-        explores: whether positions are drawn where placements say so.
+        page: its settings.
+        asked: the occasions of the page's rows, one at least, of one person, world and moment. Their decision ids do
+            not count: row k has `page_id-k`.
+        page_id: of the page; the same id repeats its draws.
+        keeps_order: as in `PageRequest`.
 
     Raises:
         UnknownName, RuleError, InvalidInput: as `decide`, for any of the rows.
     """
-    rows, left_out = _rows(request, person, world, now_ms, page_id if explores else "", assigned or {}, ids)
-    shown, dropped = chosen_rows(rows, request.page, world, keeps_order=request.keeps_order)
+    rows, left_out = _rows(page, asked, page_id, keeps_order)
+    shown, dropped = chosen_rows(rows, page, asked[0].world, keeps_order=keeps_order)
     records = []
     for row, ranked in shown:
-        made = recorded(ranked, f"{page_id}-{row.number + 1}", person, row.policy)
-        made = made if row.assigned is None else under(row.assigned, made)
-        whom = None if row.is_unread else person
-        asked = row.prepared.situation.request
-        records.append(with_creatives(made, asked, whom, world, explores=explores and not row.is_unread))
-    return _page(request, page_id, records, [*left_out, *dropped])
+        made, occasion = recorded(ranked, row.policy), row.occasion
+        made = made if occasion.assigned is None else under(occasion.assigned, made)
+        records.append(with_creatives(made, occasion))
+    return _page(page, page_id, records, [*left_out, *dropped])
 
 
 def _rows(
-    request: PageRequest,
-    person: PersonView | None,
-    world: World,
-    now_ms: int,
-    draw: str,
-    assigned: Mapping[str, Assigned],
-    ids: Sequence[str],
+    page: Page, asked: Sequence[Occasion], page_id: str, keeps_order: bool
 ) -> tuple[list[Row], list[tuple[str, str]]]:
     """The rows that may be shown, and (placement, why) of those for which nothing speaks."""
-    budget = max(ROW_BUDGET, 4 * max(asked.count or 0 for asked in request.requests))
+    budget = max(ROW_BUDGET, 4 * max(occasion.request.count or 0 for occasion in asked))
     readings: dict[bool, Reading] = {}
     rows: list[Row] = []
     left_out: list[tuple[str, str]] = []
-    for settings, asked in zip(request.page.rows, request.requests, strict=True):
-        trial, policy = row_policy(world, asked.placement, assigned.get(asked.placement), ids, is_preview=not draw)
-        is_unread = trial is not None and trial.is_unread
-        whom = None if is_unread else person
-        if is_unread not in readings:
-            readings[is_unread] = Reading.of(readable(whom), world, now_ms)
-        reading = readings[is_unread]
-        about, why = _subjects(asked, request, settings, reading)
-        left_out += [(asked.placement, why)] if why else []
+    for settings, wanted in zip(page.rows, asked, strict=True):
+        occasion, policy = row_policy(wanted)
+        if occasion.is_unread not in readings:
+            readings[occasion.is_unread] = Reading.of(occasion.readable, occasion.world, occasion.now_ms)
+        reading = readings[occasion.is_unread]
+        about, why = _subjects(occasion.request, settings, reading, keeps_order)
+        left_out += [(settings.placement, why)] if why else []
         for subject in about:
-            prepared = prepare(
-                asked, whom, world, now_ms, reading=reading, subject=subject, policy=policy, budget=budget
-            )
-            row = Row(
-                number=len(rows),
-                settings=settings,
-                prepared=prepared,
-                draw=f"{draw}-{len(rows) + 1}" if draw and not is_unread else "",
-                is_further=subject != about[0],
-                assigned=trial,
-                policy=policy,
-            )
-            rows.append(row)
+            of_row = replace(occasion, decision_id=f"{page_id}-{len(rows) + 1}")
+            prepared = prepare(of_row, policy, reading=reading, subject=subject, budget=budget)
+            rows.append(Row(len(rows), settings, prepared, is_further=subject != about[0], policy=policy))
     return rows, left_out
 
 
-def fallback_page(request: PageRequest, world: World, now_ms: int, page_id: str, note: str = "") -> PageDecision:
-    """The page of popular rows, for when a full one fails or takes too long; errors as `decide_page`."""
+def fallback_page(
+    page: Page, asked: Sequence[Occasion], page_id: str, note: str = "", *, keeps_order: bool = False
+) -> PageDecision:
+    """The page of popular rows, for when a full one fails or takes too long; arguments and errors as `decide_page`.
+
+    Args:
+        note: why, for the records.
+    """
     rows: list[Row] = []
     left_out: list[tuple[str, str]] = []
-    for settings, asked in zip(request.page.rows, request.requests, strict=True):
-        prepared = prepare_fallback(asked, world, now_ms)
-        if (prepared.situation.placement.fill and not prepared.situation.placement.needs_cart) or request.keeps_order:
+    for settings, occasion in zip(page.rows, asked, strict=True):
+        prepared = prepare_fallback(replace(occasion, decision_id=f"{page_id}-{len(rows) + 1}"))
+        if (prepared.situation.placement.fill and not prepared.situation.placement.needs_cart) or keeps_order:
             rows.append(Row(len(rows), settings, prepared))
         else:
-            left_out.append((asked.placement, NO_SUBJECT))
-    shown, dropped = chosen_rows(rows, request.page, world, keeps_order=request.keeps_order)
+            left_out.append((settings.placement, NO_SUBJECT))
+    shown, dropped = chosen_rows(rows, page, asked[0].world, keeps_order=keeps_order)
     records = []
     for row, ranked in shown:
-        made = recorded(ranked, f"{page_id}-{row.number + 1}", None)
+        made = recorded(ranked)
         made = msgspec.structs.replace(made, notes=(*made.notes, note) if note else made.notes)
-        records.append(with_creatives(made, row.prepared.situation.request, None, world, explores=False))
-    return _page(request, page_id, records, [*left_out, *dropped])
+        records.append(with_creatives(made, row.occasion))
+    return _page(page, page_id, records, [*left_out, *dropped])
 
 
 def _subjects(
-    asked: DecideRequest, request: PageRequest, row: RowSettings, reading: Reading
+    asked: DecideRequest, row: RowSettings, reading: Reading, keeps_order: bool
 ) -> tuple[list[Subject | None], str]:
     """What the rows of one placement are about, None for what its request says; and why there is none."""
     placement = reading.world.placement(asked.placement)
-    if request.keeps_order or asked.item or asked.value:
+    if keeps_order or asked.item or asked.value:
         return [None], ""
     if placement.needs_cart and not len(reading.known.cart):
         return [], EMPTY_CART
@@ -198,12 +168,9 @@ def _subjects(
     return [*found], "" if found else NO_SUBJECT
 
 
-def _page(
-    request: PageRequest, page_id: str, records: Sequence[Decision], left_out: Sequence[tuple[str, str]]
-) -> PageDecision:
-    name = request.page.name
+def _page(page: Page, page_id: str, records: Sequence[Decision], left_out: Sequence[tuple[str, str]]) -> PageDecision:
     rows = tuple(
-        msgspec.structs.replace(record, page=PagePlace(page_id=page_id, page=name, row=place))
+        msgspec.structs.replace(record, page=PagePlace(page_id=page_id, page=page.name, row=place))
         for place, record in enumerate(records, 1)
     )
-    return PageDecision(page_id, name, rows, tuple(left_out))
+    return PageDecision(page_id, page.name, rows, tuple(left_out))

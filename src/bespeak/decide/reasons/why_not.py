@@ -30,19 +30,19 @@ The slate is the one without exploration and outside of every experiment, as in 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import msgspec
 import numpy as np
 
 from bespeak.decide.decide import Ranked, rank, scored_of
-from bespeak.decide.person import PersonView
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.scoring.features import compute
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.situation import Situation
 from bespeak.decide.subjects import Subject
-from bespeak.decide.world import World
 
 _TEXTS: Mapping[str, str] = MappingProxyType(
     {
@@ -100,10 +100,10 @@ class WhyNot(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-def why_not(request: DecideRequest, item_id: str, person: PersonView | None, world: World, now_ms: int) -> WhyNot:
-    """Says why an item is not in the slate of a request; errors as `decide`."""
-    ranked = rank(request, person, world, now_ms)
-    row = world.catalogue.index.get(item_id, -1)
+def why_not(occasion: Occasion, item_id: str) -> WhyNot:
+    """Says why an item is not in the slate of an occasion; errors as `decide`."""
+    ranked = rank(occasion)
+    row = occasion.world.catalogue.index.get(item_id, -1)
     if row < 0:
         return _kept_out(item_id, "unknown")
     removed_by = tuple(_removed_by(ranked.situation, row))
@@ -156,16 +156,8 @@ def _removed_by(situation: Situation, row: int) -> Iterator[str]:
     bare = msgspec.structs.replace(bare, kinds=(world.catalogue.items[row].kind,))
 
     def removes(request: DecideRequest, placement: Placement) -> bool:
-        tried = Situation.of(
-            request,
-            placement,
-            situation.person,
-            world,
-            situation.now_ms,
-            situation.mode,
-            reading=situation.reading,
-            subject=Subject(),
-        )
+        occasion = replace(situation.occasion, request=request)
+        tried = Situation.of(occasion, placement, reading=situation.reading, subject=Subject())
         return not tried.eligible[row]
 
     for rule, setting in _OF_PLACEMENT.items():

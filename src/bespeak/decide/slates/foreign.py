@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bespeak.decide.decide import mode_of, recorded_person, under
-from bespeak.decide.launch import Assigned
-from bespeak.decide.person import PersonView
-from bespeak.decide.request import MAX_LISTED, DecideRequest, context_record
+from bespeak.decide.decide import recorded_person, under
+from bespeak.decide.occasion import Occasion, mode_of
+from bespeak.decide.request import MAX_LISTED, context_record
 from bespeak.decide.trial import INCUMBENT
-from bespeak.decide.world import World
 from bespeak.errors import InvalidInput
 from bespeak.signals.decisions import Decision, ShownItem
 
@@ -31,15 +29,7 @@ class ForeignItem(msgspec.Struct, frozen=True, kw_only=True):
     propensity: float | None = None
 
 
-def foreign_slate(
-    request: DecideRequest,
-    items: Sequence[ForeignItem],
-    person: PersonView | None,
-    world: World,
-    now_ms: int,
-    decision_id: str,
-    assigned: Assigned | None = None,
-) -> Decision:
+def foreign_slate(occasion: Occasion, items: Sequence[ForeignItem]) -> Decision:
     """Returns the record of what was shown, in the order shown; of an item that stands twice the first place counts.
 
     It stands under the person's experiment where they are in an arm that is another system's to show; else a note says
@@ -49,6 +39,7 @@ def foreign_slate(
         UnknownName: there is no such placement.
         InvalidInput: no items or too many, or a propensity that is none.
     """
+    request, person, world = occasion.request, occasion.person, occasion.world
     world.placement(request.placement)
     if not 1 <= len(items) <= MAX_LISTED:
         raise InvalidInput(f"`items` has {len(items)} entries.", hint=f"Give 1 to {MAX_LISTED}.")
@@ -58,8 +49,8 @@ def foreign_slate(
     for position, item in enumerate(items, 1):
         places.setdefault(item.id, (position, item))
     decision = Decision(
-        decision_id=decision_id,
-        time_ms=now_ms,
+        decision_id=occasion.decision_id,
+        time_ms=occasion.now_ms,
         placement=request.placement,
         mode=mode,
         policy=INCUMBENT,
@@ -74,6 +65,7 @@ def foreign_slate(
         query=request.query,
         purposes=person.purposes if person is not None else 0,
     )
+    assigned = occasion.assigned
     if assigned is None:
         return decision
     trials = {trial.name: trial for trial in world.trials.get(request.placement, ())}

@@ -19,10 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.decide.candidates import Candidates, gather
-from bespeak.decide.decide import mode_of, paid_items, record, scored_of, shown_item
-from bespeak.decide.person import PersonView
+from bespeak.decide.decide import paid_items, record, scored_of, shown_item
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.reasons.explain import Explainer
-from bespeak.decide.request import DecideRequest
 from bespeak.decide.scoring.adjust import adjusted
 from bespeak.decide.scoring.features import FeatureMatrix, compute
 from bespeak.decide.scoring.score import Scored
@@ -31,7 +30,6 @@ from bespeak.decide.situation import Situation
 from bespeak.decide.slates.constraints import constraints_of, pinned, wanted, with_wanted
 from bespeak.decide.slates.exploration import numbers_of
 from bespeak.decide.slates.slate import Choice, build
-from bespeak.decide.world import World
 from bespeak.signals.decisions import Decision
 
 Bools = npt.NDArray[np.bool_]
@@ -89,27 +87,18 @@ class TeamDraft:
         return int(np.argmax(np.where(is_open, scores, -np.inf)))
 
 
-def interleaved(
-    request: DecideRequest,
-    person: PersonView | None,
-    world: World,
-    now_ms: int,
-    decision_id: str,
-    teams: Mapping[str, tuple[str, Placement]],
-) -> Decision:
-    """Makes one decision of two policies that differ in order alone; arguments and errors as `decide`.
+def interleaved(occasion: Occasion, teams: Mapping[str, tuple[str, Placement]]) -> Decision:
+    """Makes one decision of two policies that differ in order alone; errors as `decide`.
 
     What may stand in a slate at all is the same for both. A pinned item belongs to neither team. Diversity and
     exploration are left out: they would credit a team for what it did not choose.
 
     Args:
+        occasion: as in `decide`.
         teams: variant -> name and settings of its policy; two.
     """
-    mode = mode_of(person)
-    known = person if mode != "non_profiled" else None
-    situations = [
-        Situation.of(request.checked(), settings, known, world, now_ms, mode) for _, settings in teams.values()
-    ]
+    request, world = occasion.request.checked(), occasion.world
+    situations = [Situation.of(occasion, settings) for _, settings in teams.values()]
     pins = pinned(situations[0])
     proposed = [gather(situation) for situation in situations]
     candidates = with_wanted(_united(*proposed), wanted(situations[0], pins), world)
@@ -118,7 +107,7 @@ def interleaved(
     matrices, scored = [matrix for matrix, _ in both], [found for _, found in both]
     own = [_own(found.scores, np.isin(rows, asked.rows), situations[0].placement.min_score)
            for asked, found in zip(proposed, scored, strict=True)]  # fmt: skip
-    draft = TeamDraft((own[0], own[1]), numbers_of(world.seed, request.placement, decision_id, count))
+    draft = TeamDraft((own[0], own[1]), numbers_of(world.seed, request.placement, occasion.decision_id, count))
     best_of_both = np.maximum(own[0], own[1])
     scores = np.where(np.isfinite(best_of_both), best_of_both, scored[0].scores)
     slate = build(scores, count, replace(constraints_of(situations[0], rows, pins), diversity=None), draft.choose)
@@ -134,7 +123,7 @@ def interleaved(
         by = team or 0
         item = shown_item(choice, position, candidates, scored[by], explainers[by], world, paid)
         shown.append(item if team is None else msgspec.structs.replace(item, team=list(teams)[team]))
-    decision = record(situations[0], decision_id, shown, person, candidates, scored[0], slate)
+    decision = record(situations[0], shown, candidates, scored[0], slate)
     return msgspec.structs.replace(decision, policy="+".join(name for name, _ in teams.values()))
 
 

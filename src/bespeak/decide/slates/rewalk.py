@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.decide.decide import exploration_of, scored_of
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.scoring.adjust import BOOST, ROTATION, adjusted
 from bespeak.decide.scoring.features import FeatureMatrix
@@ -229,7 +230,7 @@ def _situation(decision: Decision, placement: Placement, world: World) -> Situat
     """The situation of a decision as far as its rules go; nothing of the person is in it."""
     request = DecideRequest(placement=decision.placement, count=max(len(decision.items), 1))
     bare = msgspec.structs.replace(placement, needs_item=False, needs_cart=False, about_classes=(), about_facets=())
-    return Situation.of(request, bare, None, world, decision.time_ms, decision.mode)
+    return Situation.of(Occasion(request, None, world, decision.time_ms), bare, mode=decision.mode)
 
 
 def _is_personal(name: str, world: World) -> bool:

@@ -26,10 +26,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bespeak.catalogue.counters import DAY_MS
-from bespeak.decide.decide import mode_of, readable, recorded_person, under
-from bespeak.decide.launch import Assigned
-from bespeak.decide.person import PersonView
-from bespeak.decide.request import DecideRequest, context_record
+from bespeak.decide.decide import recorded_person, under
+from bespeak.decide.occasion import Occasion
+from bespeak.decide.request import context_record
 from bespeak.decide.settings.parts import ActionSettings
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.situation import Situation
@@ -77,37 +76,26 @@ class Worth:
         return (gain, cost) if self.cost else (gain,)
 
 
-def decide_action(
-    request: DecideRequest,
-    person: PersonView | None,
-    world: World,
-    now_ms: int,
-    decision_id: str,
-    assigned: Assigned | None = None,
-    *,
-    policy: Policy | None = None,
-    explores: bool = False,
-    mode: Mode | None = None,
-) -> Decision:
+def decide_action(occasion: Occasion, policy: Policy | None = None, *, mode: Mode | None = None) -> Decision:
     """Makes one decision at a placement with actions; arguments and errors as `decide`.
 
     Args:
+        occasion: what is asked, for whom, with which snapshot, when.
         policy: what decides in place of the placement's own.
         mode: in place of what is known of the person.
     """
-    own = world.placement(request.checked().placement)
+    request, person, world = occasion.request.checked(), occasion.person, occasion.world
+    own = world.placement(request.placement)
     placement = policy.settings if policy is not None and isinstance(policy.settings, Placement) else own
     settings = placement.actions or ActionSettings()
-    reader = None if assigned is not None and assigned.is_unread else person
-    mode = mode or mode_of(reader)
-    situation = Situation.of(request, placement, readable(reader), world, now_ms, mode)
+    situation = Situation.of(occasion, placement, mode=mode)
     removed: Counter[str] = Counter(situation.removed)
     notes = list(situation.notes)
-    may_do = _allowed(situation, reader, removed, notes)
+    may_do = _allowed(situation, removed, notes)
     sums = world.action_sums.get(request.placement, CreativeSums())
     known = [_worth(item, sums, settings.prior_rows) for item in may_do]
-    draws = explores and mode in ("profiled", "anonymous") and reader is person
-    place, propensity = _taken(known, settings.explore if draws else 0.0, world.seed, request.placement, decision_id)
+    draw = occasion.draw if situation.mode in ("profiled", "anonymous") else ""
+    place, propensity = _taken(known, settings.explore if draw else 0.0, world.seed, request.placement, draw)
     items: tuple[ShownItem, ...] = ()
     if place >= 0:
         items = (
@@ -116,7 +104,7 @@ def decide_action(
                 position=1,
                 score=known[place].total,
                 propensity=propensity,
-                sources=("action" if draws else "best",),
+                sources=("action" if draw else "best",),
                 reasons=known[place].reasons(),
                 features={"value": known[place].value, "probability": known[place].probability},
             ),
@@ -124,13 +112,13 @@ def decide_action(
     else:
         notes.append(NOTHING_WORTH)
     decision = Decision(
-        decision_id=decision_id,
-        time_ms=now_ms,
+        decision_id=occasion.decision_id,
+        time_ms=occasion.now_ms,
         placement=request.placement,
-        mode=mode,
+        mode=situation.mode,
         policy=world.policy(request.placement) if policy is None else policy.name,
         items=items,
-        person=recorded_person(person, mode, world),
+        person=recorded_person(person, situation.mode, world),
         config_version=world.config_version,
         catalogue_version=world.catalogue.version,
         n_candidates=len(known),
@@ -141,7 +129,7 @@ def decide_action(
         purposes=person.purposes if person is not None else 0,
         notes=tuple(notes),
     )
-    return decision if assigned is None else under(assigned, decision)
+    return decision if occasion.assigned is None else under(occasion.assigned, decision)
 
 
 def _taken(known: list[Worth], explore: float, seed: int, placement: str, draw: str) -> tuple[int, float]:
@@ -162,13 +150,13 @@ def _taken(known: list[Worth], explore: float, seed: int, placement: str, draw: 
     return place, float(chances[place]) if place >= 0 else 1.0
 
 
-def _allowed(situation: Situation, person: PersonView | None, removed: Counter[str], notes: list[str]) -> list[Item]:
+def _allowed(situation: Situation, removed: Counter[str], notes: list[str]) -> list[Item]:
     """The items that may be shown at all, to this person, now."""
     world, now_ms = situation.world, situation.now_ms
     items = [world.catalogue.items[row] for row in np.flatnonzero(situation.eligible).tolist()]
     rules = {text: _rule(text, world, notes) for item in items if (text := _text(item, "eligible"))}
     needed = world.names.needed(rule for rule in rules.values() if rule is not None)
-    record = record_for(person, needed, world.classes, world.purposes.all, now_ms)
+    record = record_for(situation.occasion.whom, needed, world.classes, world.purposes.all, now_ms)
     context = context_values(situation.request.context)
     holds = {text: rule is not None and rule.test(record, now_ms, context) for text, rule in rules.items()}
     shown: Mapping[str, tuple[int, ...]] = situation.person.shown if situation.person is not None else {}

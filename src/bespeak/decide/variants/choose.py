@@ -17,9 +17,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from bespeak.decide.decide import mode_of, recorded_person, under
-from bespeak.decide.launch import Assigned
-from bespeak.decide.person import PersonView
+from bespeak.decide.decide import recorded_person, under
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest, context_record
 from bespeak.decide.slates.exploration import generator_of
 from bespeak.decide.trial import Policy
@@ -27,10 +26,9 @@ from bespeak.decide.variants.bandits import Posterior, drawn_arm
 from bespeak.decide.variants.context import entry_of, features_of, vector_of
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.decide.variants.when import context_values, record_for
-from bespeak.decide.world import World
 from bespeak.errors import InvalidInput
 from bespeak.signals.decisions import Decision, Mode, Reason, ShownItem
-from bespeak.signals.ids import ANONYMOUS_ID, IdKey
+from bespeak.signals.ids import ANONYMOUS_ID
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Source = Literal["rule", "split", "learned", "default"]
@@ -54,30 +52,13 @@ class Taken(NamedTuple):
     others: tuple[tuple[str, float], ...] = ()
 
 
-def decide_variant(
-    request: DecideRequest,
-    person: PersonView | None,
-    world: World,
-    now_ms: int,
-    decision_id: str,
-    assigned: Assigned | None = None,
-    *,
-    ids: Sequence[IdKey] = (),
-    policy: Policy | None = None,
-    explores: bool = False,
-) -> Decision:
+def decide_variant(occasion: Occasion, policy: Policy | None = None) -> Decision:
     """Makes one decision at a variant placement.
 
     Args:
-        request: what is asked; only placement, context and market are read.
-        person: who it is for; None when nobody is recognised.
-        world: the snapshot to decide with.
-        now_ms: the moment.
-        decision_id: of the record.
-        assigned: the experiment that the person takes part in; its control gets the default.
-        ids: the ids of the request, the best known first: what a split goes by.
+        occasion: what is asked, for whom, with which snapshot, when; of the request only placement, context and market
+            are read. The control of an experiment gets the default.
         policy: what decides in place of the placement's own.
-        explores: whether variants are drawn where the placement learns; else what earns most is taken.
 
     Returns:
         The record: one shown "item", whose id is the variant's.
@@ -86,32 +67,30 @@ def decide_variant(
         UnknownName: there is no such placement.
         InvalidInput: the request asks for items.
     """
-    placement = world.variant_placement(request.checked().placement)
+    placement = occasion.world.variant_placement(occasion.request.checked().placement)
     if policy is not None and isinstance(policy.settings, VariantPlacement):
         placement = policy.settings
-    _refuse_lists(request)
-    if assigned is not None and assigned.is_unread:
+    _refuse_lists(occasion.request)
+    if occasion.assigned is not None and occasion.is_unread:
         taken = _default(placement, "the default, which the control gets")
-        return under(assigned, _record(request, None, world, now_ms, decision_id, taken, of=person))
+        return under(occasion.assigned, _record(occasion, taken, occasion.mode))
     taken = (
-        _by_line(placement, request, person, world, now_ms)
-        or _by_learning(placement, request, person, world, decision_id if explores else "")
-        or _by_split(placement, ids, world, decision_id)
+        _by_line(placement, occasion)
+        or _by_learning(placement, occasion)
+        or _by_split(placement, occasion)
         or _default(placement)
     )
-    decision = _record(request, person, world, now_ms, decision_id, taken, of=person)
+    decision = _record(occasion, taken, occasion.mode)
     if policy is not None:
         decision = msgspec.structs.replace(decision, policy=policy.name)
-    return decision if assigned is None else under(assigned, decision)
+    return decision if occasion.assigned is None else under(occasion.assigned, decision)
 
 
-def default_variant(request: DecideRequest, world: World, now_ms: int, decision_id: str, note: str = "") -> Decision:
+def default_variant(occasion: Occasion, note: str = "") -> Decision:
     """The default, for when a decision fails or takes too long; errors as `decide_variant`."""
-    placement = world.variant_placement(request.checked().placement)
-    _refuse_lists(request)
-    taken = _default(placement)
-    notes = (note,) if note else ()
-    return _record(request, None, world, now_ms, decision_id, taken, of=None, mode="fallback", notes=notes)
+    placement = occasion.world.variant_placement(occasion.request.checked().placement)
+    _refuse_lists(occasion.request)
+    return _record(occasion, _default(placement), "fallback", (note,) if note else ())
 
 
 def _refuse_lists(request: DecideRequest) -> None:
@@ -122,39 +101,36 @@ def _refuse_lists(request: DecideRequest) -> None:
             raise InvalidInput(problem, hint="Leave it out.")
 
 
-def _by_line(
-    placement: VariantPlacement, request: DecideRequest, person: PersonView | None, world: World, now_ms: int
-) -> Taken | None:
+def _by_line(placement: VariantPlacement, occasion: Occasion) -> Taken | None:
     if not placement.lines:
         return None
-    record = record_for(person, placement.segments, world.classes, world.purposes.all, now_ms)
-    context = context_values(request.context)
+    world, now_ms = occasion.world, occasion.now_ms
+    record = record_for(occasion.whom, placement.segments, world.classes, world.purposes.all, now_ms)
+    context = context_values(occasion.request.context)
     for line in placement.lines:
         if line.rule.test(record, now_ms, context):
             return Taken(line.variant, "rule", 1.0, _because("rule", line.rule.text))
     return None
 
 
-def _by_learning(
-    placement: VariantPlacement, request: DecideRequest, person: PersonView | None, world: World, draw: str
-) -> Taken | None:
-    """What is learned; drawn for the decision `draw`, or taken by the score where that is ""."""
-    settings = placement.settings
+def _by_learning(placement: VariantPlacement, occasion: Occasion) -> Taken | None:
+    """What is learned; drawn, or for a preview taken by the score."""
+    settings, world = placement.settings, occasion.world
     if settings.learn is None:
         return None
     posterior = world.posteriors.get(placement.name) or placement.nothing_learned
-    if mode_of(person) == "non_profiled":
+    if occasion.mode == "non_profiled":
         averages = posterior.averages()
         arm = int(np.argmax(averages))
         reason = Reason(signal="average", value=1.0, weight=float(averages[arm]), contribution=float(averages[arm]),
                         text="earns most over all")  # fmt: skip
         others = _others(placement.arms, averages, arm)
         return Taken(placement.arms[arm], "learned", 1.0, (reason,), float(averages[arm]), others=others)
-    features = features_of(settings.features, person, request.context, placement.feature_segments)
+    features = features_of(settings.features, occasion.whom, occasion.request.context, placement.feature_segments)
     x = vector_of(features, settings.dimension)
     estimates = posterior.estimates(x)
-    if draw:
-        generator = generator_of(world.seed, placement.name, draw)
+    if occasion.draw:
+        generator = generator_of(world.seed, placement.name, occasion.draw)
         usual = posterior.usual(settings.learn, x, settings.width, generator)
         arm, propensity = drawn_arm(usual, settings.explore, generator)
     else:
@@ -180,12 +156,12 @@ def _others(arms: Sequence[str], scores: Float64s, taken: int) -> tuple[tuple[st
     return tuple((arm, float(score)) for n, (arm, score) in enumerate(zip(arms, scores, strict=True)) if n != taken)
 
 
-def _by_split(placement: VariantPlacement, ids: Sequence[IdKey], world: World, decision_id: str) -> Taken | None:
-    split = placement.experiment(world.seed)
+def _by_split(placement: VariantPlacement, occasion: Occasion) -> Taken | None:
+    split = placement.experiment(occasion.world.seed)
     if split is None:
         return None
-    wanted = [key for key in ids if placement.settings.sticky == "person" or key.kind == ANONYMOUS_ID]
-    unit = wanted[0].value if wanted else f"decision:{decision_id}"
+    wanted = [key for key in occasion.ids if placement.settings.sticky == "person" or key.kind == ANONYMOUS_ID]
+    unit = wanted[0].value if wanted else f"decision:{occasion.decision_id}"
     variant = split.variant_of(unit)
     if variant is None:  # shares whose sum is a rounding below 1 leave a gap at the end
         variant = placement.settings.default
@@ -201,20 +177,9 @@ def _because(source: Source, text: str) -> tuple[Reason, ...]:
     return (Reason(signal=source, value=1.0, weight=0.0, contribution=0.0, text=text),)
 
 
-def _record(
-    request: DecideRequest,
-    person: PersonView | None,
-    world: World,
-    now_ms: int,
-    decision_id: str,
-    taken: Taken,
-    *,
-    of: PersonView | None,
-    mode: Mode | None = None,
-    notes: tuple[str, ...] = (),
-) -> Decision:
-    """The record of what was taken by what may be read of `person`, for `of`."""
-    mode = mode or mode_of(person)
+def _record(occasion: Occasion, taken: Taken, mode: Mode, notes: tuple[str, ...] = ()) -> Decision:
+    """The record of what was taken."""
+    request, person, world = occasion.request, occasion.person, occasion.world
     shown = ShownItem(
         item_id=taken.variant,
         position=1,
@@ -225,18 +190,18 @@ def _record(
         features=dict(taken.features),
     )
     return Decision(
-        decision_id=decision_id,
-        time_ms=now_ms,
+        decision_id=occasion.decision_id,
+        time_ms=occasion.now_ms,
         placement=request.placement,
         kind="variant",
         mode=mode,
         policy=world.policy(request.placement),
         items=(shown,),
-        person=recorded_person(of, mode, world),
+        person=recorded_person(person, mode, world),
         config_version=world.config_version,
         n_candidates=len(world.variant_placement(request.placement).settings.variants),
         candidates=taken.others,
         context=context_record(request.context),
-        purposes=of.purposes if of is not None else 0,
+        purposes=person.purposes if person is not None else 0,
         notes=notes,
     )

@@ -22,37 +22,25 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from bespeak.decide.person import PersonView
-from bespeak.decide.request import DecideRequest
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.slates.exploration import generator_of
 from bespeak.decide.variants.bandits import drawn_arm
 from bespeak.decide.variants.creative_sums import CreativeSums
 from bespeak.decide.variants.when import context_values, record_for
-from bespeak.decide.world import World
 from bespeak.signals.decisions import Decision, ShownItem
 from bespeak.signals.items import Creative
 
 _ONE = np.ones(1)
 
 
-def with_creatives(
-    decision: Decision, request: DecideRequest, person: PersonView | None, world: World, *, explores: bool
-) -> Decision:
-    """The decision with a creative at every position whose item has any.
-
-    Args:
-        decision: of items.
-        request: what was asked.
-        person: what may be read of whom it is for.
-        world: the snapshot that it was decided with.
-        explores: whether creatives are drawn where the placement learns.
-    """
-    catalogue = world.catalogue
+def with_creatives(decision: Decision, occasion: Occasion) -> Decision:
+    """The decision, which is of items, with a creative at every position whose item has any."""
+    catalogue = occasion.world.catalogue
     places = [catalogue.index.get(shown.item_id, -1) for shown in decision.items]
     has_any = [place >= 0 and bool(catalogue.items[place].creatives) for place in places]
     if not any(has_any):
         return decision
-    chooser = _Chooser(decision, request, None if decision.mode == "non_profiled" else person, world, explores)
+    chooser = _Chooser(decision, occasion)
     items = tuple(
         chooser.shown(one, catalogue.items[place].creatives) if has else one
         for one, place, has in zip(decision.items, places, has_any, strict=True)
@@ -63,24 +51,25 @@ def with_creatives(
 class _Chooser:
     """Chooses the creatives of one slate."""
 
-    def __init__(
-        self, decision: Decision, request: DecideRequest, person: PersonView | None, world: World, explores: bool
-    ) -> None:
+    def __init__(self, decision: Decision, occasion: Occasion) -> None:
+        world = occasion.world
         self._settings = world.placement(decision.placement).creatives
-        self._person = person if person is None or person.can_personalize else None
+        self._person = occasion.readable
         self._sums = world.creative_sums.get(decision.placement, CreativeSums())
-        self._draws = explores and self._settings.learns and decision.mode in ("profiled", "anonymous")
+        is_open = decision.mode in ("profiled", "anonymous")
+        self._draws = bool(occasion.draw) and self._settings.learns and is_open
         self._generator = generator_of(world.seed, f"{decision.placement}/creatives", decision.decision_id)
-        self._wanted = self._by_lines(request, world, decision.time_ms)
+        self._wanted = self._by_lines(occasion)
 
-    def _by_lines(self, request: DecideRequest, world: World, now_ms: int) -> list[str]:
+    def _by_lines(self, occasion: Occasion) -> list[str]:
         """The creatives of the lines whose rules hold, in their order."""
+        world, now_ms = occasion.world, occasion.now_ms
         lines = [world.line(text) for text in self._settings.when]
         if not lines:
             return []
         segments = world.names.needed(line.rule for line in lines)
         record = record_for(self._person, segments, world.classes, world.purposes.all, now_ms)
-        context = context_values(request.context)
+        context = context_values(occasion.request.context)
         return [line.variant for line in lines if line.rule.test(record, now_ms, context)]
 
     def shown(self, item: ShownItem, creatives: Sequence[Creative]) -> ShownItem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.situation import Situation
 from bespeak.engine.checks.finding import FAIL, WARN, Finding, named, passed
@@ -106,7 +107,7 @@ def placements(core: Core) -> Finding:
     for label, placement in world.placements.items():
         if placement.new_days is not None:
             continue  # a time without new items is no fault
-        situation = Situation.of(DecideRequest(placement=label), placement, None, world, now_ms, "anonymous")
+        situation = Situation.of(Occasion(DecideRequest(placement=label), None, world, now_ms), placement)
         if not np.any(situation.eligible):
             empty.append(label)
     if not empty:

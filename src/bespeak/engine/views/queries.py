@@ -12,11 +12,10 @@ from typing import Any
 import msgspec
 
 from bespeak.decide.answer import answer
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.reasons.why_not import WhyNot, why_not
-from bespeak.decide.request import DecideRequest
 from bespeak.decide.settings.placements import Placement
-from bespeak.decide.world import World
 from bespeak.engine.core import Core
 from bespeak.engine.slates import Slate
 from bespeak.engine.views.people_view import granted_purposes, person_view, profile_view
@@ -283,10 +282,10 @@ class Queries:
         Raises:
             UnknownName, RuleError, InvalidInput: as `Engine.decide`.
         """
-        request, view, world, now_ms = self._question(
+        occasion = self._occasion(
             placement, person, context, count=count, item=item, query=query, filter=filter, explain=True
         )
-        return Slate.of(answer(request, view, world, now_ms, _PREVIEW), request, world)
+        return Slate.of(answer(occasion), occasion.request, occasion.world)
 
     def why_not(
         self,
@@ -301,18 +300,18 @@ class Queries:
         filter: str = "",  # noqa: A002 - the word of the API
     ) -> WhyNot:
         """Says why an item is not in the slate of `preview`; arguments and errors as there."""
-        question = self._question(placement, person, context, count=count, item=item, query=query, filter=filter)
-        request, view, world, now_ms = question
-        return why_not(request, item_id, view, world, now_ms)
+        occasion = self._occasion(placement, person, context, count=count, item=item, query=query, filter=filter)
+        return why_not(occasion, item_id)
 
-    def _question(
+    def _occasion(
         self, placement: str, person: int | None, context: Mapping[str, Any] | None, **asked: Any
-    ) -> tuple[DecideRequest, PersonView | None, World, int]:
+    ) -> Occasion:
         core = self._core
         core.refresh_when_due()
         now_ms = core.now_ms()
         request = core.request(placement, context, **asked)
-        return request, self._view(person, request.context, now_ms), core.world, now_ms
+        view = self._view(person, request.context, now_ms)
+        return Occasion(request, view, core.world, now_ms, _PREVIEW, is_preview=True)
 
     def _view(self, person: int | None, context: Context, now_ms: int) -> PersonView | None:
         profile = None if person is None else self._profile(person)

@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bespeak.decide.by_policy import policy_for
-from bespeak.decide.decide import Ranked, mode_of, rank
+from bespeak.decide.decide import Ranked, rank
+from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.world import World
 from bespeak.engine.core import Core
@@ -174,16 +175,14 @@ class _Lists:
     def _rank(self, key: IdKey, person: int, body: bytes) -> tuple[str | None, _List]:
         """Returns the variant of an experiment, None outside of any, and the list."""
         view = person_view(self._runtime, person, decode(body), Context(), self._now_ms)
-        assigned = self._experiments.assigned(self._world, self._request, view, [key], self._now_ms)
-        variant = None if assigned is None else assigned.variant
-        if view.can_personalize and (assigned is None or not assigned.is_unread):
-            policy = policy_for(self._world, self._request.placement, assigned)
-            return variant, _List.of(rank(self._request, view, self._world, self._now_ms, policy=policy))
-        unread = None if view.can_personalize else view
-        mode = mode_of(unread)
-        if mode not in self._same_for_all:
-            self._same_for_all[mode] = _List.of(rank(self._request, unread, self._world, self._now_ms))
-        return variant, self._same_for_all[mode]._replace(is_control=assigned is not None and assigned.is_unread)
+        occasion = self._experiments.assign(Occasion(self._request, view, self._world, self._now_ms, ids=[key]))
+        variant = None if occasion.assigned is None else occasion.assigned.variant
+        if view.can_personalize and not occasion.is_unread:
+            return variant, _List.of(rank(occasion, policy_for(occasion)))
+        unread = Occasion(self._request, None if view.can_personalize else view, self._world, self._now_ms)
+        if unread.mode not in self._same_for_all:
+            self._same_for_all[unread.mode] = _List.of(rank(unread))
+        return variant, self._same_for_all[unread.mode]._replace(is_control=occasion.is_unread)
 
     def _table(self, ranked: Sequence[tuple[str, str | None, _List]]) -> pa.Table:
         users: list[str] = []
