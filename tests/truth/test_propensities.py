@@ -91,9 +91,9 @@ def test_on_the_slate_builder_frequencies_match_and_weights_average_to_one():
 
 def test_frequencies_that_are_not_those_logged_are_noticed():
     scores, constraints = constrained()
-    drawn, logged = Exploration(0.2, temperature=0.7), Exploration(0.25, temperature=0.7)
+    drawn, logged = Exploration(0.2, temperature=0.7), Exploration(0.3, temperature=0.7)
     slates = []
-    for n in range(20_000):
+    for n in range(5_000):
         draw = drawn.chooser(numbers_of(7, "home", str(n), COUNT))
 
         def choose(offered: np.ndarray, is_open: np.ndarray, position: int, draw=draw) -> Choice:
