@@ -100,7 +100,7 @@ def test_people_are_told_in_words_and_get_a_file_of_customers(run, parquet, tmp_
     [
         (["--calibration-end", "soon"], "is no date"),
         (["--calibration-end", "2020-01-01"], "0 customers to learn from"),
-        (["--unit", "year"], "Allowed: day, week, month"),
+        (["--unit", "moon"], "Allowed: day, week, month, year"),
         (["--amount", "price"], "no column 'price'"),
         (["--amount", "on"], "named twice"),
         (["--end", "2024-01-05"], "lies before"),

@@ -24,6 +24,8 @@ from bespeak.errors import EventRejected, InvalidInput, UnknownName
 from bespeak.intake.cells import ABSENT
 from bespeak.intake.rows import ParquetRows, RowSource, open_rows
 from bespeak.intake.times import parse_time_ms
+from bespeak.models.predictors.design import Columns
+from bespeak.models.predictors.design import Names as Levels
 
 BLOCK_ROWS = 50_000
 _NO_NUMBER = ("", "na", "n/a", "nan", "null", "none", "\\n")
@@ -177,6 +179,19 @@ def is_numeric(block: Block, column: str) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
+
+
+def known_columns(block: Block, chosen: Sequence[str], kept: npt.NDArray[Any]) -> Columns:
+    """Reads columns to predict from: numbers where every cell holds one, else names.
+
+    Args:
+        block: the rows. chosen: columns.
+        kept: bool[rows] or the places of the rows that are wanted.
+    """
+    found: dict[str, npt.NDArray[np.float64] | Levels] = {}
+    for name in chosen:
+        found[name] = numbers(block, name)[kept] if is_numeric(block, name) else Levels(*names(block, name))[kept]
+    return found
 
 
 def days(block: Block, column: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:

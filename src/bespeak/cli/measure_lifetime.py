@@ -1,4 +1,7 @@
-"""`measure lifetime`: how often customers of a file will buy again, and what they will spend."""
+"""`measure lifetime`: how often customers of a file will buy again, and what they will spend.
+
+With --subscription the file tells of subscribers, who say when they leave: see `measure_subscriptions`.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,21 @@ from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 import typer
 
+from bespeak.cli import measure_subscriptions
 from bespeak.cli.measure_columns import Table, days, names, numbers, read_table
 from bespeak.cli.measure_report import tell_of_bad_lines
+from bespeak.cli.measure_subscriptions import show_holdouts
+from bespeak.cli.measure_table import check_out, write_table
 from bespeak.cli.output import bar, emit, note, say, table, warn
 from bespeak.cli.project import JsonOption
 from bespeak.errors import EventRejected, InvalidInput
 from bespeak.intake.times import parse_time_ms
-from bespeak.learn.lifetime import YEAR_DAYS, Holdout, Lifetime, fit_lifetime
+from bespeak.learn.lifetime import YEAR_DAYS, Lifetime, fit_lifetime
 from bespeak.models.predictors.repeat_purchases import PurchaseDays
 
-DAYS_PER_UNIT = {"day": 1.0, "week": 7.0, "month": YEAR_DAYS / 12}
+DAYS_PER_UNIT = {"day": 1.0, "week": 7.0, "month": YEAR_DAYS / 12, "year": YEAR_DAYS}
 _DAY_MS = 86_400_000
 
 
@@ -35,7 +39,14 @@ def lifetime(
     amount: Annotated[
         str | None, typer.Option("--amount", metavar="COL", help="The column of money; rows below 0 are refunds.")
     ] = None,
-    unit: Annotated[str, typer.Option("--unit", metavar="UNIT", help="Unit of time: day, week or month.")] = "week",
+    unit: Annotated[
+        str | None,
+        typer.Option(
+            "--unit",
+            metavar="UNIT",
+            help="Unit of time: day, week, month or year; else week. Of subscriptions: their period; else month.",
+        ),
+    ] = None,
     end: Annotated[
         str | None,
         typer.Option("--end", metavar="DATE", help="The last day that the file tells of; else its last purchase's."),
@@ -47,21 +58,50 @@ def lifetime(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Predictions for each customer: .csv or .parquet.")
     ] = None,
+    subscription: Annotated[
+        bool,
+        typer.Option("--subscription", help="Rows are payments of subscribers, one for each period; see --ended."),
+    ] = False,
+    ended: Annotated[
+        str | None,
+        typer.Option(
+            "--ended",
+            metavar="COL",
+            help="Rows are whole subscriptions, begun on --date; the column of last days, empty where one goes on.",
+        ),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            "--features",
+            metavar="COL,…",
+            help="What was known of subscribers when they began, to predict from as well.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Predicts purchases and money of each customer, and shows how well that would have worked so far."""
+    is_subscription = subscription or ended is not None
+    if features is not None and not is_subscription:
+        raise InvalidInput("--features is for subscriptions.", hint="Add --subscription or --ended COL.")
+    unit = unit if unit is not None else "month" if is_subscription else "week"
     if unit not in DAYS_PER_UNIT:
-        raise InvalidInput(f"--unit {unit} is none.", hint="Allowed: day, week, month.")
-    if out is not None and out.suffix not in (".csv", ".parquet"):
-        raise InvalidInput(f"--out {out.name} is neither .csv nor .parquet.")
+        raise InvalidInput(f"--unit {unit} is none.", hint=f"Allowed: {', '.join(DAYS_PER_UNIT)}.")
+    check_out(out)
     last, calibrated = _day("--end", end), _day("--calibration-end", calibration_end)
     assert calibrated is not None
-    columns = [customer, date, *([amount] if amount else [])]
+    named = [part.strip() for part in (features or "").split(",") if part.strip()]
+    columns = [customer, date, *(name for name in (amount, ended) if name), *named]
     twice = next((name for name in columns if columns.count(name) > 1), None)
     if twice is not None:
         raise InvalidInput(f"The column '{twice}' is named twice.", hint="Each part needs a column of its own.")
     with bar("reading") as told:
         rows = read_table(file, columns, told)
+    if is_subscription:
+        period = measure_subscriptions.Period(unit, DAYS_PER_UNIT[unit], calibrated, last, ahead)
+        asked = measure_subscriptions.Asked(customer, date, amount, ended, tuple(named))
+        measure_subscriptions.subscriptions(rows, asked, period, out, as_json=as_json)
+        return
     ids, bought = _bought(rows, customer, date, amount)
     last = last if last is not None else max(int(bought.day.max()), calibrated)
     if last < calibrated:
@@ -141,22 +181,7 @@ def _show(found: Lifetime, unit: str) -> None:
         parameters += [[name, value] for name, value in asdict(found.spending.model).items()]
     table(["parameter", "value"], [[name, f"{value:.4f}"] for name, value in parameters], right=[1])
     held = {"purchases": found.holdout, "money": found.spending.holdout if found.spending else None}
-    lines = [_line(name, one) for name, one in held.items() if one is not None]
-    if lines:
-        say()
-        heads = ["after the calibration", "predicted", "actual", "error", "per customer", "correlation"]
-        table(heads, lines, right=range(1, 6))
-
-
-def _line(name: str, held: Holdout) -> list[str | None]:
-    return [
-        name,
-        f"{held.predicted:,.0f}",
-        f"{held.actual:,.0f}",
-        f"{held.predicted / held.actual - 1:+.1%}" if held.actual else None,
-        f"{held.mae:.3f}",
-        None if held.correlation is None else f"{held.correlation:.3f}",
-    ]
+    show_holdouts({name: one for name, one in held.items() if one is not None})
 
 
 def _tell(found: Lifetime, rows: Table) -> None:
@@ -192,10 +217,4 @@ def _write(found: Lifetime, ids: list[str], out: Path) -> None:
     if found.expected_spent is not None:
         columns["expected_spent"] = found.expected_spent
         columns["expected_value"] = found.expected_purchases * found.expected_spent
-    try:
-        if out.suffix == ".csv":
-            pa_csv.write_csv(pa.table(columns), out)
-        else:
-            pq.write_table(pa.table(columns), out)
-    except OSError as error:
-        raise InvalidInput(f"{out.name} cannot be written: {error.strerror or error}.") from None
+    write_table(columns, out)

@@ -7,19 +7,25 @@ from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 import typer
 
-from bespeak.cli.measure_columns import Block, Table, column_names, is_numeric, names, numbers, read_table
+from bespeak.cli.measure_columns import (
+    Block,
+    Table,
+    column_names,
+    is_numeric,
+    known_columns,
+    names,
+    numbers,
+    read_table,
+)
 from bespeak.cli.measure_report import tell_of_bad_lines
+from bespeak.cli.measure_table import check_out, write_table
 from bespeak.cli.output import bar, emit, note, say, table, warn
 from bespeak.cli.project import JsonOption
 from bespeak.errors import InvalidInput
 from bespeak.learn.uplift import RANDOM, RESPONSE, Uplift, judge_uplift
 from bespeak.measure.uplift import Figure
-from bespeak.models.predictors.design import Columns, Names
 
 _WORDS = {"t_learner": "T-learner", "dr_learner": "DR-learner", RESPONSE: "response model", RANDOM: "random"}
 
@@ -48,8 +54,7 @@ def uplift(
     as_json: JsonOption = False,
 ) -> None:
     """Ranks people by what a treatment does to them, and shows on people held back what such a ranking is worth."""
-    if out is not None and out.suffix not in (".csv", ".parquet"):
-        raise InvalidInput(f"--out {out.name} is neither .csv nor .parquet.")
+    check_out(out)
     if (treated is None) != (control is None):
         raise InvalidInput("--treated and --control belong together.", hint="Name both groups, or neither.")
     named = [part.strip() for part in (features or "").split(",") if part.strip()]
@@ -65,7 +70,7 @@ def uplift(
         kept = (arm >= 0) & ~np.isnan(y)
         _check(kept, treatment, outcome)
         told("fitting", 0.5)
-        possible = _columns(rows.rows, chosen, kept)
+        possible = known_columns(rows.rows, chosen, kept)
         found = judge_uplift(possible, y[kept], arm[kept] == 1, np.random.default_rng(seed), keep=named)
     if as_json:
         emit({"treatment": treatment, "outcome": outcome, **document(found)})
@@ -127,17 +132,6 @@ def _check(kept: npt.NDArray[np.bool_], treatment: str, outcome: str) -> None:
         raise InvalidInput(f"No row has both '{treatment}' and '{outcome}'.")
 
 
-def _columns(rows: Block, chosen: list[str], kept: npt.NDArray[np.bool_]) -> Columns:
-    found: dict[str, Any] = {}
-    for name in chosen:
-        if is_numeric(rows, name):
-            found[name] = numbers(rows, name)[kept]
-        else:
-            levels, codes = names(rows, name)
-            found[name] = Names(levels, codes)[kept]
-    return found
-
-
 def _show(found: Uplift, outcome: str) -> None:
     average = found.average
     ends = average.difference_interval
@@ -183,14 +177,7 @@ def _tell(found: Uplift, rows: Table, kept: npt.NDArray[np.bool_]) -> None:
 
 def _write(found: Uplift, rows: Table, kept: npt.NDArray[np.bool_], out: Path) -> None:
     lines = np.asarray(rows.rows.lines)[kept]
-    held = pa.table({"line": lines, "uplift": found.scores})
-    try:
-        if out.suffix == ".csv":
-            pa_csv.write_csv(held, out)
-        else:
-            pq.write_table(held, out)
-    except OSError as error:
-        raise InvalidInput(f"{out.name} cannot be written: {error.strerror or error}.") from None
+    write_table({"line": lines, "uplift": found.scores}, out)
 
 
 def _amount(value: float | None, found: Uplift) -> str | None:

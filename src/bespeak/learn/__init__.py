@@ -9,6 +9,7 @@ evaluation   trained models on one cut: every figure, for whom, and against some
 rankers      weights of a placement's score, from what was shown and what came of it
 train        choose, report, fit on everything   benchmark  the same on data from outside
 lifetime     what customers will buy and spend, held beside what they did
+subscriptions the same of subscribers, who tell when they leave
 uplift       who is worth treating, judged on people held back
 reward_model what a choice earns                 replay     logged decisions under another policy
 logged_choices the reward model of a log from outside

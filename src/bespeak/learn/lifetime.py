@@ -125,7 +125,7 @@ def fit_lifetime(
         n_repeaters=int((purchases.repeats > 0).sum()),
         n_later=int((bought.counts() > 0).sum()) - len(who),
         time=ahead,
-        holdout=None if n_ahead is None else _held_beside(n_ahead, later.counts()[who].astype(np.float64)),
+        holdout=None if n_ahead is None else held_beside(n_ahead, later.counts()[who].astype(np.float64)),
         spending=spending,
         no_spending=no_spending,
         customer=who,
@@ -149,7 +149,7 @@ def _spending(
     holdout = None
     if n_ahead is not None:
         money = np.bincount(later.customer, np.nan_to_num(later.spent), bought.n_customers).astype(np.float64)
-        holdout = _held_beside(n_ahead * expected, money[who])
+        holdout = held_beside(n_ahead * expected, money[who])
     found = Spending(
         model=model,
         log_likelihood=model.log_likelihood(n, mean),
@@ -161,7 +161,8 @@ def _spending(
     return found, expected
 
 
-def _held_beside(predicted: Float64s, actual: Float64s) -> Holdout:
+def held_beside(predicted: Float64s, actual: Float64s) -> Holdout:
+    """What was predicted of each customer beside what came, both float64[n]."""
     varies = bool(np.ptp(predicted) > 0 and np.ptp(actual) > 0)
     return Holdout(
         predicted=float(predicted.sum()),
