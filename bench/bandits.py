@@ -6,6 +6,10 @@ Regret is the expected reward of the best arm less that of the arm that was take
 Thompson sampling as published (Agrawal & Goyal, 2013): a vector is drawn from the posterior of every arm, nothing is
 spread evenly, and no propensity is known. Both see the same contexts and the same potential rewards, so differences are
 paired by seed.
+
+Where rewards come late, a new arm takes the place of an old one from time to time, and what is compared is how a
+decision counts that nobody answered yet: not at all before its window has closed, in full at once, or by the share of
+answers that come by its age (`engine.learning.shares`), which is what the product does.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from scipy.stats import t as student
 
 from bespeak.decide.slates.exploration import generator_of
 from bespeak.decide.variants.bandits import ArmSums, Learner, Posterior, drawn_arm
+from bespeak.engine.learning.shares import Shares
 from parts.figures import emit, options, tell
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
@@ -102,6 +107,72 @@ def reference(width: float) -> Policy:
     return play
 
 
+@dataclass(frozen=True, eq=False)
+class Delays:
+    """When every arm's reward would come, in rounds, and from which round on the arm is what it is.
+
+    Attributes:
+        problem: what the arms earn, of what comes within the window.
+        come: float64[rounds, arms]: rounds until a reward.
+        born: int64[rounds, arms].
+        window: rounds; what comes later never counts.
+    """
+
+    problem: Problem
+    come: Float64s
+    born: npt.NDArray[np.int64]
+    window: int
+
+    @classmethod
+    def exponential(cls, n_rounds: int, seed: int, *, mean: float, window: int, n_arms: int = 8) -> Delays:
+        """Ten times, a new arm takes the place of one of the arms; delays are exponential, the same for all."""
+        parts, each = [], max(1, n_rounds // 10)
+        rng = np.random.default_rng(seed + 20_000)
+        base = Problem.logistic(n_rounds, seed, dimension=5, n_arms=n_arms)
+        theta = rng.normal(0, 1, (n_arms, 5))
+        born = np.zeros((n_rounds, n_arms), np.int64)
+        for part, start in enumerate(range(0, n_rounds, each)):
+            if part:
+                theta[part % n_arms] = rng.normal(0, 1, 5)
+                born[start:, part % n_arms] = start
+            parts.append(base.contexts[start : start + each] @ theta.T - 2)
+        chances = 1 / (1 + np.exp(-np.concatenate(parts)))
+        come = rng.exponential(mean, chances.shape)
+        rewards = ((rng.random(chances.shape) < chances) & (come < window)).astype(float)
+        in_time = 1 - np.exp(-window / mean)
+        return cls(Problem(base.contexts, chances * in_time, rewards), come, born, window)
+
+
+Counts: TypeAlias = Callable[[npt.NDArray[np.int64], int], Float64s]
+"""(ages in rounds, window) -> float64[n]: how much decisions count that are so old."""
+
+COUNTS: dict[str, Counts] = {
+    "closed windows only": lambda ages, window: (ages >= window).astype(float),
+    "in full at once": lambda ages, window: np.ones(len(ages)),
+    "by the share that has come": lambda ages, window: Shares(window * 1_000).at(ages * 1_000),
+}
+
+
+def waiting(delays: Delays, seed: int, counts: Counts, *, turn: int = 10) -> Float64s:
+    """float64[rounds]: the regret of Thompson sampling that learns every `turn` rounds from what has come by then."""
+    problem, (n_rounds, n_arms) = delays.problem, delays.problem.chances.shape
+    arms, regret = np.zeros(n_rounds, np.int64), np.empty(n_rounds)
+    posterior = Posterior(ArmSums.empty(n_arms, problem.contexts.shape[1]))
+    for n, x in enumerate(problem.contexts):
+        if n and n % turn == 0:
+            rounds = np.arange(n)
+            rounds = rounds[delays.born[n, arms[:n]] <= rounds]
+            taken, ages = arms[rounds], n - rounds
+            shares = counts(ages, delays.window)
+            is_heard = (delays.come[rounds, taken] <= ages) & (shares > 0)
+            rewards = problem.rewards[rounds, taken] * is_heard
+            posterior = Posterior(ArmSums.of(problem.contexts[rounds], taken, rewards, n_arms=n_arms, shares=shares))
+        generator = generator_of(seed, "bench", str(n))
+        arm, _ = drawn_arm(posterior.usual("thompson", x, 0.5, generator), 0.01, generator)
+        arms[n], regret[n] = arm, problem.chances[n].max() - problem.chances[n, arm]
+    return regret
+
+
 def evenly(problem: Problem, seed: int) -> Float64s:
     """Any arm."""
     del seed
@@ -167,7 +238,44 @@ def main() -> None:
         regret = played(ours("thompson", half_life=half_life), turning).mean(axis=0)
         spans = {"before": regret[turn - part : turn], "after": regret[turn : turn + part], "late": regret[-part:]}
         summary[f"thompson, arms change places, {name}"] = {k: round(float(v.mean()), 4) for k, v in spans.items()}
+    summary |= explored(problems)
+    for name, (mean, window) in {"short": (0.01, 0.33), "long": (0.07, 0.33), "longest": (0.17, 0.33)}.items():
+        summary |= {f"delays, {name}: {k}": v for k, v in late(given.rounds, given.seeds, mean, window).items()}
     emit(summary)
+
+
+def explored(problems: Sequence[Problem]) -> dict[str, Any]:
+    """Regret a round by `explore`, and less that of .01."""
+    found = {}
+    for learner in LEARNERS:
+        regret = {}
+        for explore in (0.01, 0.0, 0.05, 0.1):
+            tell(f"{learner}, explore {explore}")
+            regret[explore] = played(ours(learner, explore=explore), problems).mean(axis=1)
+        found[f"{learner}, by explore"] = {
+            f"{k:g}": {"regret_a_round": round(float(v.mean()), 4), **_apart(v - regret[0.01])}
+            for k, v in sorted(regret.items())
+        }
+    return found
+
+
+def late(n_rounds: int, n_seeds: int, mean: float, window: float) -> dict[str, Any]:
+    """Regret a round where rewards come late; mean delay and window are shares of the rounds."""
+    worlds = [
+        Delays.exponential(n_rounds, seed, mean=mean * n_rounds, window=round(window * n_rounds))
+        for seed in range(n_seeds)
+    ]
+    found: dict[str, Float64s] = {}
+    for name, counts in COUNTS.items():
+        tell(f"mean delay {mean:g}: {name}")
+        found[name] = np.array([waiting(world, seed, counts).mean() for seed, world in enumerate(worlds)])
+    base = found["closed windows only"]
+    return {k: {"regret_a_round": round(float(v.mean()), 4), **_apart(v - base)} for k, v in found.items()}
+
+
+def _apart(differences: Float64s) -> dict[str, float]:
+    margin = float(student.ppf(0.975, len(differences) - 1)) / np.sqrt(len(differences))
+    return {"less": round(float(differences.mean()), 4), "interval": round(float(differences.std(ddof=1)) * margin, 4)}
 
 
 def played(policy: Policy, problems: Sequence[Problem]) -> Float64s:

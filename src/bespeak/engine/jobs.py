@@ -67,7 +67,7 @@ def tasks(engine: Engine) -> list[Task]:
         Task("retention", 3600 * SECOND_MS, lambda engine: sweep_retention(engine.core)),
     ]
     if lessons(engine.core.config):
-        wanted.append(Task("bandits", 2 * SECOND_MS, _learn))
+        wanted.append(Task("bandits", SECOND_MS, _learn))
     every_ms = interval_ms(engine.core.config.settings.train.every)
     if every_ms:
         wanted.append(Task("train", every_ms, _train))
@@ -188,7 +188,11 @@ def _settle_launches(engine: Engine) -> str:
 
 
 def _learn(engine: Engine) -> str:
-    done = [f"{n:,} decisions at {name}{', anew' if is_refit else ''}" for name, n, is_refit in learn(engine.core)]
+    done = [
+        f"{one.n_decisions:,} decisions at {one.placement}, {one.n_corrected:,} told more of"
+        f"{', anew' if one.is_refit else ''}"
+        for one in learn(engine.core)
+    ]
     return "; ".join(done) or "nothing new"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -97,6 +97,18 @@ def decisions_of(session: Session, people: Iterable[int]) -> list[Decision]:
     return [_decision_decoder.decode(as_bytes(r[2])) for r in sorted(rows, key=lambda r: (as_int(r[0]), str(r[1])))]
 
 
+def decisions_for(session: Session, placement: str, people: Iterable[int], after_ms: int) -> list[Decision]:
+    """Returns the decisions of a placement that were made for these persons after a time, in no order."""
+    found: list[Decision] = []
+    for part in _parts(people):
+        rows = session.rows(
+            f"SELECT body FROM decisions WHERE person_id IN ({_marks(part)}) AND placement = ? AND time_ms > ?",  # noqa: S608
+            (*part, placement, after_ms),
+        )
+        found += [_decision_decoder.decode(as_bytes(row[0])) for row in rows]
+    return found
+
+
 def decisions_named(session: Session, ids: Iterable[str]) -> list[Decision]:
     """Returns the decisions with these ids, in no order; ids that nothing is known of are left out."""
     rows = session.lookup("decisions", ("body",), ("decision_id",), [(i,) for i in ids])
@@ -154,6 +166,18 @@ def exposed(session: Session, decision_ids: Iterable[str]) -> dict[str, set[str]
         "exposures", ("decision_id", "item_id"), ("decision_id",), [(i,) for i in decision_ids]
     ):
         found.setdefault(str(decision_id), set()).add(str(item_id))
+    return found
+
+
+def decisions_seen(session: Session, people: Iterable[int], after_ms: int) -> set[str]:
+    """Returns the decisions of which these persons saw anything after a time."""
+    found: set[str] = set()
+    for part in _parts(people):
+        rows = session.rows(
+            f"SELECT DISTINCT decision_id FROM exposures WHERE person_id IN ({_marks(part)}) AND time_ms > ?",  # noqa: S608
+            (*part, after_ms),
+        )
+        found.update(str(row[0]) for row in rows)
     return found
 
 
@@ -408,3 +432,14 @@ def audit(session: Session, limit: int) -> list[tuple[int, str, str, str]]:
     """Returns the newest audit entries: (time, actor, action, detail)."""
     rows = session.rows("SELECT time_ms, actor, action, detail FROM audit ORDER BY audit_id DESC LIMIT ?", (limit,))
     return [(as_int(r[0]), str(r[1]), str(r[2]), str(r[3])) for r in rows]
+
+
+def _parts(people: Iterable[int]) -> Iterator[list[int]]:
+    """Persons, as many at once as a statement takes."""
+    ordered = sorted(set(people))
+    for start in range(0, len(ordered), 500):
+        yield ordered[start : start + 500]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))

@@ -101,16 +101,6 @@ def test_outcomes_in_the_window_become_rewards(make: Callable[..., Engine], cloc
     assert engine.core.world.posteriors["hero"].mean == 21 / 12
 
 
-def test_an_open_window_is_not_read_as_a_no(make: Callable[..., Engine], clock: VirtualClock) -> None:
-    engine = make(settings())
-    track(engine, "Product Viewed", "ann", product_id="p1")
-    decided(engine, "ann")
-    clock.advance(9 * MINUTE_MS)
-    assert not any(engine.learn().values())
-    clock.advance(2 * MINUTE_MS)
-    assert engine.learn() == {"hero": 1}
-
-
 def test_folding_in_turns_gives_what_the_whole_log_gives(make: Callable[..., Engine], clock: VirtualClock) -> None:
     engine = make(settings(half_life_days=0.01))
     for turn in range(3):

@@ -42,6 +42,7 @@ Learner = Literal["epsilon", "linucb", "thompson"]
 
 N_DRAWS = 256
 _PRIOR_ROWS = 2.0
+_NO_ROWS = 1e-9  # what roundings leave where rows were taken out again
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,14 @@ class ArmSums:
 
     @classmethod
     def of(
-        cls, contexts: Float64s, arms: Int64s, rewards: Float64s, *, n_arms: int, weights: Float64s | None = None
+        cls,
+        contexts: Float64s,
+        arms: Int64s,
+        rewards: Float64s,
+        *,
+        n_arms: int,
+        weights: Float64s | None = None,
+        shares: Float64s | None = None,
     ) -> Self:
         """The sums of rows.
 
@@ -82,6 +90,8 @@ class ArmSums:
             rewards: float64[n].
             n_arms: how many arms there are.
             weights: float64[n]; 1 each when left out.
+            shares: float64[n], 0..1: how much of a row counts in the moments, of one whose reward may still come; 1
+                each when left out.
         """
         dimension = contexts.shape[1]
         found = cls.empty(n_arms, dimension)
@@ -89,7 +99,8 @@ class ArmSums:
             rows = arms == arm
             x, r = contexts[rows], rewards[rows]
             w = np.ones(len(r)) if weights is None else weights[rows]
-            found.moments[arm] = (x * w[:, None]).T @ x
+            counted = w if shares is None else w * shares[rows]
+            found.moments[arm] = (x * counted[:, None]).T @ x
             found.rewards[arm] = (w * r) @ x
             found.squares[arm] = w @ (r * r)
         return found
@@ -130,7 +141,7 @@ class Posterior:
     def mean(self) -> float:
         """The mean reward over all arms, 0 without rows."""
         n = float(self.sums.n_rows.sum())
-        return float(self.sums.total.sum()) / n if n > 0 else 0.0
+        return float(self.sums.total.sum()) / n if n > _NO_ROWS else 0.0
 
     @cached_property
     def _inverses(self) -> Float64s:

@@ -22,7 +22,8 @@ class CreativeSums:
         of_items: item id -> creative id -> (rows, sum of rewards, sum of their squares), each row by its weight.
 
     Example:
-        >>> sums = CreativeSums.of([("p1", "c1", 1.0, 0.0), ("p1", "c2", 1.0, 1.0), ("p1", "c2", 0.5, 0.0)])
+        >>> rows = [("p1", "c1", 1.0, 0.0, 1.0), ("p1", "c2", 1.0, 1.0, 1.0), ("p1", "c2", 1.0, 0.0, 0.5)]
+        >>> sums = CreativeSums.of(rows)
         >>> (sums + sums).of_items["p1"]
         {'c1': (2.0, 0.0, 0.0), 'c2': (3.0, 2.0, 2.0)}
     """
@@ -31,12 +32,12 @@ class CreativeSums:
     _posteriors: dict[tuple[str, tuple[str, ...]], Posterior] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[str, str, float, float]]) -> Self:
-        """The sums of rows of (item id, creative id, weight, reward)."""
+    def of(cls, rows: Iterable[tuple[str, str, float, float, float]]) -> Self:
+        """The sums of rows of (item id, creative id, weight, reward, share of the row that counts yet)."""
         found: dict[str, dict[str, tuple[float, float, float]]] = {}
-        for item, creative, weight, reward in rows:
+        for item, creative, weight, reward, share in rows:
             n, total, squares = found.setdefault(item, {}).get(creative, (0.0, 0.0, 0.0))
-            found[item][creative] = n + weight, total + weight * reward, squares + weight * reward * reward
+            found[item][creative] = n + weight * share, total + weight * reward, squares + weight * reward * reward
         return cls(found)
 
     def __add__(self, other: CreativeSums) -> CreativeSums:

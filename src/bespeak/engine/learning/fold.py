@@ -1,8 +1,13 @@
-"""The job that folds outcomes into sums, and what an erasure does to them.
+"""The job that folds decisions and their outcomes into sums, and what an erasure does to them.
 
-It folds what is new every few seconds and remembers how far it came; only one node does at a time, and sums are written
-only over those that were read. Once a day, when somebody was erased, and when the settings changed, they are made anew
-from the log: that takes in what came late, and leaves out who withdrew. Both ways give the same sums.
+Every few seconds it takes in what is new: a decision counts a little as soon as it has settled and more as its window
+goes by (see `shares`), and a reward counts in full as soon as it is in the log. When a window closes the decision is
+read once more with all that came of it, and what it had put into the sums is replaced by that. So in the end the sums
+are those of closed windows, whatever was foretold on the way.
+
+Only one node folds at a time, and sums are written only over those that were read. Once a day, when somebody was
+erased, and when the settings changed, they are made anew from the log: that takes in what came late, and leaves out who
+withdrew. Both ways give the same sums.
 """
 
 from __future__ import annotations
@@ -10,81 +15,95 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from bespeak.engine.core import Core
 from bespeak.engine.folding.observe import Observer
 from bespeak.engine.learning.lessons import Lesson, lessons
-from bespeak.engine.learning.outcomes import joined
+from bespeak.engine.learning.news import News, decisions_touched, read_news
+from bespeak.engine.learning.outcomes import is_learned_from, joined, wanted
 from bespeak.engine.learning.state import LearnedState, ask_for_refit, put_state, read_state
+from bespeak.engine.learning.sums_in_work import SumsInWork
 from bespeak.signals.subjects import ReceiptLine, Subject
 from bespeak.storage import records
 from bespeak.storage.base import Session, Transaction
 
-SETTLED_MS = 5_000
 REFIT_EVERY_MS = 86_400_000
-FADE_EVERY_MS = 60_000
+WRITE_EVERY_MS = 60_000
 HALF_LIVES = 40
 
 
 class Learnt(NamedTuple):
-    """What one turn did: the placement, decisions taken in, and whether all was made anew."""
+    """What one turn did: the placement, decisions taken in, decisions told more of, and whether all was made anew."""
 
     placement: str
     n_decisions: int
+    n_corrected: int
     is_refit: bool
 
 
 def learn(core: Core) -> list[Learnt]:
     """Takes in the outcomes of every placement that learns; returns those where anything was new."""
-    turns = [_learn_one(core, lesson) for lesson in lessons(core.config)]
-    return [turn for turn in turns if turn.n_decisions or turn.is_refit]
-
-
-def _learn_one(core: Core, lesson: Lesson[Any]) -> Learnt:
-    now_ms = core.now_ms()
+    now_ms, observer = core.now_ms(), core.runtime.observer
+    found = []
     with core.store.read() as session:
-        held = read_state(session, lesson.key, lesson.digest)
-        is_refit = held is None or now_ms - held.refitted_ms >= REFIT_EVERY_MS
-        start = None if is_refit else held
-        observer = core.runtime.observer
-        state = _folded(observer, session, lesson, start, now_ms)
-    n_new = state.n_decisions - (start.n_decisions if start is not None else 0)
-    is_due = held is None or state.folded_ms - held.folded_ms >= FADE_EVERY_MS
-    if n_new or is_refit or is_due:
-        with core.store.write() as tx:
-            if not put_state(tx, lesson.key, held, state):
-                return Learnt(lesson.placement, 0, is_refit=False)  # another node was faster; the next turn goes on
-    return Learnt(lesson.placement, n_new, is_refit)
+        held = {one.key: read_state(session, one.key, one.digest) for one in lessons(core.config)}
+        after = [state.log_position for state in held.values() if state is not None]
+        news = read_news(observer, session, min(after, default=session.log_ceiling()))
+        for lesson in lessons(core.config):
+            start = held[lesson.key]
+            is_refit = start is None or now_ms - start.refitted_ms >= REFIT_EVERY_MS
+            if start is None or is_refit:
+                work = _made_anew(observer, session, lesson, now_ms)
+            else:
+                work = _advanced(observer, session, lesson, start, news, now_ms)
+            found.append((lesson, start, work, is_refit))
+    turns = []
+    for lesson, start, work, is_refit in found:
+        is_due = start is None or work.now_ms - start.moment_ms >= WRITE_EVERY_MS
+        if is_refit or is_due or work.is_changed:
+            state = work.state(news.position, now_ms if is_refit or start is None else start.refitted_ms)
+            with core.store.write() as tx:
+                if not put_state(tx, lesson.key, start, state):
+                    continue  # another node was faster; the next turn goes on
+        if is_refit or work.is_changed:
+            turns.append(Learnt(lesson.placement, work.n_new, work.n_corrected, is_refit))
+    return turns
 
 
-def _folded(
-    observer: Observer, session: Session, lesson: Lesson[Any], start: LearnedState | None, now_ms: int
-) -> LearnedState:
-    """The sums of `start` and of the decisions after it; from the log alone where there is no start."""
-    until_ms = now_ms - lesson.window_ms - SETTLED_MS
-    half_life_ms = lesson.half_life_ms
-    if start is None:
-        after_ms = 0 if half_life_ms is None else max(0, until_ms - int(HALF_LIVES * half_life_ms))
-        sums, n_decisions = lesson.read(None), 0
-    else:
-        until_ms, after_ms = max(until_ms, start.folded_ms), start.folded_ms
-        sums, n_decisions = lesson.read(start.sums), start.n_decisions
-        if half_life_ms is not None:
-            sums = sums.times(0.5 ** ((until_ms - start.folded_ms) / half_life_ms))
-    for rows in joined(observer, session, lesson.placement, after_ms, until_ms, lesson.window_ms, lesson.is_row):
-        ages = np.array([until_ms - row.decision.time_ms for row in rows], np.float64)
-        weights = np.ones(len(rows)) if half_life_ms is None else 0.5 ** (ages / half_life_ms)
-        if rows:
-            sums += lesson.sums(rows, weights)
-        n_decisions += len(rows)
-    return LearnedState(
-        digest=lesson.digest,
-        folded_ms=max(until_ms, 0),
-        n_decisions=n_decisions,
-        refitted_ms=now_ms if start is None else start.refitted_ms,
-        sums=lesson.packed(sums),
-    )
+def _made_anew(observer: Observer, session: Session, lesson: Lesson[Any], now_ms: int) -> SumsInWork[Any]:
+    """The sums from the log alone."""
+    work = SumsInWork(lesson, None, now_ms, observer.purposes.improve)
+    oldest = 0 if lesson.half_life_ms is None else max(0, now_ms - int(HALF_LIVES * lesson.half_life_ms))
+    for batch in wanted(session, lesson.placement, oldest, now_ms, lesson.is_row):
+        work.correct(batch, joined(observer, session, batch, lesson.window_ms))
+    return work
+
+
+def _advanced(
+    observer: Observer, session: Session, lesson: Lesson[Any], start: LearnedState, news: News, now_ms: int
+) -> SumsInWork[Any]:
+    """The sums of a while ago, brought up to now."""
+    work = SumsInWork(lesson, start, max(now_ms, start.moment_ms), observer.purposes.improve)
+    closed_ms = work.now_ms - lesson.shares.closed_ms
+    for after, until in lesson.shares.spans(start.moment_ms, work.now_ms):
+        for batch in wanted(session, lesson.placement, after, until, lesson.is_row):
+            closing = [decision for decision in batch if decision.time_ms <= closed_ms]
+            if closing:
+                work.correct(closing, joined(observer, session, closing, lesson.window_ms))
+            work.grow([decision for decision in batch if decision.time_ms > closed_ms])
+    work.has_grown()
+    if not news.is_whole:
+        for batch in wanted(session, lesson.placement, closed_ms, work.now_ms, lesson.is_row):
+            work.correct(batch, joined(observer, session, batch, lesson.window_ms))
+        return work
+    ids, people = news.touched(start.log_position, lesson.named | lesson.done)
+    touched = [
+        decision
+        for decision in decisions_touched(session, lesson.placement, ids, people, closed_ms, work.now_ms)
+        if is_learned_from(decision, lesson.is_row)
+    ]
+    if touched:
+        work.correct(touched, joined(observer, session, touched, lesson.window_ms))
+    return work
 
 
 class LearningHolder:

@@ -7,7 +7,7 @@ all anew from the log give the same.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import blake2b
 from typing import Generic, TypeVar
 
@@ -23,6 +23,8 @@ from bespeak.decide.variants.creative_sums import CreativeSums, learning_digest
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.engine.config import Configuration
 from bespeak.engine.learning.outcomes import Joined
+from bespeak.engine.learning.shares import Shares
+from bespeak.engine.learning.state import Heard
 from bespeak.signals.decisions import Decision
 from bespeak.storage.log import DAY_MS
 
@@ -39,16 +41,39 @@ class Lesson(ABC, Generic[S]):
         digest: of what decides how rows are made.
         window_ms: an outcome counts so long after its decision.
         half_life_ms: what is so old counts half; None where nothing fades.
+        shares: how much a decision counts while its window is open.
+        named: what counts of events that name a decision, by class or name; done: of everything the person does.
     """
 
     def __init__(
-        self, placement: str, kind: str, digest: str, window_minutes: float, half_life_days: float | None
+        self,
+        placement: str,
+        kind: str,
+        digest: str,
+        window_minutes: float,
+        half_life_days: float | None,
+        named: Collection[str] = (),
+        done: Collection[str] = (),
     ) -> None:
         self.placement = placement
         self.key = f"learned:{kind}:{placement}"
         self.digest = digest
         self.window_ms = round(window_minutes * 60_000)
         self.half_life_ms = half_life_days * DAY_MS if half_life_days else None
+        self.shares = Shares(self.window_ms)
+        self.named, self.done = frozenset(named), frozenset(done)
+
+    def fades(self, ages_ms: Float64s) -> Float64s:
+        """float64[n]: what is left of decisions of these ages."""
+        exponents = np.zeros(len(ages_ms)) if self.half_life_ms is None else ages_ms / self.half_life_ms
+        return np.asarray(0.5**exponents, np.float64)
+
+    def heard(self, row: Joined | None) -> Heard:
+        """What of a row's outcomes this lesson asks for; of none that the decision does not count."""
+        if row is None:
+            return Heard(is_in=False)
+        named = tuple(sorted(told for told in row.named if told[0] in self.named))
+        return Heard(is_in=True, named=named, done=tuple(sorted(row.done & self.done)))
 
     @abstractmethod
     def is_row(self, decision: Decision) -> bool:
@@ -63,8 +88,14 @@ class Lesson(ABC, Generic[S]):
         """The sums as they are stored."""
 
     @abstractmethod
-    def sums(self, rows: Sequence[Joined], weights: Float64s) -> S:
-        """The sums of rows of these weights, float64[rows]."""
+    def sums(self, rows: Sequence[Joined], weights: Float64s, shares: Float64s) -> S:
+        """The sums of rows.
+
+        Args:
+            rows: decisions with what came of them.
+            weights: float64[rows]: of each row.
+            shares: float64[rows]: how much of each row's decision counts yet; its rewards count in full.
+        """
 
 
 class VariantLesson(Lesson[ArmSums]):
@@ -73,7 +104,8 @@ class VariantLesson(Lesson[ArmSums]):
     def __init__(self, placement: VariantPlacement) -> None:
         settings = placement.settings
         digest = placement.learning_digest()
-        super().__init__(placement.name, "variants", digest, settings.window_minutes, settings.half_life_days)
+        super().__init__(placement.name, "variants", digest, settings.window_minutes, settings.half_life_days,
+                         settings.reward, settings.conversion)  # fmt: skip
         self._settings = settings
         self._arm_of = {variant: arm for arm, variant in enumerate(placement.arms)}
 
@@ -98,7 +130,7 @@ class VariantLesson(Lesson[ArmSums]):
         parts = (sums.moments, sums.rewards, sums.squares)
         return np.concatenate([part.ravel() for part in parts]).astype("<f8").tobytes()
 
-    def sums(self, rows: Sequence[Joined], weights: Float64s) -> ArmSums:
+    def sums(self, rows: Sequence[Joined], weights: Float64s, shares: Float64s) -> ArmSums:
         """One row for each decision: its features, its variant, and what its outcomes are worth together."""
         shown = [row.decision.items[0] for row in rows]
         return ArmSums.of(
@@ -107,6 +139,7 @@ class VariantLesson(Lesson[ArmSums]):
             np.array([self._worth(row) for row in rows], np.float64),
             n_arms=len(self._arm_of),
             weights=weights,
+            shares=shares,
         )
 
     def _worth(self, row: Joined) -> float:
@@ -121,7 +154,8 @@ class CreativeLesson(Lesson[CreativeSums]):
     def __init__(self, placement: Placement) -> None:
         settings = placement.creatives
         digest = learning_digest(settings)
-        super().__init__(placement.name, "creatives", digest, settings.window_minutes, settings.half_life_days)
+        super().__init__(placement.name, "creatives", digest, settings.window_minutes, settings.half_life_days,
+                         settings.reward)  # fmt: skip
         self._reward = settings.reward
 
     def is_row(self, decision: Decision) -> bool:
@@ -136,14 +170,14 @@ class CreativeLesson(Lesson[CreativeSums]):
         """As `CreativeSums` packs them."""
         return sums.packed()
 
-    def sums(self, rows: Sequence[Joined], weights: Float64s) -> CreativeSums:
+    def sums(self, rows: Sequence[Joined], weights: Float64s, shares: Float64s) -> CreativeSums:
         """One row for each creative that was drawn: what events about its item are worth that name the decision."""
         found = []
-        for row, weight in zip(rows, weights.tolist(), strict=True):
+        for row, weight, share in zip(rows, weights.tolist(), shares.tolist(), strict=True):
             for shown in row.decision.items:
                 if shown.creative and shown.creative["propensity"] < 1:
                     worth = sum(v for name, v in self._reward.items() if (name, shown.item_id) in row.named)
-                    found.append((shown.item_id, shown.creative["id"], weight, worth))
+                    found.append((shown.item_id, shown.creative["id"], weight, worth, share))
         return CreativeSums.of(found)
 
 
@@ -153,8 +187,8 @@ class ActionLesson(Lesson[CreativeSums]):
     def __init__(self, placement: str, settings: ActionSettings) -> None:
         read = settings.success, settings.window_minutes, settings.half_life_days
         digest = blake2b(msgspec.json.encode(read), digest_size=16).hexdigest()
-        super().__init__(placement, "actions", digest, settings.window_minutes, settings.half_life_days)
-        self._success = frozenset(settings.success)
+        super().__init__(placement, "actions", digest, settings.window_minutes, settings.half_life_days,
+                         done=settings.success)  # fmt: skip
 
     def is_row(self, decision: Decision) -> bool:
         """Actions that were shown, not previewed."""
@@ -168,11 +202,11 @@ class ActionLesson(Lesson[CreativeSums]):
         """As `CreativeSums` packs them."""
         return sums.packed()
 
-    def sums(self, rows: Sequence[Joined], weights: Float64s) -> CreativeSums:
+    def sums(self, rows: Sequence[Joined], weights: Float64s, shares: Float64s) -> CreativeSums:
         """One row for each action: 1 for a success, else 0."""
         return CreativeSums.of(
-            (row.decision.items[0].item_id, "", weight, float(not self._success.isdisjoint(row.done)))
-            for row, weight in zip(rows, weights.tolist(), strict=True)
+            (row.decision.items[0].item_id, "", weight, float(not self.done.isdisjoint(row.done)), share)
+            for row, weight, share in zip(rows, weights.tolist(), shares.tolist(), strict=True)
         )
 
 

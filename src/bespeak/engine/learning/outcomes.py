@@ -1,8 +1,7 @@
 """Decisions joined to what came of them.
 
-A decision is joined once its window has closed: then all that counts is known, and an open window is never read as
-"no". What came of it are the person's events in the window: those that name the decision, and any of theirs. A decision
-for a device of which nothing was known belongs to whom its exposure came from.
+What came of a decision are the person's events in its window: those that name the decision, and any of theirs. A
+decision for a device of which nothing was known belongs to whom its exposure came from.
 
 Only decisions count whose person let their data be used for improving when they were made, and has not withdrawn that
 since. Those made for bots, and those made ahead that nobody said were seen, do not.
@@ -38,15 +37,9 @@ class Joined(NamedTuple):
     done: frozenset[str]
 
 
-def joined(
-    observer: Observer,
-    session: Session,
-    placement: str,
-    after_ms: int,
-    until_ms: int,
-    window_ms: int,
-    is_wanted: Callable[[Decision], bool],
-) -> Iterator[list[Joined]]:
+def wanted(
+    session: Session, placement: str, after_ms: int, until_ms: int, is_wanted: Callable[[Decision], bool]
+) -> Iterator[list[Decision]]:
     """Yields the wanted decisions made after one moment and up to another, in parts, in the order of time."""
     last = after_ms + 1, ""
     while True:
@@ -54,14 +47,18 @@ def joined(
         if not batch:
             return
         last = batch[-1].time_ms, batch[-1].decision_id
-        wanted = [d for d in batch if is_wanted(d) and not d.context.get("is_bot", False)]
-        if wanted:
-            yield list(_with_outcomes(observer, session, wanted, window_ms))
+        found = [decision for decision in batch if is_learned_from(decision, is_wanted)]
+        if found:
+            yield found
 
 
-def _with_outcomes(
-    observer: Observer, session: Session, decisions: Sequence[Decision], window_ms: int
-) -> Iterator[Joined]:
+def is_learned_from(decision: Decision, is_wanted: Callable[[Decision], bool]) -> bool:
+    """Whether anything may be learned from a decision, whoever it was for."""
+    return is_wanted(decision) and not decision.context.get("is_bot", False)
+
+
+def joined(observer: Observer, session: Session, decisions: Sequence[Decision], window_ms: int) -> Iterator[Joined]:
+    """Yields those of wanted decisions, in the order of time, that count, with what came of them so far."""
     improve = observer.purposes.improve
     seen_by = records.seen_by(session, [d.decision_id for d in decisions if d.person is None or d.is_ahead])
     decisions = [d for d in decisions if not d.is_ahead or d.decision_id in seen_by]

@@ -1,11 +1,14 @@
 """What was learned, as the store keeps it: one row of settings for each lesson.
 
-A row holds sums, the moment up to which decisions are in them, and a hash of what decides how rows are made: sums under
-another hash say nothing any more. Whoever writes takes the lock of the row and writes only over what it had read, so
-that no node loses what another one folded.
+A row holds sums, the moment that they are of, and a hash of what decides how rows are made: sums under another hash say
+nothing any more. Of decisions whose window is open it says what was heard of them, so that what they put into the sums
+can be taken out again. Whoever writes takes the lock of the row and writes only over what it had read, so that no node
+loses what another one folded.
 """
 
 from __future__ import annotations
+
+from hashlib import blake2b
 
 import msgspec
 
@@ -15,7 +18,21 @@ from bespeak.storage.base import Session, Transaction
 LEARNED = "learned"
 """Name of the version counter that tells of a change."""
 
-_FORMAT = 1
+_FORMAT = 2
+
+
+class Heard(msgspec.Struct, frozen=True, array_like=True):
+    """What is known by now of a decision whose window is open.
+
+    Attributes:
+        is_in: whether it counts at all.
+        named: (class or name, item id) of events that name it; done: classes and names of what the person did. Each
+            sorted, and only what the lesson asks for.
+    """
+
+    is_in: bool
+    named: tuple[tuple[str, str], ...] = ()
+    done: tuple[str, ...] = ()
 
 
 class LearnedState(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,26 +40,44 @@ class LearnedState(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         digest: of what decides how rows are made.
-        folded_ms: decisions up to this moment are in the sums; their weights are those of this moment.
-        n_decisions: how many they are, none faded.
+        moment_ms: when this was so: every decision up to then counts as much as its age asks for, and fades from it.
+        log_position: events up to it were looked at.
+        n_decisions: how many decisions are in the sums, none faded.
         refitted_ms: when the sums were last made anew from the log; 0 asks for it.
         sums: as the lesson packs them.
+        heard: by `key_of` the decision; one that is missing counts where its person is known, and nothing came of it.
         format: of this row.
     """
 
     digest: str
-    folded_ms: int
+    moment_ms: int
+    log_position: int
     n_decisions: int
     refitted_ms: int
     sums: bytes
+    heard: dict[int, Heard]
     format: int = _FORMAT
+
+
+class _Kind(msgspec.Struct):
+    """What every release can read of a row."""
+
+    digest: str
+    format: int
+
+
+def key_of(decision_id: str) -> int:
+    """What stands for a decision in a row: 63 bits of a hash."""
+    return int.from_bytes(blake2b(decision_id.encode(), digest_size=8).digest(), "little") >> 1
 
 
 def read_state(session: Session, key: str, digest: str) -> LearnedState | None:
     """Returns what is stored of a lesson, None where nothing is that its settings can use."""
     raw = records.setting(session, key)
-    state = None if raw is None else msgspec.msgpack.decode(raw, type=LearnedState)
-    return state if state is not None and (state.format, state.digest) == (_FORMAT, digest) else None
+    if raw is None:
+        return None
+    kind = msgspec.msgpack.decode(raw, type=_Kind)
+    return msgspec.msgpack.decode(raw, type=LearnedState) if kind == _Kind(digest, _FORMAT) else None
 
 
 def put_state(tx: Transaction, key: str, before: LearnedState | None, state: LearnedState) -> bool:
