@@ -51,6 +51,21 @@ def test_decisions_of_a_placement_are_walked_back_with_what_was_seen_of_them(sto
         assert records.exposed(session, []) == {}
 
 
+def test_decisions_of_persons_at_a_placement_since_a_time_made_for_them_or_seen_by_them(store):
+    made = [decision("a", 10, 1), decision("b", 20, 1), decision("c", 30, 2), decision("s", 40, 1, placement="search")]
+    seen = [
+        Exposure(decision_id=name, item_id="p1", position=1, time_ms=t, person=3) for name, t in (("a", 11), ("c", 31))
+    ]
+    with store.write() as tx:
+        records.add_decisions(tx, made)
+        records.add_exposures(tx, seen)
+    with store.read() as session:
+        assert [d.decision_id for d in records.decisions_for(session, "home", [1, 3], 10)] == ["b"]
+        assert records.decisions_for(session, "home", [], 0) == []
+        assert records.decisions_seen(session, range(2_000), 11) == {"c"}
+        assert records.decisions_seen(session, [3, 3], 0) == {"a", "c"}
+
+
 def test_the_first_time_an_item_of_a_decision_is_seen_counts(store):
     seen = [Exposure(decision_id="d", item_id="p", position=1, time_ms=t, person=1) for t in (5, 9)]
     other = Exposure(decision_id="d", item_id="q", position=2, time_ms=3, person=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Self
@@ -22,8 +22,7 @@ class CreativeSums:
         of_items: item id -> creative id -> (rows, sum of rewards, sum of their squares), each row by its weight.
 
     Example:
-        >>> rows = [("p1", "c1", 1.0, 0.0, 1.0), ("p1", "c2", 1.0, 1.0, 1.0), ("p1", "c2", 1.0, 0.0, 0.5)]
-        >>> sums = CreativeSums.of(rows)
+        >>> sums = CreativeSums.of([("p1", "c1", 1.0, 0.0), ("p1", "c2", 1.0, 1.0), ("p1", "c2", 0.5, 0.0)])
         >>> (sums + sums).of_items["p1"]
         {'c1': (2.0, 0.0, 0.0), 'c2': (3.0, 2.0, 2.0)}
     """
@@ -32,10 +31,16 @@ class CreativeSums:
     _posteriors: dict[tuple[str, tuple[str, ...]], Posterior] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[str, str, float, float, float]]) -> Self:
-        """The sums of rows of (item id, creative id, weight, reward, share of the row that counts yet)."""
+    def of(cls, rows: Sequence[tuple[str, str, float, float]], shares: Sequence[float] | None = None) -> Self:
+        """The sums of rows of (item id, creative id, weight, reward).
+
+        Args:
+            rows: see above.
+            shares: of each row how much of it counts, where its reward may still come; 1 each when left out.
+        """
         found: dict[str, dict[str, tuple[float, float, float]]] = {}
-        for item, creative, weight, reward, share in rows:
+        counted = [1.0] * len(rows) if shares is None else shares
+        for (item, creative, weight, reward), share in zip(rows, counted, strict=True):
             n, total, squares = found.setdefault(item, {}).get(creative, (0.0, 0.0, 0.0))
             found[item][creative] = n + weight * share, total + weight * reward, squares + weight * reward * reward
         return cls(found)

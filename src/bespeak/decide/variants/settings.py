@@ -53,8 +53,8 @@ class VariantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         reward: signal class (or name of a signal) -> what it is worth when an event of it names the decision. Each
             counts once.
         conversion: the same, of what it is worth when the person does it at all after the decision.
-        window_minutes: an outcome counts this long after the decision, in minutes; a decision is learned from once this
-            has passed.
+        window_minutes: an outcome counts this long after the decision, in minutes. It counts at once; a decision that
+            nobody answered counts in full once this has passed.
         half_life_days: what happened this many days ago counts half; nothing fades when left out.
         launch: share of the people who may be measured that get the default, whatever else would decide, so that the
             lift can be told; 0 takes nobody out.

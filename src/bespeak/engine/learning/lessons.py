@@ -172,13 +172,14 @@ class CreativeLesson(Lesson[CreativeSums]):
 
     def sums(self, rows: Sequence[Joined], weights: Float64s, shares: Float64s) -> CreativeSums:
         """One row for each creative that was drawn: what events about its item are worth that name the decision."""
-        found = []
+        found, counted = [], []
         for row, weight, share in zip(rows, weights.tolist(), shares.tolist(), strict=True):
             for shown in row.decision.items:
                 if shown.creative and shown.creative["propensity"] < 1:
                     worth = sum(v for name, v in self._reward.items() if (name, shown.item_id) in row.named)
-                    found.append((shown.item_id, shown.creative["id"], weight, worth, share))
-        return CreativeSums.of(found)
+                    found.append((shown.item_id, shown.creative["id"], weight, worth))
+                    counted.append(share)
+        return CreativeSums.of(found, counted)
 
 
 class ActionLesson(Lesson[CreativeSums]):
@@ -204,10 +205,10 @@ class ActionLesson(Lesson[CreativeSums]):
 
     def sums(self, rows: Sequence[Joined], weights: Float64s, shares: Float64s) -> CreativeSums:
         """One row for each action: 1 for a success, else 0."""
-        return CreativeSums.of(
-            (row.decision.items[0].item_id, "", weight, float(not self.done.isdisjoint(row.done)), share)
-            for row, weight, share in zip(rows, weights.tolist(), shares.tolist(), strict=True)
-        )
+        done = [float(not self.done.isdisjoint(row.done)) for row in rows]
+        ids = [row.decision.items[0].item_id for row in rows]
+        found = [(item, "", weight, reward) for item, weight, reward in zip(ids, weights.tolist(), done, strict=True)]
+        return CreativeSums.of(found, shares.tolist())
 
 
 def lessons(config: Configuration) -> list[VariantLesson | CreativeLesson | ActionLesson]:
