@@ -14,6 +14,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from bespeak.console.shop_settings import shop_settings, with_pictures
 from bespeak.engine.engine import Engine
 from server_fixtures import READY_SECONDS, STOP_SECONDS, Project, make_project
 
@@ -25,7 +26,7 @@ ARGUMENTS = (
 PROGRAM = Path(__file__).with_name("serve_shop.py")
 N_PEOPLE, N_ITEMS = 60, 96
 VARIANTS = {
-    "hero": {
+    "greeting": {
         "kind": "variant",
         "variants": {
             "plain": {"title": "Hello"},
@@ -77,14 +78,16 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     root = tmp_path_factory.mktemp("browser") / "shop"
     # Tests share their cores: a decision that waits for one is late, not failed.
     nobody = {"placement": "home", "coverage": 0.0, "variants": {"usual": {}, "calm": {}}}
-    settings = {
+    settings = shop_settings()
+    settings |= {
         "sources": {"web": web},
         "serve": {"decide_budget_ms": 5_000},
         "experiments": {"calmer": nobody},
-        "placements": VARIANTS,
+        "placements": {**settings["placements"], **VARIANTS},
     }
     project = make_project(root, n_people=N_PEOPLE, n_items=N_ITEMS, history=True, settings=settings)
     with Engine.open(root) as engine:
+        engine.items.put(list(with_pictures(project.world.items(), "/demo/art")))
         engine.models.train()
         engine.track([{"type": "track", "event": "Nobody did this"}])
     numbers = [str(n) for n in (N_PEOPLE, N_ITEMS, project.world.end_ms)]

@@ -21,7 +21,7 @@ STYLE = """<style>
 @keyframes reveal { to { visibility: visible } }
 .tall { height: 1500px } .slot { height: 200px }
 </style>"""
-HERO = """<div id="hero" class="slot big" data-bespeak-slot="hero">
+HERO = """<div id="hero" class="slot big" data-bespeak-slot="greeting">
   <a data-attr="title:tip"><b data-field="title">Welcome</b></a>
   <template data-variant="phone"><a data-attr="title:tip"><i data-field="title"></i></a></template>
 </div>"""
@@ -148,7 +148,7 @@ def test_what_stood_in_view_for_a_second_is_reported_once_and_a_click_with_it(si
     expect(page.locator("#low[data-variant=short]")).to_be_attached()
     one.settle(lambda: one.events("Variant Viewed"))
     [seen] = one.events("Variant Viewed")
-    assert (seen["placement"], seen["variant"]) == ("hero", "plain")
+    assert (seen["placement"], seen["variant"]) == ("greeting", "plain")
     assert len(seen["decision_id"]) == 32
     page.locator("#low").scroll_into_view_if_needed()
     page.wait_for_timeout(300)
@@ -185,7 +185,7 @@ def test_whatever_fails_leaves_the_content(failure, site):
         "an unknown placement": lambda route: route.continue_(),
     }
     one.page.route("**/api/decide", answers[failure])
-    body = HERO.replace('"hero"', '"nowhere"') if failure == "an unknown placement" else HERO
+    body = HERO.replace('"greeting"', '"nowhere"') if failure == "an unknown placement" else HERO
     page = one.open(body, timeout=800 if failure == "slow" else 10_000)
     expect(page.locator("[data-filled]")).to_be_attached()
     expect(page.locator("[data-filled] b")).to_have_text("Welcome")

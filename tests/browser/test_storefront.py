@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -9,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.outside
 
-FIRST_ROW = "section.row:has(#row1)"
+FIRST_ROW = ".rows .row:first-child"
 
 
 def open_shop(page: Page, shop) -> None:
@@ -46,11 +47,48 @@ def test_three_clicks_move_the_row_without_a_reload(page, shop):
     assert page.evaluate("window.isTheSamePage"), "the page was loaded anew"
 
 
-def test_every_card_says_why(page, shop):
+def test_every_card_of_every_row_says_why_and_no_product_stands_twice(page, shop):
     open_shop(page, shop)
     reasons = page.locator(".item:visible .why").all_inner_texts()
+    ids = page.eval_on_selector_all("[data-item-id]", "cards => cards.map((card) => card.dataset.itemId)")
+    assert page.locator(".rows .row").count() >= 3
     assert len(reasons) >= 16
     assert all(reasons)
+    assert len(ids) == len(set(ids))
+
+
+def test_a_look_adds_a_row_about_it_and_the_rows_that_stay_keep_their_elements(desktop, shop):
+    open_shop(desktop, shop)
+    desktop.evaluate("document.querySelector('.rows .row').isTheSame = true")
+    title = desktop.locator(f"{FIRST_ROW} .title").first.inner_text()
+    desktop.locator(f"{FIRST_ROW} .item a").first.click()
+    expect(desktop.get_by_role("heading", name=f"Because you looked at {title}")).to_be_visible()
+    expect(desktop.locator("#said")).to_contain_text("New:")
+    assert desktop.evaluate("document.querySelector('.rows .row').isTheSame")
+
+
+def test_pictures_follow_what_was_looked_at(desktop, shop):
+    open_shop(desktop, shop)
+    for place in (0, 1, 2):
+        with desktop.expect_response(lambda reply: reply.url.endswith("/api/page") and reply.status == 200):
+            desktop.locator(f"{FIRST_ROW} .item a").nth(place).click()
+    expect(desktop.locator('.rows img[src*="?tag="]').first).to_be_visible()
+
+
+def test_the_banner_is_decided_and_says_why(page, shop):
+    open_shop(page, shop)
+    expect(page.locator("#hero[data-variant=welcome]")).to_contain_text("Why this banner: events < 3")
+
+
+def test_what_was_seen_in_a_row_of_the_page_names_the_decision_of_that_row(desktop, shop):
+    rows: dict[str, str] = {}
+    desktop.on("response", lambda reply: rows.update(
+        {row["decisionId"]: row["placement"] for row in reply.json()["rows"]} if reply.url.endswith("/api/page") else {}
+    ))  # fmt: skip
+    with desktop.expect_request(lambda one: "Recommendation Viewed" in (one.post_data or "")) as told:
+        desktop.goto(shop.url + "/demo/")
+    seen = json.loads(told.value.post_data)["properties"]
+    assert rows[seen["decision_id"]] == seen["placement"]
 
 
 def test_the_page_says_that_it_grants_consent_by_itself(page, shop):
@@ -121,7 +159,7 @@ def test_a_product_is_looked_at_and_closed_with_the_keyboard(desktop, shop):
     expect(desktop.get_by_role("button", name="Add to cart")).to_be_focused()
     desktop.keyboard.press("Escape")
     expect(desktop.locator("#peek")).to_be_hidden()
-    expect(desktop.locator("#row1")).to_be_focused()
+    expect(desktop.locator(f"{FIRST_ROW} h2")).to_be_focused()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

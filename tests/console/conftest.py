@@ -13,6 +13,7 @@ import pytest
 from starlette.applications import Starlette
 
 from bespeak.console.app import login_of
+from bespeak.console.shop_settings import shop_settings
 from bespeak.console.storefront import demo_routes
 from bespeak.engine.engine import Engine
 from bespeak.simulate.proof import Trial
@@ -74,6 +75,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     nobody = {"placement": "home", "coverage": 0.0, "variants": {"usual": {}, "calm": {"settings": {"diversity": 0.5}}}}
     duel = {"placement": "home", "kind": "interleave", "coverage": 0.0, "variants": {"one": {}, "two": {}}}
     settings = {
+        **shop_settings(),
         "sources": {"web": web},
         "segments": {"buyers": "orders_90d >= 1"},
         "experiments": {"calmer": nobody, "duel": duel},

@@ -15,10 +15,26 @@ def chosen_from(shop) -> list[str]:
     return [value for value in re.findall(r'<option value="([^"]*)"', text) if value]
 
 
-def test_the_first_page_shows_products_with_reasons_before_any_script_runs(outside):
+def test_the_first_page_shows_rows_of_different_products_with_reasons_before_any_script_runs(outside):
     text = outside.get("/demo/").text
-    assert len(re.findall(r'<article class="item"><a href="/demo/p/p\d+"', text)) == 16
+    shown = re.findall(r'<article class="item"><a href="/demo/p/(p\d+)"', text)
+    assert len(shown) == len(set(shown)) >= 16
+    assert [heading for heading in re.findall(r"<h2[^>]*>([^<]+)</h2>", text) if heading][1] == "Picked for you"
     assert not [why for why in re.findall(r'<p class="why">([^<]*)</p>', text) if not why]
+
+
+def test_the_banner_is_a_decision_and_stands_there_before_any_script_runs(shop, outside):
+    text = outside.get("/demo/").text
+    variants = shop.engine.core.world.variant_placement("hero").settings.variants
+    assert variants["welcome"]["title"] in text
+    assert f'href="{variants["welcome"]["url"]}"' in text
+
+
+def test_a_picture_carries_a_tag_of_its_product_and_no_other_word(shop, outside):
+    record = shop.project.world.items()[0]
+    [tag, *_] = record["attributes"]["tags"]
+    assert f">{tag}</text>" in outside.get(f"/demo/art/{record['id']}.svg", params={"tag": tag}).text
+    assert "<text" not in outside.get(f"/demo/art/{record['id']}.svg", params={"tag": "<b>free"}).text
 
 
 @pytest.mark.parametrize("path", ["/", "/p/p0001", "/c/audio", "/search?q=radio", "/search", "/p/nothing"])

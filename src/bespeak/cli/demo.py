@@ -15,6 +15,8 @@ from bespeak.cli.decisions import show_slate
 from bespeak.cli.output import bar, emit, note, say, warn
 from bespeak.cli.project import JsonOption
 from bespeak.cli.storefront import DemoShop, serve_shop
+from bespeak.console.shop_settings import shop_settings, with_pictures
+from bespeak.console.storefront import ROOT as SHOP
 from bespeak.engine.clock import SystemClock
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import EVERY_PURPOSE, FILE_NAME, create
@@ -30,7 +32,6 @@ DAYS = 60
 BATCH = 1_000
 COUNT = 6
 USUAL_EVENTS = 40
-FACETS = ["category", "brand", "type", "colour", "tags"]
 
 
 def demo(
@@ -69,7 +70,7 @@ def fill(engine: Engine, world: ShopWorld) -> None:
 
     The history arrives as a site's backend would send it, with the consent that each person gave or withheld.
     """
-    engine.items.put(world.items())
+    engine.items.put(list(with_pictures(world.items(), f"{SHOP}/art")))
     with bar("people visit the shop") as told:
         span = max(world.end_ms - world.start_ms, 1)
         n_events = 0
@@ -117,17 +118,7 @@ def _shop(folder: Path, n_people: int) -> DemoShop:
     token_key = make_token_key()
     # A demo has nobody to ask. A real project's browser source starts with `essential` only.
     web = {"kind": "browser", "key": "wk_" + secrets.token_urlsafe(18), "consent": EVERY_PURPOSE}
-    settings = {
-        "project": {"name": "demo shop"},
-        "sources": {"web": web},
-        "profiles": {"facets": FACETS},
-        "placements": {"home": {"caps": {"category": 4}}},
-        "segments": {
-            "buyers": "orders >= 1",
-            "regulars": "orders_90d >= 3",
-            "audio_fans": "affinity('category', 'audio') > 0.3",
-        },
-    }
+    settings = {"project": {"name": "demo shop"}, "sources": {"web": web}, **shop_settings()}
     create(folder, token_key=token_key, settings=settings)
     end_ms = SystemClock().now_ms()
     shop = DemoShop(seed=SEED, n_people=n_people, days=DAYS, end_ms=end_ms, token_key=token_key[0])

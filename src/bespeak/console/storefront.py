@@ -6,7 +6,7 @@ and the browser proves it with a person token. Routes stand under `/demo`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ from bespeak.console.app import console_routes, static_folder
 from bespeak.console.guard import Endpoint, form_of
 from bespeak.console.proof import Crowd, figures
 from bespeak.console.rendering import Pages
+from bespeak.console.shop_settings import HERO, PAGE
 from bespeak.engine.engine import Engine
 from bespeak.engine.slates import Slate
 from bespeak.engine.views.queries import Queries
@@ -90,14 +91,25 @@ class Storefront:
             return ""
         return sign(self._token_key, user_id, now_ms=self.engine.core.clock.now_ms(), seconds=TOKEN_SECONDS)
 
+    def cart(self, user_id: str) -> str:
+        """Returns what somebody chosen left in their cart, as the page's script tracks products: a JSON list."""
+        known = self.engine.profiles.readable(user_id) if user_id else None
+        lines = [event_properties(self.records[item]) for item in (known or {}).get("cart", ()) if item in self.records]
+        return msgspec.json.encode(lines).decode()
+
     def row(self, request: Request, placement: str, **options: Any) -> Slate | None:
         """Returns what stands in a row before the script has filled it: what somebody unknown would see."""
-        language = request.headers.get("accept-language", "").partition(",")[0].partition(";")[0]
-        context = {"locale": language} if language else {}
         try:
-            return self.queries.preview(placement, None, context=context, **options)
+            return self.queries.preview(placement, None, context=_context(request), **options)
         except BespeakError:
             return None  # a shop without a row is better than no shop
+
+    def rows(self, request: Request) -> Sequence[Slate]:
+        """Returns the first page's rows before the script has filled them."""
+        try:
+            return self.queries.preview_page(PAGE, None, context=_context(request))
+        except BespeakError:
+            return ()
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         """Returns a page with what stands around every one of them."""
@@ -114,6 +126,7 @@ class Storefront:
                     "person": person,
                     "user": user if person else "",
                     "token": self.token(user),
+                    "cart": self.cart(user if person else ""),
                     "categories": self.categories,
                     "q": "",
                     "category": "",
@@ -126,16 +139,17 @@ class Storefront:
 
 def home(shop: Storefront, request: Request) -> Response:
     """The first page: rows that follow what is clicked."""
-    rows: list[dict[str, Any]] = [
-        {"slot": "home", "count": N_ROW, "title": "Picked for you", "filter": "", "slate": None},
-        {"slot": "similar", "count": N_ROW, "title": "Goes with what you looked at", "filter": "", "slate": None},
-        {"slot": "home", "count": N_ROW, "title": "Small finds under €50", "filter": "price < 50", "slate": None},
-    ]
-    for row in rows:
-        row["needs_look"] = row["slot"] == "similar"
-        if not row["needs_look"]:
-            row["slate"] = shop.row(request, row["slot"], count=N_ROW, filter=row["filter"])
-    return shop.page(request, "demo/home.html", title="Home", rows=rows)
+    hero = shop.row(request, HERO)
+    banner = hero.variant.value if hero is not None and hero.variant is not None else None
+    return shop.page(
+        request,
+        "demo/home.html",
+        title="Home",
+        banner=banner if isinstance(banner, dict) else None,
+        hero=HERO,
+        front=PAGE,
+        rows=shop.rows(request),
+    )
 
 
 def product(shop: Storefront, request: Request) -> Response:
@@ -147,8 +161,6 @@ def product(shop: Storefront, request: Request) -> Response:
         "slot": "similar",
         "count": N_ROW,
         "title": "Similar things",
-        "filter": "",
-        "needs_look": False,
         "slate": shop.row(request, "similar", count=N_ROW, item=record["id"]),
     }
     return shop.page(
@@ -191,7 +203,7 @@ def art(shop: Storefront, request: Request) -> Response:
     if record is None:
         return Response(status_code=404, headers=HEADERS)
     headers = {**HEADERS, "cache-control": "public, max-age=86400", "content-security-policy": "default-src 'none'"}
-    return Response(artwork(record), media_type="image/svg+xml", headers=headers)
+    return Response(artwork(record, request.query_params.get("tag", "")), media_type="image/svg+xml", headers=headers)
 
 
 def fresh_token(shop: Storefront, request: Request) -> Response:
@@ -214,6 +226,11 @@ def crowd_state(shop: Storefront, request: Request) -> Response:
 def _crowd(shop: Storefront) -> dict[str, Any]:
     progress = shop.crowd.progress()
     return {"progress": progress, "crowd": figures(progress)}
+
+
+def _context(request: Request) -> dict[str, str]:
+    language = request.headers.get("accept-language", "").partition(",")[0].partition(";")[0]
+    return {"locale": language} if language else {}
 
 
 def tracked(record: dict[str, Any]) -> str:

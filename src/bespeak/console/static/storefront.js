@@ -3,7 +3,7 @@
   "use strict";
 
   const { bespeak } = window;
-  const { user, token, root, page, query, category } = document.body.dataset;
+  const { user, token, root, page, query, category, cart } = document.body.dataset;
   const said = document.getElementById("said");
   const panel = document.getElementById("peek");
   let saidTimer;
@@ -20,13 +20,12 @@
   // -- who is here: another person is another device, so that people are never mixed
   if (remembered("demo_user", "") !== user) {
     bespeak.reset();
-    remember("demo_cart", []);
-    remember("demo_looked", false);
+    remember("demo_cart", JSON.parse(cart));
     remember("demo_user", user);
   }
-  bespeak.consent({ personalize: true, measure: true, improve: true, share: false });
+  let known = bespeak.consent({ personalize: true, measure: true, improve: true, share: false });
   if (user) {
-    bespeak.identify(user, {}, token);
+    known = Promise.all([known, bespeak.identify(user, {}, token)]);
     setInterval(() => {
       fetch(`${root}/token`).then((reply) => reply.json()).then((fresh) => fresh.user && bespeak.identify(fresh.user, {}, fresh.token));
     }, 15 * 60 * 1000);
@@ -36,11 +35,17 @@
   const chooser = document.getElementById("user");
   chooser.addEventListener("change", () => chooser.form.requestSubmit());
 
+  // -- the banner: decided once it is clear who is here, so that it does not change under their eyes
+  const hero = document.getElementById("hero");
+  if (hero) known.then(() => bespeak.slot(hero, hero.dataset.placement)).then((decision) => {
+    if (!decision) return;
+    const [{ propensity, reasons: [{ signal, text }] }] = decision.items;
+    const why = signal === "average" ? `shown with a probability of ${Math.round(100 * propensity)} %, while it is learned which one works` : text;
+    hero.querySelector("[data-hero-why]").textContent = `Why this banner: ${why}`;
+  });
+
   // -- what the page is about
-  function viewed(line) {
-    remember("demo_looked", true);
-    bespeak.track("Product Viewed", line);
-  }
+  const viewed = (line) => bespeak.track("Product Viewed", line);
 
   const product = (element) => JSON.parse(element.closest("[data-product]").dataset.product);
   if (page === "product") viewed(product(document.querySelector(".product")));
@@ -49,6 +54,7 @@
 
   // -- rows: mark what came, and say it
   const held = new WeakMap(); // row -> ids it showed
+  const news = [];
   let actedAt = 0;
   document.addEventListener("click", () => (actedAt = Date.now()), true);
 
@@ -58,7 +64,7 @@
     held.set(target, ids);
     const row = target.closest(".row");
     if (!row) return;
-    row.hidden = "needsLook" in row.dataset && !user && !remembered("demo_looked", false);
+    row.hidden = false;
     const counts = new Map();
     for (const { properties } of detail.items) {
       const name = properties.attributes && properties.attributes.category;
@@ -66,14 +72,16 @@
     }
     const mix = [...counts].sort((a, b) => b[1] - a[1]);
     row.querySelector("[data-mix]").textContent = mix.map(([name, n]) => `${name} ${n}`).join(" · ");
-    if (!before || Date.now() - actedAt > 5000) return; // a page that just opened has not moved
-    const came = ids.filter((id) => !before.includes(id));
+    if (Date.now() - actedAt > 5000) return; // a page that just opened has not moved
+    const came = ids.filter((id) => !before || !before.includes(id));
     if (!came.length) return;
     setTimeout(() => came.forEach((id) => {
       const card = target.querySelector(`[data-item-id="${CSS.escape(id)}"]`);
       if (card) card.classList.add("came");
     }));
-    if (row.querySelector("#row1")) say(`The row moved: ${came.length} new, mostly ${mix[0] ? mix[0][0] : "mixed"} now.`);
+    if (!before) news.push(`New: “${detail.heading}”.`);
+    else if (row === row.parentElement.firstElementChild) news.push(`The row moved: ${came.length} new, mostly ${mix[0] ? mix[0][0] : "mixed"} now.`);
+    setTimeout(() => news.length && say(news.splice(0).join(" ")));
   });
 
   // -- a look at a product without leaving the page
@@ -96,8 +104,8 @@
 
   function close() {
     panel.hidden = true;
-    const row = document.getElementById("row1");
-    if (row) row.focus({ preventScroll: true });
+    const heading = document.querySelector(".row h2");
+    if (heading) heading.focus({ preventScroll: true });
   }
   document.addEventListener("keydown", (event) => event.key === "Escape" && !panel.hidden && close());
 
@@ -129,6 +137,10 @@
     bespeak.track("Order Completed", { order_id: id, total: Math.round(total * 100) / 100, currency: products[0].currency, products: all });
     say("Ordered. Thank you!");
   }
+
+  document.addEventListener("click", ({ target }) => {
+    if (target.closest('a[href$="#cart"]')) document.getElementById("cart").open = true;
+  });
 
   const acts = {
     close,

@@ -7,16 +7,19 @@ them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from bespeak.decide.answer import answer
 from bespeak.decide.occasion import Occasion
+from bespeak.decide.pages.page import decide_page, page_request
 from bespeak.decide.person import PersonView
 from bespeak.decide.reasons.why_not import WhyNot, why_not
 from bespeak.decide.settings.placements import Placement
 from bespeak.engine.core import Core
+from bespeak.engine.pages import PageSlates
 from bespeak.engine.slates import Slate
 from bespeak.engine.views.people_view import granted_purposes, person_view, profile_view
 from bespeak.profiles.codec import decode
@@ -287,6 +290,28 @@ class Queries:
         )
         return Slate.of(answer(occasion), occasion.request, occasion.world)
 
+    def preview_page(
+        self,
+        page: str,
+        person: int | None = None,
+        *,
+        context: Mapping[str, Any] | None = None,
+        filter: str = "",  # noqa: A002 - the word of the API
+    ) -> PageSlates:
+        """Decides a page as a server would now, with every term of each score, and logs nothing.
+
+        Args:
+            page: name of the page.
+            person, context, filter: as in `preview`.
+
+        Raises:
+            UnknownName, RuleError, InvalidInput: as `Engine.page`.
+        """
+        occasion = self._occasion("", person, context, filter=filter, explain=True)
+        request = page_request(occasion.world.page(page), occasion.request)
+        asked = [replace(occasion, request=one) for one in request.requests]
+        return PageSlates(decide_page(request.page, asked, _PREVIEW), request, occasion.world)
+
     def why_not(
         self,
         placement: str,
@@ -322,6 +347,10 @@ class Queries:
     def placements(self) -> dict[str, Placement]:
         """Returns the placements with items, by name."""
         return dict(sorted(self._core.config.placements.items()))
+
+    def pages(self) -> list[str]:
+        """Returns the names of the pages."""
+        return sorted(self._core.world.pages)
 
     def titles(self, item_ids: Sequence[str]) -> dict[str, str]:
         """Returns item id -> title, for those that have one."""

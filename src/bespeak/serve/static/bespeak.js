@@ -114,37 +114,44 @@
 
   const slots = new Map(); // element -> slot
 
-  /** Options: live, and what /api/decide takes: count, context, filter, exclude, item, items, query. */
+  /**
+   * Options: live, and what /api/decide takes: count, context, filter, exclude, item, items, query; or page, and what
+   * /api/page takes.
+   */
   async function slot(target, placement, options = {}) {
     const element = typeof target === "string" ? document.querySelector(target) : target;
-    if (!element) return null;
+    return element && fill(Object.assign(slotOf(element), { placement, options }));
+  }
+
+  function slotOf(element) {
     const it = slots.get(element) || {
       element, turn: 0, seen: [], nodes: [], content: [...element.childNodes], className: element.className,
-      template: element.querySelector("template:not([data-variant])"),
+      template: element.querySelector("template:not([data-variant])"), rows: new Map(),
       variants: [...element.querySelectorAll("template[data-variant]")],
     };
     slots.set(element, it);
-    return fill(Object.assign(it, { placement, options }));
+    return it;
   }
 
-  /** Resolves to the decision, or to null where the element keeps its content. */
+  /** Resolves to the decision (of a page: to its answer), or to null where the element keeps its content. */
   async function fill(it) {
     const turn = ++it.turn;
     it.wait = 0;
     const { live, ...options } = it.options;
     const { personalize } = preferences;
     const body = {
-      ...options, writeKey: key, placement: it.placement, context: { ...place, ...options.context },
+      ...options, writeKey: key, placement: it.placement || undefined, context: { ...place, ...options.context },
       ...(personalize && { anonymousId, userId }),
     };
     const headers = personalize && personToken ? { "X-Person-Token": personToken } : {};
     try {
-      const { reply, text } = await post("/api/decide", JSON.stringify(body), +timeout, { headers });
+      const path = options.page ? "/api/page" : "/api/decide";
+      const { reply, text } = await post(path, JSON.stringify(body), +timeout, { headers });
       if (!reply.ok) throw Error(text);
       const decision = JSON.parse(text);
-      if (turn !== it.turn || !decision.items.length) return null;
+      if (turn !== it.turn || !(decision.rows || decision.items).length) return null;
       if (isTooLate(it)) throw Error("it is on view already");
-      show(it, decision);
+      (decision.rows ? showPage : show)(it, decision);
       return decision;
     } catch (error) {
       console.warn("bespeak: content kept:", error.message);
@@ -160,6 +167,24 @@
   }
 
   const isVariant = (item) => "value" in item;
+
+  /** A row that stays keeps its element, and moves only when its place changed. */
+  function showPage(it, { rows }) {
+    const { element, rows: before } = it;
+    it.decision = { items: [] };
+    it.rows = new Map();
+    rows.forEach((decision, place) => {
+      const name = decision.placement + JSON.stringify(decision.about);
+      const root = before.get(name) || it.template.content.firstElementChild.cloneNode(true);
+      it.rows.set(name, root);
+      if (element.children[place] !== root) element.insertBefore(root, element.children[place] || null);
+      fillIn(root, decision);
+      // it never asks by itself: it waits for its page
+      show(Object.assign(slotOf(root.querySelector("[data-bespeak-row]")), { placement: decision.placement, wait: 1 }), decision);
+    });
+    while (element.children[rows.length]) element.lastElementChild.remove();
+    tidy();
+  }
 
   /** A listener of bespeak:filled that calls preventDefault() draws the cards itself, each with data-item-id. */
   function show(it, decision) {
@@ -312,12 +337,17 @@
     return isStored;
   }
 
-  /** Slots in the page: <div data-bespeak-slot="home" data-count="8" data-live>default content</div> */
+  const tidy = () => slots.forEach((it, element) => element.isConnected || slots.delete(element));
+
+  /**
+   * Slots in the page: <div data-bespeak-slot="home" data-count="8" data-live>default content</div>
+   * and whole pages: <div data-bespeak-page="front"><template>a row with data-bespeak-row inside</template></div>
+   */
   function scan() {
-    slots.forEach((it, element) => element.isConnected || slots.delete(element));
-    for (const element of document.querySelectorAll("[data-bespeak-slot]")) {
-      const { bespeakSlot, count, live, filter, item, query } = element.dataset;
-      const options = { count: +count || undefined, live: live !== undefined, filter, item, query };
+    tidy();
+    for (const element of document.querySelectorAll("[data-bespeak-slot],[data-bespeak-page]")) {
+      const { bespeakSlot, bespeakPage: page, count, live, filter, item, query } = element.dataset;
+      const options = { count: +count || undefined, live: live !== undefined, filter, item, query, page };
       if (!slots.has(element)) slot(element, bespeakSlot, options);
     }
   }

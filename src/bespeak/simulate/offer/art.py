@@ -32,10 +32,14 @@ _GLYPHS = {
 _ANY = "M22 36l28-14 28 14v32L50 82 22 68zM22 36l28 14 28-14M50 50v32"
 
 
-def artwork(item: Mapping[str, Any]) -> str:
+def artwork(item: Mapping[str, Any], tag: str = "") -> str:
     """The picture of one item: an SVG text under 2 kB, the same for the same item, with its title for screen readers.
 
     Any item record will do; an unknown category gets a box, an unknown colour one that follows from the id.
+
+    Args:
+        item: the record.
+        tag: one of its tags, which stands on a label then; another word gets none.
 
     Example:
         >>> svg = artwork({"id": "p1", "title": "Salt & Pepper", "attributes": {"category": "kitchen"}})
@@ -63,7 +67,18 @@ def artwork(item: Mapping[str, Any]) -> str:
         f'<circle cx="{x}" cy="{y}" r="{radius}" fill="#fff" opacity=".16"/>'
         f'<circle cx="{SIZE - x}" cy="{SIZE - y // 2}" r="{radius // 2}" fill="#fff" opacity=".12"/>'
         f'<path transform="translate(50 52) scale(1.4)" d="{glyph}" fill="none" stroke="{pen}" '
-        f'stroke-width="5" stroke-linecap="round" stroke-linejoin="round"/></svg>'
+        f'stroke-width="5" stroke-linecap="round" stroke-linejoin="round"/>'
+        f"{_label(tag) if tag in attributes.get('tags', ()) else ''}</svg>"
+    )
+
+
+def _label(word: str) -> str:
+    """A word on a label in the corner below."""
+    width = 26 + 11 * len(word)
+    return (
+        f'<rect x="{SIZE - width - 12}" y="196" width="{width}" height="32" rx="16" fill="#fff"/>'
+        f'<text x="{SIZE - width / 2 - 12:g}" y="218" text-anchor="middle" font-family="system-ui,sans-serif" '
+        f'font-size="18" font-weight="600" fill="#2b2d33">{escape(word)}</text>'
     )
 
 
