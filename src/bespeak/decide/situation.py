@@ -193,7 +193,13 @@ class Situation:
 
     @property
     def weights(self) -> Weights:
-        """The weights that hold."""
+        """The weights that hold.
+
+        Weights are learned of people who had done something before. Beside personal signals the others weigh little; a
+        slate of these alone would come out in a poor order, so for whoever is not known the default weights hold.
+        """
+        if self.mode != "profiled" or (self.person is not None and not self.person.has_acted):
+            return self.world.weights
         return self.world.weights_of(self.request.placement, self.placement)
 
     @property

@@ -69,11 +69,11 @@ def test_nothing_is_crossed_undeclared_or_in_unknown_circumstances(world: World,
     assert not any(n.startswith("cross.") for n in ranked(silent, Context(), None, now_ms).matrix.names)
 
 
-def test_a_weight_decides_and_its_reason_is_exact(world: World, now_ms: int) -> None:
+def test_a_weight_decides_and_its_reason_is_exact(world: World, person: People, now_ms: int) -> None:
     name = "cross.daypart=evening*genre=war"
     liked = crossed(world, "daypart * genre", learned={"home": Weights(learned={name: 5.0}, version=4)})
     request = DecideRequest(placement="home", count=5, context=EVENING, explain=True)
-    decision = decide(Occasion(request, None, liked, now_ms, "d"))
+    decision = decide(Occasion(request, person(("comedy1", "view", 1.0)), liked, now_ms, "d"))
     assert all(item.item_id.startswith("war") for item in decision.items)
     assert decision.weights_version == 4
     for item in decision.items:

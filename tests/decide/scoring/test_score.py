@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
+from bespeak.decide.decide import decide
+from bespeak.decide.occasion import Occasion
+from bespeak.decide.person import PersonView
+from bespeak.decide.request import DecideRequest
 from bespeak.decide.scoring.score import PRIOR_WEIGHTS, Weights, linear
+from bespeak.decide.world import World
 
 
 def test_the_most_exact_rule_wins_and_a_placement_wins_over_the_table() -> None:
@@ -34,3 +42,19 @@ def test_removing_a_reason_changes_the_score_by_exactly_its_contribution() -> No
 
 def test_only_what_tires_weighs_negative_by_default() -> None:
     assert {name for name, weight in PRIOR_WEIGHTS.items() if weight < 0} == {"repeat", "fatigue"}
+
+
+def test_learned_weights_hold_only_for_people_who_are_known(
+    world: World, person: Callable[..., PersonView], now_ms: int
+) -> None:
+    learned = dataclasses.replace(world, learned={"home": Weights(learned={"popular": -9.0}, version=3)})
+    request = DecideRequest(placement="home", count=5)
+
+    def scored(whom: PersonView | None, world: World) -> tuple[int, list[float]]:
+        decision = decide(Occasion(request, whom, world, now_ms, "d"))
+        return decision.weights_version, [item.score for item in decision.items]
+
+    someone, nobody_yet = person(("war1", "view", 1.0)), person()
+    assert scored(someone, learned)[0] == 3
+    for unknown in (None, nobody_yet):
+        assert scored(unknown, learned) == scored(unknown, world)

@@ -158,7 +158,7 @@ class _Values:
     """What slates are worth."""
 
     def __init__(self, rows: Sequence[Row], world: World) -> None:
-        known = (world.weights_of(row.settings.placement) for row in rows)
+        known = (row.prepared.situation.weights for row in rows)
         self._weights = next((weights for weights in known if weights.slope > 0), world.weights)
         self._scores = {row.number: self._common(row.prepared.matrix, world.models.best) for row in rows}
         every = np.concatenate([*self._scores.values(), np.zeros(0)])

@@ -31,7 +31,7 @@ from bespeak.decide.slates.constraints import constraints_of, pinned
 from bespeak.decide.slates.exploration import Exploration, numbers_of
 from bespeak.decide.slates.slate import Bools, Choice, Chooser, Constraints, best, build
 from bespeak.decide.world import World
-from bespeak.signals.decisions import CandidateFeatures, Decision
+from bespeak.signals.decisions import CandidateFeatures, Decision, Mode
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Int32s: TypeAlias = npt.NDArray[np.int32]
@@ -178,8 +178,8 @@ def rewalked(
         return None
     shown = tuple(place[item.item_id] for item in decision.items)
     scores = np.array(kept.scores)
-    logged = _walk(_situation(decision, placement, world), scores, rows, len(shown))
-    situation = _situation(decision, target, world)
+    logged = _walk(_situation(decision, placement, world, decision.mode), scores, rows, len(shown))
+    situation = _situation(decision, target, world, decision.mode if is_personal else "anonymous")
     own = _scores(kept, situation, rows, is_personal=is_personal)
     if any(getattr(target, rule) != getattr(placement, rule) for rule in _SIEVES):
         own = np.where(situation.eligible[rows], own, -np.inf)
@@ -226,11 +226,11 @@ def _scores(kept: CandidateFeatures, situation: Situation, rows: Int32s, *, is_p
     return scores
 
 
-def _situation(decision: Decision, placement: Placement, world: World) -> Situation:
+def _situation(decision: Decision, placement: Placement, world: World, mode: Mode) -> Situation:
     """The situation of a decision as far as its rules go; nothing of the person is in it."""
     request = DecideRequest(placement=decision.placement, count=max(len(decision.items), 1))
     bare = msgspec.structs.replace(placement, needs_item=False, needs_cart=False, about_classes=(), about_facets=())
-    return Situation.of(Occasion(request, None, world, decision.time_ms), bare, mode=decision.mode)
+    return Situation.of(Occasion(request, None, world, decision.time_ms), bare, mode=mode)
 
 
 def _is_personal(name: str, world: World) -> bool:

@@ -166,7 +166,7 @@ def _decided(core: Core, name: str, *, are_seen: bool) -> Iterator[tuple[Decisio
             is_control = decision.experiment is not None and decision.experiment.get("variant") == CONTROL
             if decision.person is None or is_control or decision.context.get("is_bot"):
                 continue
-            if decision.mode not in ("profiled", "anonymous") or not decision.purposes & improve:
+            if decision.mode != "profiled" or not decision.purposes & improve:
                 continue
             held = seen.get(decision.decision_id, set())
             # A slate of another system has no features: it says nothing of what they are worth.
