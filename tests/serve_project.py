@@ -1,4 +1,6 @@
-"""Serves one project folder as `bespeak serve` does, console included: `serve_project.py FOLDER PORT WORKERS JOBS`.
+"""Serves one project folder as `bespeak serve` does, console included: `serve_project.py FOLDER PORT WORKERS HOW`.
+
+HOW is jobs, no-jobs or virtual.
 
 A program of its own, because the workers of a server are new processes that import the program again.
 """
@@ -25,13 +27,14 @@ def console(engine: Engine) -> Sequence[BaseRoute]:
 
 
 def main() -> None:
-    folder, port, workers, jobs = sys.argv[1:]
+    folder, port, workers, how = sys.argv[1:]
     serve(
         Path(folder),
         host="127.0.0.1",
         port=int(port),
         workers=int(workers),
-        with_jobs=jobs == "jobs",
+        with_jobs=how != "no-jobs",
+        has_virtual_clock=how == "virtual",
         announce=lambda url: print(url, flush=True),
         extra=console,
     )

@@ -127,12 +127,13 @@ def make_project(
     return Project(root, keys, world)
 
 
-def start(project: Project, *, workers: int = 1, jobs: bool = False, port: int = 0) -> Server:
-    """Starts a server and returns when it is ready."""
+def start(project: Project, *, workers: int = 1, jobs: bool = False, virtual: bool = False, port: int = 0) -> Server:
+    """Starts a server and returns when it is ready; one with a virtual clock runs jobs, too."""
     log_path = project.root.with_name(f"{project.root.name}-{time.monotonic_ns()}.log")
+    how = "virtual" if virtual else "jobs" if jobs else "no-jobs"
     with log_path.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(project.root), str(port), str(workers), "jobs" if jobs else "no-jobs"],
+            [sys.executable, str(PROGRAM), str(project.root), str(port), str(workers), how],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

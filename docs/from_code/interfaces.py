@@ -16,7 +16,7 @@ from bespeak.cli.app import app
 from bespeak.engine.checks import CHECKS
 from bespeak.serve import metrics
 from bespeak.serve.replies import ErrorBody, status_of
-from bespeak.serve.routes import ROUTES
+from bespeak.serve.routes import CLOCK_ROUTES, ROUTES
 from from_code.describing import (
     code,
     fields_table,
@@ -114,8 +114,15 @@ def http_api() -> str:
             ],
         ),
     ]
-    parts += [*(_route(route, link) for route in ROUTES), _other_routes()]
-    for kind in [inner for route in ROUTES for t in (route.request, route.reply) if t for inner in structures(t)]:
+    parts += [*(_route(route, link) for route in ROUTES), *(_clock_route(route, link) for route in CLOCK_ROUTES)]
+    parts.append(_other_routes())
+    for kind in [
+        inner
+        for route in (*ROUTES, *CLOCK_ROUTES)
+        for t in (route.request, route.reply)
+        if t
+        for inner in structures(t)
+    ]:
         shapes.setdefault(kind.__name__, kind)
     listed = [f"### {k.__name__}\n\n{first_line(k)}\n\n{fields_table(k, link, is_toml=False)}" for k in shapes.values()]
     return "\n\n".join([*parts, "## Shapes", *listed])
@@ -128,6 +135,10 @@ def _route(route: Any, link: Callable[[type], str]) -> str:
     if route.request is not None:
         text += f" Body: {link(route.request)}."
     return text + (f" Answer: {link(route.reply)}." if route.reply is not None else "")
+
+
+def _clock_route(route: Any, link: Callable[[type], str]) -> str:
+    return f"{_route(route, link)} Only where the server was started with `--virtual-clock`."
 
 
 def _other_routes() -> str:

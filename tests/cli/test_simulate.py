@@ -85,13 +85,16 @@ def test_people_visit_a_project_and_one_experiment_spreads_them(launch, tmp_path
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "--out DIR or --into PROJECT"),
-        (("--out", "x", "--into", "y"), "--out DIR or --into PROJECT"),
+        ((), "--out DIR, --into PROJECT or --http URL"),
+        (("--out", "x", "--into", "y"), "--out DIR, --into PROJECT or --http URL"),
         (("--out", "x", "--fault", "rain"), "There are: broken_assignment, bots"),
         (("--out", "x", "--fault", "bots=many"), "no number"),
         (("--out", "x", "--fault", "bots=2"), "between 0 and 1"),
         (("--out", "x", "--fault", "broken_assignment"), "--against oracle"),
         (("--into", "nowhere"), "holds no bespeak.toml"),
+        (("--http", "http://127.0.0.1:9"), "BESPEAK_SECRET_KEY"),
+        (("--http", "http://127.0.0.1:9", "--key", "sk_x"), "did not answer"),
+        (("--http", "shop.example", "--key", "sk_x"), "no address"),
         (("--into", "x", "--fault", "late"), "belong to files"),
         (("--out", "x", "--until", "tomorrow"), "time"),
     ],

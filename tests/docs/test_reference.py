@@ -18,7 +18,7 @@ from bespeak.decide.settings.placements import Placement
 from bespeak.engine.settings import Section, Settings
 from bespeak.serve.app import App
 from bespeak.serve.metrics import exposition
-from bespeak.serve.routes import ROUTES
+from bespeak.serve.routes import CLOCK_ROUTES, ROUTES
 from bespeak.signals.catalogue import SignalCatalogue
 
 _FENCED = re.compile(r"`([^`\n]+)`")
@@ -93,7 +93,7 @@ def test_every_command_is_documented_and_explained(path, docs):
 
 def test_every_route_is_documented(docs, generator):
     text = (docs / "reference" / "http-api.md").read_text(encoding="utf-8")
-    for route in ROUTES:
+    for route in (*ROUTES, *CLOCK_ROUTES):
         assert f"## {route.method} {route.path}\n" in text
     # The rest are plain routes that the application makes itself: every literal path in its table.
     plain = inspect.getsource(App._plain_routes)

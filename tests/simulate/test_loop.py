@@ -17,7 +17,7 @@ from bespeak.errors import InvalidInput, StoreUnavailable, UnknownName
 from bespeak.simulate import ShopWorld
 from bespeak.simulate.events import Event
 from bespeak.simulate.loop import run_loop
-from bespeak.simulate.sites import Decided, InProcess, OverHttp
+from bespeak.simulate.sites import Decided, InProcess, OverHttp, VirtualServer
 from bespeak.web.tokens import make_token_key
 from server_fixtures import Server, project, serve, server
 
@@ -127,3 +127,10 @@ def test_a_server_that_refuses_or_is_not_there_says_so(server: Server) -> None:
         OverHttp("http://127.0.0.1:9", "sk").send([{"type": "track"}], END_MS)
     with pytest.raises(InvalidInput, match="no address"):
         OverHttp("shop.example", "sk")
+
+
+def test_a_server_in_real_time_has_no_clock_to_set(server: Server) -> None:
+    assert server.secret().put("/api/clock", json={"nowMs": END_MS}).status_code == 404
+    assert "/api/clock" not in server.secret().get("/api/openapi.json").json()["paths"]
+    with pytest.raises(InvalidInput, match="real time"):
+        VirtualServer(server.url, server.project.keys.secret_key)

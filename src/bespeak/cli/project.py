@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from bespeak.cli.output import warn
-from bespeak.engine.clock import StandingClock, SystemClock
+from bespeak.engine.clock import Clock, SharedClock, StandingClock, SystemClock
 from bespeak.engine.config import FILE_NAME
 from bespeak.engine.engine import Engine
+from bespeak.engine.project import ProjectFolder
 from bespeak.errors import ConfigError, InvalidInput
 from bespeak.intake.times import parse_time_ms
 
@@ -60,11 +61,18 @@ def opened(project: Path | None, *, as_of_ms: int | None = None, tells_differenc
         tells_difference: False for the commands that show the difference themselves.
     """
     folder = find(project)
-    clock = SystemClock() if as_of_ms is None else StandingClock(as_of_ms)
-    with Engine.open(folder, clock=clock) as engine:
+    with Engine.open(folder, clock=_clock(folder, as_of_ms)) as engine:
         if tells_difference and engine.core.is_file_different():
             warn(f"{FILE_NAME} differs from what is active. See and activate the difference with: bespeak apply")
         yield engine
+
+
+def _clock(folder: Path, as_of_ms: int | None) -> Clock:
+    """The machine's clock, one that stands, or that of the simulated people who live in the project."""
+    if as_of_ms is not None:
+        return StandingClock(as_of_ms)
+    path = ProjectFolder(folder).clock
+    return SharedClock(path) if path.exists() else SystemClock()
 
 
 def time_option(text: str | None) -> int | None:

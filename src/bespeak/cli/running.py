@@ -15,6 +15,7 @@ from bespeak.console.app import ROOT as CONSOLE
 from bespeak.console.app import console_routes
 from bespeak.engine.checks import CHECKS, FAIL, PASS, WARN, run_checks
 from bespeak.engine.jobs import work as run_jobs
+from bespeak.errors import InvalidInput
 from bespeak.serve.run import serve as run_server
 
 CONSENT_CALL = 'bespeak.push(["consent", { personalize: true, measure: true, improve: true }])'
@@ -33,10 +34,16 @@ def serve(
     ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="HTTP worker processes.")] = 1,
     no_jobs: Annotated[bool, typer.Option("--no-jobs", help="Run no job process; see bespeak work.")] = False,
+    virtual_clock: Annotated[
+        bool,
+        typer.Option("--virtual-clock", help="Live at the time that PUT /api/clock sets: for bespeak simulate --http."),
+    ] = False,
     project: ProjectOption = None,
 ) -> None:
     """Serves the project over HTTP: tracking, decisions, the console; Ctrl-C stops gracefully."""
     folder = find(project)
+    if virtual_clock and no_jobs:
+        raise InvalidInput("With --virtual-clock the jobs belong to the server.", hint="Leave --no-jobs out.")
     with opened(folder) as engine:
         settings = engine.core.config.settings
     browser = next((s for s in settings.sources.values() if s.kind == "browser" and s.key), None)
@@ -46,6 +53,7 @@ def serve(
         port=settings.serve.port if port is None else port,
         workers=workers,
         with_jobs=not no_jobs,
+        has_virtual_clock=virtual_clock,
         announce=lambda address: _announce(address, browser.key if browser is not None else ""),
         extra=console_routes,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,13 +22,14 @@ from bespeak.intake.times import parse_time_ms
 from bespeak.simulate import WORLDS, Behaviour, Consent, Event, Experiment, Faults, Policy, play
 from bespeak.simulate.events import PLACEMENT, EventWriter
 from bespeak.simulate.faults import with_faults
-from bespeak.simulate.loop import run_loop
+from bespeak.simulate.loop import LoopReport, run_loop
 from bespeak.simulate.offer.stock import DAY_MS
-from bespeak.simulate.sites import InProcess
+from bespeak.simulate.sites import InProcess, VirtualServer
 from bespeak.simulate.truth import METRICS, Outcomes, Tally, Truth, people_rows, planted, truth_of
 from bespeak.simulate.world import World
 
 CONTROL = "popular"
+KEY_VARIABLE = "BESPEAK_SECRET_KEY"
 SHOWN_METRICS = ("visits", "clicks", "orders", "revenue", "minutes", "retained")
 
 
@@ -57,6 +59,11 @@ def simulate(
             "--into", metavar="PROJECT", help="Let its people visit this project; the engine decides for half."
         ),
     ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option("--http", metavar="URL", help="Let its people visit this server; it has a virtual clock."),
+    ] = None,
+    key: Annotated[str, typer.Option("--key", envvar=KEY_VARIABLE, help="With --http: the server's secret key.")] = "",
     n_people: Annotated[int, typer.Option("--people", min=1, max=1_000_000, help="How many people.")] = 1_000,
     n_items: Annotated[int, typer.Option("--items", min=1, max=100_000, help="How many items.")] = 240,
     days: Annotated[int, typer.Option("--days", min=1, max=3_650, help="How long.")] = 60,
@@ -71,7 +78,7 @@ def simulate(
     ] = None,
     from_day: Annotated[
         int | None,
-        typer.Option("--from-day", min=0, help="Day on which the experiment begins; half of the days with --into."),
+        typer.Option("--from-day", min=0, help="Day on which the experiment begins; else half of the days."),
     ] = None,
     drift_day: Annotated[int | None, typer.Option("--drift-day", min=0, help="Day on which tastes turn.")] = None,
     fault: Annotated[
@@ -85,8 +92,8 @@ def simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Makes a shop or a streaming service whose truth is known; the same seed and end give the same world."""
-    if (out is None) == (into is None):
-        raise InvalidInput("Where should the world go?", hint="Give either --out DIR or --into PROJECT.")
+    if sum(where is not None for where in (out, into, http)) != 1:
+        raise InvalidInput("Where should the world go?", hint="Give either --out DIR, --into PROJECT or --http URL.")
     faults = read_faults(fault or [])
     end_ms = SystemClock().now_ms() // DAY_MS * DAY_MS if until is None else parse_time_ms(until)
     behaviour = Behaviour(drift_day=drift_day)
@@ -94,13 +101,13 @@ def simulate(
     if out is not None:
         summary = _write(world, out, policy, against, from_day or 0, faults)
     else:
-        assert into is not None
         if fault or against or policy is not Shown.POPULAR:
             raise InvalidInput(
                 "--fault, --policy and --against belong to files.",
-                hint="With --into the engine decides: leave them out.",
+                hint="With --into and --http the engine decides: leave them out.",
             )
-        summary = _visit(world, into, days // 2 if from_day is None else from_day)
+        begins = days // 2 if from_day is None else from_day
+        summary = _visit(world, into, begins) if into is not None else _visit_server(world, http or "", key, begins)
     if as_json:
         emit(summary)
     else:
@@ -167,6 +174,27 @@ def _visit(world: World, into: Path, from_day: int) -> dict[str, Any]:
         is_launched = PLACEMENT in engine.core.world.launches
         site = InProcess(engine, clock, source)
         report = run_loop(world, site, share=1.0 if is_launched else 0.5, from_day=from_day, told=told)
+    return _met(world, report, from_day) | {"is_launched": is_launched, "folder": str(into)}
+
+
+def _visit_server(world: World, url: str, key: str, from_day: int) -> dict[str, Any]:
+    """The closed loop over HTTP: the server decides for everybody, and holds out whom its own experiments hold out."""
+    if not key:
+        raise InvalidInput("The server's secret key is needed.", hint=f"Give --key, or set {KEY_VARIABLE}.")
+    with closing(VirtualServer(url, key)) as site, bar("people visit") as told:
+        if site.now_ms > world.start_ms:
+            raise InvalidInput(
+                f"The server's clock stands at {iso(site.now_ms)}, and this world begins at {iso(world.start_ms)}.",
+                hint="A clock only goes forward: serve a new project, or let the world end later with --until.",
+            )
+        site.move_to(world.start_ms)
+        site.put_items(world.items())
+        report = run_loop(world, site, share=1.0, from_day=from_day, told=told)
+    return _met(world, report, from_day) | {"url": url}
+
+
+def _met(world: World, report: LoopReport, from_day: int) -> dict[str, Any]:
+    """What came of a closed loop, beside what the policies that need no engine would have brought the same people."""
     truth = truth_of(world, {"popular": world.popular, "oracle": world.oracle}, CONTROL, from_day=from_day)
     summary = _summary(world, Faults(), truth, report.experiment, from_day)
     arm = report.experiment.arm(np.arange(len(world.people_truth)))
@@ -175,8 +203,7 @@ def _visit(world: World, into: Path, from_day: int) -> dict[str, Any]:
         for number, name in enumerate(Experiment.ARMS)
         if (arm == number).any()
     }
-    made = {"n_events": report.n_events, "n_decisions": report.n_decisions, "is_launched": is_launched}
-    return summary | made | {"folder": str(into)}
+    return summary | {"n_events": report.n_events, "n_decisions": report.n_decisions}
 
 
 def _summary(
@@ -266,5 +293,7 @@ def _tell(summary: dict[str, Any]) -> None:
         say(f"\nIn {summary['folder']}: events, items, users and people as JSON lines, truth.json.")
         return
     say(f"\nThe engine made {summary['n_decisions']:,} decisions.")
-    if summary["is_launched"]:
+    if "url" in summary:
+        say("What its own experiments say: bespeak report, in the project that it serves")
+    elif summary["is_launched"]:
         say(f"What its own launch experiment says: bespeak report --project {summary['folder']}")

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
 
 from bespeak.errors import InvalidInput
 
@@ -40,17 +43,48 @@ class VirtualClock:
 
     def set(self, now_ms: int) -> None:
         """Moves the clock; it may only go forward."""
-        if now_ms < self._now_ms:
-            raise InvalidInput("A virtual clock only goes forward.", hint=f"It stands at {iso(self._now_ms)}.")
-        self._now_ms = now_ms
+        held_ms = self.now_ms()
+        if now_ms < held_ms:
+            raise InvalidInput("A virtual clock only goes forward.", hint=f"It stands at {iso(held_ms)}.")
+        self._move(now_ms)
 
     def advance(self, milliseconds: int) -> None:
         """Moves the clock forward."""
-        self.set(self._now_ms + milliseconds)
+        self.set(self.now_ms() + milliseconds)
+
+    def _move(self, now_ms: int) -> None:
+        self._now_ms = now_ms
 
 
 class StandingClock(VirtualClock):
     """A clock somebody set on purpose (`--as-of`): it also beats a project's `now = "data"`."""
+
+
+class SharedClock(VirtualClock):
+    """A virtual clock of several processes: its time stands in a file that all of them map.
+
+    Who moves it is seen by everybody at once. One at a time may move it; it stays where it stood when all have ended.
+
+    Args:
+        path: the file, made by `begin`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._held = np.memmap(path, dtype=np.int64, mode="r+", shape=(1,))
+
+    @classmethod
+    def begin(cls, path: Path) -> Self:
+        """Makes the file, where there is none, of a clock that stands at 0."""
+        if not path.exists():
+            path.write_bytes(bytes(8))
+        return cls(path)
+
+    def now_ms(self) -> int:
+        """Returns the time that somebody set it to last."""
+        return int(self._held[0])
+
+    def _move(self, now_ms: int) -> None:
+        self._held[0] = now_ms
 
 
 def iso(time_ms: int) -> str:

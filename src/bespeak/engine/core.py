@@ -165,6 +165,11 @@ class Core:
         with self.store.read() as session:
             records.versions(session)
 
+    def is_new(self) -> bool:
+        """True while no event has come in and no job has run."""
+        with self.store.read() as session:
+            return log.count(session) == 0 and not records.jobs(session)
+
     def drain(self) -> None:
         """Returns when everything that waits now is written."""
         self.submit(WriteRequest()).result()

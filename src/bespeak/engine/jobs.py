@@ -74,13 +74,28 @@ def tasks(engine: Engine) -> list[Task]:
     return wanted
 
 
+def waiting(engine: Engine) -> list[str]:
+    """Returns the names of the tasks that run now or are due."""
+    now_ms = engine.core.clock.now_ms()
+    with engine.core.store.read() as session:
+        held = {job.name: job for job in records.jobs(session)}
+    rows = [(task.name, held.get(task.name, Job(name=task.name))) for task in tasks(engine)]
+    return [name for name, job in rows if job.due_ms <= now_ms or job.state == "running"]
+
+
 def run_due(engine: Engine, owner: str) -> list[str]:
     """Runs every task that is due and whose lease is free; returns the names of those that ran."""
     return [task.name for task in tasks(engine) if _run_when_due(engine, task, owner)]
 
 
-def work(engine: Engine, stop: threading.Event) -> None:
-    """Runs jobs until `stop` is set; a job that fails is logged and tried again at its next turn."""
+def work(engine: Engine, stop: threading.Event, *, poll_seconds: float = POLL_SECONDS) -> None:
+    """Runs jobs until `stop` is set; a job that fails is logged and tried again at its next turn.
+
+    Args:
+        engine: the project.
+        stop: ends the work after the job that runs.
+        poll_seconds: pause between two looks at what is due, in real time.
+    """
     owner = f"{os.getpid()}-{secrets.token_hex(4)}"
     while not stop.is_set():
         try:
@@ -88,7 +103,7 @@ def work(engine: Engine, stop: threading.Event) -> None:
             run_due(engine, owner)
         except BespeakError as error:
             log.warning("jobs wait: %s", error.code)
-        stop.wait(POLL_SECONDS)
+        stop.wait(poll_seconds)
 
 
 def take(engine: Engine, name: str, owner: str) -> Job | None:

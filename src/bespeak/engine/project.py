@@ -51,6 +51,11 @@ class ProjectFolder(msgspec.Struct, frozen=True):
         return self.root / "data" / "ledger"
 
     @property
+    def clock(self) -> Path:
+        """Where the virtual clock of a simulated project stands; only such a project has the file."""
+        return self.root / "data" / "clock"
+
+    @property
     def keys(self) -> Path:
         """Keys that are never backed up with the data."""
         return self.root / "keys"

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 
+from bespeak.engine.clock import SharedClock
 from bespeak.errors import BespeakError
 from bespeak.serve import ofrep
 from bespeak.serve.deciding import Decider
@@ -25,7 +26,7 @@ from bespeak.serve.openapi import document
 from bespeak.serve.reading import Call
 from bespeak.serve.replies import Failure, Send, error_body, error_headers, send_json, status_of
 from bespeak.serve.requests import Receive, cors, headers_of, preflight, read_body
-from bespeak.serve.routes import ROUTES, Route
+from bespeak.serve.routes import CLOCK_ROUTES, ROUTES, Route
 from bespeak.serve.script import browser_script
 from bespeak.serve.tracking import client_settings, track, tracking_route
 from bespeak.web.site import Site
@@ -57,6 +58,8 @@ class App:
     ) -> None:
         self._site = site
         self._version = version
+        is_virtual = isinstance(site.engine.core.clock, SharedClock)
+        self._routes = (*ROUTES, *CLOCK_ROUTES) if is_virtual else ROUTES
         self._decider = Decider(site)
         self._flags = FlagRoutes(site, self._decider, is_stopping)
         self._hot = {
@@ -146,7 +149,7 @@ class App:
         table: list[BaseRoute] = [
             # Ids may hold a slash, so that a parameter, which is always last, takes the rest of the path.
             StarletteRoute(route.path.replace("}", ":path}"), self._endpoint(route), methods=[route.method])
-            for route in ROUTES
+            for route in self._routes
             if route.handler is not None
         ]
         return [
@@ -192,12 +195,12 @@ class App:
         config = self._site.engine.core.config
         rows, pages = sorted(config.placements), sorted(config.pages)
         placements = sorted([*rows, *config.variants])
-        body = document(ROUTES, version=self._version, placements=placements, rows=rows, pages=pages)
+        body = document(self._routes, version=self._version, placements=placements, rows=rows, pages=pages)
         return Response(msgspec.json.encode(body), media_type="application/json")
 
     async def _api_page(self, request: Request) -> Response:
         del request
-        rows = "".join(f"<li><code>{r.method} {r.path}</code> {r.summary} ({r.who})</li>" for r in ROUTES)
+        rows = "".join(f"<li><code>{r.method} {r.path}</code> {r.summary} ({r.who})</li>" for r in self._routes)
         return HTMLResponse(_API_PAGE.format(rows=rows))
 
     async def _browser_script(self, request: Request) -> Response:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from bespeak.intake.segment import MAX_BATCH_EVENTS
-from bespeak.serve import offering, reading
+from bespeak.serve import offering, reading, virtual
 from bespeak.serve.deciding import DecideBody, PageBody, SearchBody
 from bespeak.serve.foreign import DecisionsBody, Logged, log_decision
 from bespeak.serve.growthbook import EvalBody, FeaturesReply
@@ -19,6 +19,7 @@ from bespeak.serve.reading import Call, Changed, DeleteBody, Health, ItemPage, I
 from bespeak.serve.replies import ErrorBody
 from bespeak.serve.shapes import Key
 from bespeak.serve.tracking import TrackReply
+from bespeak.serve.virtual import ClockBody, ClockReply
 
 Who = Literal[
     "anybody", "write key", "secret key", "any key or person token", "person or secret key", "write key in the address"
@@ -275,3 +276,24 @@ ROUTES: tuple[Route, ...] = (
         handler=reading.ready,
     ),
 )
+
+CLOCK_ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET",
+        path="/api/clock",
+        who="secret key",
+        summary="Where a virtual clock stands, and which jobs have still to run at that time",
+        reply=ClockReply,
+        handler=virtual.read_clock,
+    ),
+    Route(
+        method="PUT",
+        path="/api/clock",
+        who="secret key",
+        summary="Move a virtual clock forward, for all workers and the job process",
+        request=ClockBody,
+        reply=ClockReply,
+        handler=virtual.set_clock,
+    ),
+)
+"""Beside the others where the server was started with `--virtual-clock`."""

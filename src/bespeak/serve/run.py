@@ -28,15 +28,19 @@ import uvicorn
 from starlette.routing import BaseRoute
 
 from bespeak.engine import Engine
+from bespeak.engine.clock import SharedClock
 from bespeak.engine.collector import calm_collector
-from bespeak.engine.jobs import work
+from bespeak.engine.jobs import POLL_SECONDS, work
 from bespeak.errors import InvalidInput
 from bespeak.serve.app import App
+from bespeak.serve.virtual import clock_for
 from bespeak.web.site import Site
 
 log = logging.getLogger("bespeak.serve")
 
 REFRESH_SECONDS = 0.2
+VIRTUAL_POLL_SECONDS = 0.05
+"""How often the job process looks whether a virtual clock has moved."""
 GRACE_SECONDS = 10
 _RESTART_PAUSE_SECONDS = 0.5
 
@@ -100,6 +104,7 @@ def serve(
     port: int,
     workers: int = 1,
     with_jobs: bool = True,
+    has_virtual_clock: bool = False,
     announce: Callable[[str], None] | None = None,
     extra: ExtraRoutes | None = None,
 ) -> None:
@@ -109,16 +114,19 @@ def serve(
         project: the project folder.
         workers: HTTP worker processes.
         with_jobs: run the job process beside them.
+        has_virtual_clock: everything happens at the time that `PUT /api/clock` sets, in a project of simulated people.
         announce: told the address once the workers are started.
         extra: makes further routes in each worker; a top-level function, because workers are new processes.
 
     Raises:
-        InvalidInput: the address cannot be listened on, or `workers` is out of bounds.
+        InvalidInput: the address cannot be listened on, `workers` is out of bounds, or the project may have no virtual
+            clock.
         BespeakError: the project cannot be opened.
     """
     if not 1 <= workers <= 64:
         raise InvalidInput(f"workers must be from 1 to 64, not {workers}.")
-    with Engine.open(project):
+    clock_path = clock_for(project, host) if has_virtual_clock else None
+    with Engine.open(project, clock=_clock(clock_path)):
         pass  # a project that cannot be opened is refused here, in words, and not by each worker
     metrics_folder = tempfile.mkdtemp(prefix="bespeak-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder
@@ -126,9 +134,9 @@ def serve(
     supervisor = Supervisor()
     try:
         for number in range(workers):
-            supervisor.start(f"worker-{number + 1}", _worker, (str(project), listener, extra), ONE_THREAD)
+            supervisor.start(f"worker-{number + 1}", _worker, (str(project), listener, extra, clock_path), ONE_THREAD)
         if with_jobs:
-            supervisor.start("jobs", _jobs, (str(project),))
+            supervisor.start("jobs", _jobs, (str(project), clock_path))
         if announce is not None:
             announce(address_of(listener))
         supervisor.wait()
@@ -214,10 +222,14 @@ def make_app(engine: Engine, extra: ExtraRoutes | None = None, is_stopping: Call
     return App(Site(engine), version=metadata.version("bespeak"), extra=routes, is_stopping=is_stopping)
 
 
-def _worker(project: str, listener: socket.socket, extra: ExtraRoutes | None) -> None:
+def _clock(path: Path | None) -> SharedClock | None:
+    return None if path is None else SharedClock(path)
+
+
+def _worker(project: str, listener: socket.socket, extra: ExtraRoutes | None, clock_path: Path | None) -> None:
     set_up_logs()
     _end_with_parent()
-    with Engine.open(project) as engine:
+    with Engine.open(project, clock=_clock(clock_path)) as engine:
         stop = threading.Event()
         servers: list[uvicorn.Server] = []
         app = make_app(engine, extra, lambda: any(server.should_exit for server in servers))
@@ -249,14 +261,14 @@ def _refresh(engine: Engine, stop: threading.Event) -> None:
         engine.core.refresh_when_due()
 
 
-def _jobs(project: str) -> None:
+def _jobs(project: str, clock_path: Path | None) -> None:
     set_up_logs()
     _end_with_parent()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    with Engine.open(project) as engine:
-        work(engine, stop)
+    with Engine.open(project, clock=_clock(clock_path)) as engine:
+        work(engine, stop, poll_seconds=POLL_SECONDS if clock_path is None else VIRTUAL_POLL_SECONDS)
 
 
 def _end_with_parent() -> None:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Any, Protocol
+from itertools import cycle
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from bespeak.engine import Engine
 from bespeak.engine.clock import VirtualClock
-from bespeak.errors import InvalidInput, StoreUnavailable
+from bespeak.errors import InvalidInput, StoreUnavailable, UnknownName
 from bespeak.simulate.events import PLACEMENT, Event
 
 BATCH = 500
+_N_CONNECTIONS = 4
 _TIMEOUT_SECONDS = 60.0
+_JOBS_SECONDS = 1_800.0
+"""How long a server may take for the jobs of one day, training included."""
+_LOOK_SECONDS = 0.05
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,9 @@ class InProcess:
 
 
 class OverHttp:
-    """A server, spoken to as a site's backend does. Its clock is its own: decisions are made at the server's now.
+    """A server, spoken to as a site's backend does, over a few connections in turn, so that all its workers are met.
+
+    Its clock is its own: decisions are made at the server's now. See `VirtualServer`.
 
     Args:
         url: the server's address.
@@ -108,42 +118,96 @@ class OverHttp:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InvalidInput("That is no address of a server.", hint="Write it like http://127.0.0.1:8787.")
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        self._connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT_SECONDS)
+        self._connections = [kind(parts.hostname, parts.port, timeout=_TIMEOUT_SECONDS) for _ in range(_N_CONNECTIONS)]
+        self._turns = cycle(self._connections)
         token = base64.b64encode(f"{key}:".encode()).decode()
         self._headers = {"authorization": f"Basic {token}", "content-type": "application/json"}
+
+    def put_items(self, items: Sequence[Mapping[str, Any]]) -> None:
+        """Writes the catalogue."""
+        for batch in _batches(items):
+            self._ask("PUT", "/api/items", {"items": batch})
 
     def decide(self, at_ms: int, ids: Mapping[str, str], context: Mapping[str, Any], count: int) -> Decided:
         """Asks `POST /api/decide`."""
         body = {"placement": PLACEMENT, "count": count, "context": dict(context), **ids}
-        answer = self._post("/api/decide", body)
+        answer = self._ask("POST", "/api/decide", body)
         items = answer["items"]
         return Decided(answer["decisionId"], [i["id"] for i in items], [float(i["propensity"]) for i in items])
 
     def send(self, events: Sequence[Event], until_ms: int) -> None:
         """Sends batches to `POST /v1/batch`."""
         for batch in _batches(events):
-            self._post("/v1/batch", {"batch": batch})
+            self._ask("POST", "/v1/batch", {"batch": batch})
 
     def train(self) -> None:
         """Nothing: a server trains by its own jobs."""
 
     def close(self) -> None:
-        """Closes the connection."""
-        self._connection.close()
+        """Closes the connections."""
+        for connection in self._connections:
+            connection.close()
 
-    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        connection = next(self._turns)
         try:
-            self._connection.request("POST", path, json.dumps(body), self._headers)
-            response = self._connection.getresponse()
+            connection.request(method, path, None if body is None else json.dumps(body), self._headers)
+            response = connection.getresponse()
             text = response.read()
         except (OSError, HTTPException) as error:
-            self._connection.close()
+            connection.close()
             raise StoreUnavailable(f"The server did not answer ({type(error).__name__}).") from error
+        if response.status == 404:
+            raise UnknownName("route", path, [])
         if response.status != 200:
             raise InvalidInput(f"The server answered {path} with status {response.status}: {text[:200].decode()}")
         return json.loads(text)
 
 
-def _batches(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
-    for first in range(0, len(events), BATCH):
-        yield events[first : first + BATCH]
+class VirtualServer(OverHttp):
+    """A server with a virtual clock, which is moved with the world's time: months pass in minutes.
+
+    At the end of a day, time stands still until its jobs are done.
+
+    Args:
+        url, key: as of `OverHttp`.
+
+    Raises:
+        InvalidInput: the server lives in real time.
+    """
+
+    def __init__(self, url: str, key: str) -> None:
+        super().__init__(url, key)
+        try:
+            self.now_ms = int(self._ask("GET", "/api/clock")["nowMs"])
+        except UnknownName:
+            self.close()
+            raise InvalidInput(
+                "This server lives in real time.", hint="Start one for the simulation: bespeak serve --virtual-clock"
+            ) from None
+
+    def decide(self, at_ms: int, ids: Mapping[str, str], context: Mapping[str, Any], count: int) -> Decided:
+        """Asks at the visit's time."""
+        self.move_to(at_ms)
+        return super().decide(at_ms, ids, context, count)
+
+    def send(self, events: Sequence[Event], until_ms: int) -> None:
+        """Sends the events at the end of their day, and waits for the jobs that are due then."""
+        self.move_to(until_ms)
+        super().send(events, until_ms)
+        deadline = time.monotonic() + _JOBS_SECONDS
+        while jobs := self._ask("GET", "/api/clock")["jobs"]:
+            if time.monotonic() > deadline:
+                raise StoreUnavailable(f"The server's jobs do not end: {', '.join(jobs)}.", hint="See its log.")
+            time.sleep(_LOOK_SECONDS)
+
+    def move_to(self, at_ms: int) -> None:
+        """Moves the server's clock; an earlier time than it has leaves it."""
+        if at_ms > self.now_ms:
+            self._ask("PUT", "/api/clock", {"nowMs": at_ms})
+            self.now_ms = at_ms
+
+
+def _batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    for first in range(0, len(rows), BATCH):
+        yield rows[first : first + BATCH]
