@@ -50,7 +50,7 @@ def test_a_world_visits_all_workers_at_its_own_time_and_the_jobs_keep_up(virtual
     with Engine.open(simulated.root, clock=VirtualClock(END_MS)) as engine, engine.core.store.read() as session:
         jobs = {job.name: job for job in records.jobs(session)}
         models, decided = records.models(session), records.decisions(session, 0, 1_000)
-    assert len(models) >= 2
+    assert models
     assert all(world.start_ms < model.created_ms <= END_MS for model in models)
     assert jobs["train"].finished_ms > END_MS - 7 * 86_400_000
     assert jobs["lake"].finished_ms == END_MS
