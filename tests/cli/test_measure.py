@@ -137,6 +137,13 @@ def test_intervals_that_hold_at_every_look_are_wider(run, orders, tmp_path):
         assert other["p_value"] > one["p_value"]
 
 
+def test_fixed_figures_that_tell_a_difference_warn_of_looking_again_and_again(run, cookie_cats):
+    asked = ("--variant", "version", "--control", "gate_30", "--metric", "retention_7")
+    warned = "finds in 3 of 10 tests what is not there"
+    assert warned in " ".join(run("measure", "compare", cookie_cats, *asked).err.split())
+    assert warned not in " ".join(run("measure", "compare", cookie_cats, *asked, "--sequential").err.split())
+
+
 def test_always_valid_intervals_of_few_conversions_come_with_a_warning(run, tmp_path):
     path = tmp_path / "few.csv"
     path.write_text("g,won\n" + "a,1\na,0\na,0\n" * 20 + "b,1\nb,0\n" * 30)

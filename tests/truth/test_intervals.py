@@ -31,10 +31,12 @@ def normals(seed: int, n: int, means: np.ndarray, covariance: np.ndarray) -> Ite
     draw = np.random.default_rng(seed)
     k = len(means)
     root = np.linalg.cholesky(covariance)
-    for _ in range(REPLICATIONS):
-        lower = np.tril(draw.normal(size=(k, k)), -1) + np.diag(np.sqrt(draw.chisquare(n - 1 - np.arange(k))))
-        factor = root @ lower
-        yield Sums(n, *_four(means + root @ draw.normal(size=k) / np.sqrt(n), factor @ factor.T))
+    lower = np.tril(draw.normal(size=(REPLICATIONS, k, k)), -1)
+    lower[:, range(k), range(k)] = np.sqrt(draw.chisquare(n - 1 - np.arange(k), (REPLICATIONS, k)))
+    factors = root @ lower
+    drawn = means + draw.normal(size=(REPLICATIONS, k)) @ root.T / np.sqrt(n)
+    for mean, products in zip(drawn, factors @ factors.transpose(0, 2, 1), strict=True):
+        yield Sums(n, *_four(mean, products))
 
 
 def _four(means: np.ndarray, products: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -47,14 +49,15 @@ def _four(means: np.ndarray, products: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def ratios(seed: int, n: int, truth: Truth) -> Iterator[tuple[Sums, Sums]]:
-    """Orders in sessions: a person's sessions are gamma, orders follow them with a spread of their own."""
+    """Orders in sessions: a person has one session or more, and each ends in an order or does not."""
     draw = np.random.default_rng(seed)
-    for _ in range(REPLICATIONS):
-        groups = []
-        for rate in truth:
-            sessions = 1 + draw.poisson(1.5, n)
-            groups.append(Sums.of(draw.binomial(sessions, rate), sessions))
-        yield groups[0], groups[1]
+    groups = []
+    for rate in truth:
+        sessions = 1 + draw.poisson(1.5, (REPLICATIONS, n))
+        columns = np.stack([draw.binomial(sessions, rate), sessions], axis=1).astype(np.float64)
+        groups.append(zip(columns.sum(axis=2).tolist(), (columns @ columns.transpose(0, 2, 1)).tolist(), strict=True))
+    for control, variant in zip(*groups, strict=True):
+        yield Sums.from_totals(n, *control), Sums.from_totals(n, *variant)
 
 
 def means_with_covariate(seed: int, n: int, truth: Truth, correlation: float) -> Iterator[tuple[Sums, Sums]]:

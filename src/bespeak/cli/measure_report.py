@@ -20,6 +20,8 @@ RATIO = "ratio:"
 _FEW = 10
 """Conversions (units, for other metrics) below which the normal curve is a poor guide even at one look."""
 
+_SIGNIFICANT = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -125,6 +127,7 @@ def tell(result: Result) -> None:
         elif found.lift_interval is None and found.difference_interval is not None:
             warn(f"The control's {result.metric_name} may be zero, so the lift to '{name}' has no interval.")
     _tell_of_conversions(result)
+    _tell_of_looks(result)
     if result.covariate is not None:
         note(f"Differences and lifts are adjusted for '{result.covariate}'; means stand as they are in the file.")
 
@@ -168,6 +171,16 @@ def tell_of_bad_lines(bad: BadLines) -> None:
     """Warns of lines that gave no row."""
     if bad.n:
         warn(f"{bad.n:,} lines could not be read, the first is line {bad.first:,}; they are left out.")
+
+
+def _tell_of_looks(result: Result) -> None:
+    """Warns of fixed figures that somebody may act on."""
+    told = [one.p_value for one in result.comparisons.values() if one is not None and one.p_value is not None]
+    if not result.is_sequential and min(told, default=1.0) < _SIGNIFICANT:
+        warn(
+            "These figures hold at one look that was planned before. Who looks forty times and stops as soon as p is "
+            f"below {_SIGNIFICANT} finds in 3 of 10 tests what is not there; --sequential holds at every look."
+        )
 
 
 def _tell_of_conversions(result: Result) -> None:
