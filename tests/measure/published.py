@@ -2,6 +2,7 @@
 
 GrowthBook: packages/stats/tests/frequentist/test_tests.py (MIT). tea-tasting: the sums of `make_users_data(rng=42)` of
 version 1.14, the example of its user guide (MIT). Cookie Cats: counts of the public A/B test of Tactile Entertainment.
+Hillstrom: counts of the public e-mail test of 2008.
 """
 
 from __future__ import annotations
@@ -98,3 +99,13 @@ def tea_tasting(group: str, *columns: str | None) -> Sums:
 GATE_30, GATE_40 = 44_700, 45_489
 RETENTION_1 = rate(GATE_30, 20_034), rate(GATE_40, 20_119)
 RETENTION_7 = rate(GATE_30, 8_502), rate(GATE_40, 8_279)
+
+ROUNDS = (
+    Sums.from_totals(GATE_30, [2_344_795], [[3_068_811_771]]),
+    Sums.from_totals(GATE_40, [2_333_530], [[605_052_202]]),
+)
+"""Rounds played; one player of gate_30 played 49,854."""
+
+NO_MAIL, WOMENS_MAIL, MENS_MAIL = 21_306, 21_387, 21_307
+VISITS = rate(NO_MAIL, 2_262), rate(WOMENS_MAIL, 3_238), rate(MENS_MAIL, 3_894)
+CONVERSIONS = rate(NO_MAIL, 122), rate(WOMENS_MAIL, 189), rate(MENS_MAIL, 267)

@@ -10,6 +10,8 @@ from bespeak.errors import InvalidInput
 from bespeak.measure.comparison import compare
 from bespeak.measure.sums import Sums
 from measure.published import (
+    CONVERSIONS,
+    GATE_30,
     GROWTHBOOK_CUPED,
     GROWTHBOOK_RATIO_CUPED,
     RETENTION_1,
@@ -17,6 +19,8 @@ from measure.published import (
     REVENUE_A,
     REVENUE_A_SEQUENTIAL,
     REVENUE_B,
+    ROUNDS,
+    VISITS,
     rate,
     tea_tasting,
 )
@@ -119,6 +123,31 @@ def test_the_interval_of_cookie_cats_is_the_published_one():
     found = compare(*RETENTION_7, is_proportion=True)
     assert found.difference_interval == pytest.approx((-0.01328, -0.00312), abs=DIGITS)
     assert found.lift_interval == pytest.approx((-0.0693, -0.0170), abs=1e-4)
+
+
+def test_the_relative_interval_of_cookie_cats_and_its_rounds_with_and_without_the_one_heavy_player():
+    assert compare(*RETENTION_7, is_proportion=True).lift == pytest.approx(-0.0431, abs=5e-5)
+    assert compare(*ROUNDS).p_value == pytest.approx(0.376, abs=5e-4)
+    total = 2_344_795 - 49_854
+    without = Sums.from_totals(GATE_30 - 1, [total], [[3_068_811_771 - 49_854**2]])
+    assert compare(without, ROUNDS[1]).p_value == pytest.approx(0.949, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("groups", "shares", "difference", "statistic"),
+    [
+        (VISITS[:2], (0.10617, 0.15140), 0.04523, 13.985),
+        ((VISITS[0], VISITS[2]), (0.10617, 0.18276), 0.07659, 22.620),
+        (CONVERSIONS[:2], (0.00573, 0.00884), 0.00311, None),
+        ((CONVERSIONS[0], CONVERSIONS[2]), (0.00573, 0.01253), 0.00681, None),
+    ],
+)
+def test_hillstroms_mails_come_out_as_published(groups, shares, difference, statistic):
+    found = compare(*groups)
+    assert (found.control, found.variant) == pytest.approx(shares, abs=5.1e-6)
+    assert found.difference == pytest.approx(difference, abs=5.1e-6)
+    if statistic is not None:
+        assert found.difference / found.standard_error == pytest.approx(statistic, abs=6e-4)
 
 
 def test_values_give_what_scipy_gives():

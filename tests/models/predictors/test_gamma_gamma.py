@@ -16,6 +16,14 @@ def test_the_likelihood_worked_out_by_hand():
     assert model.log_likelihood(np.array([2.0]), np.array([3.0])) == pytest.approx(np.log(24 / 343), rel=1e-12)
 
 
+def test_the_parameters_of_cdnow_expect_what_is_published():
+    # The first buyers of the CDNOW sample (repeats and their mean), as the guide of Lifetimes lists them: 24.66, 18.91,
+    # 35.17 without a repeat, 71.46 and 27.28.
+    model = GammaGamma(p=6.2496, q=3.7442, v=15.4435)
+    expected = model.expected_spent([2, 1, 0, 7, 2], [22.35, 11.77, 0, 73.74, 25.55])
+    assert expected == pytest.approx([24.66, 18.91, 35.17, 71.46, 27.28], abs=6e-3)
+
+
 def test_planted_parameters_are_found():
     draw = np.random.default_rng(1)
     x = 1.0 + draw.poisson(2, 6_000)

@@ -100,6 +100,71 @@ def test_a_metric_is_what_its_definition_says(lake, name, expected):
     assert means(lake, name) == pytest.approx(expected, nan_ok=True)
 
 
+SHOWN = [
+    # person 1 saw four items under decisions, clicked one of them twice and one that no decision showed
+    *(row(1, 1 + n / 10, "exposure", log_id=20 + n, decision_id="d1") for n in range(4)),
+    row(1, 1.5, "click", log_id=24, decision_id="d1"),
+    row(1, 1.6, "click", log_id=25, decision_id="d1"),
+    row(1, 1.7, "click", log_id=26),
+    # person 2, known as 22 before, saw two, told two friends in one go, and was asked twice; one answer is none
+    row(22, 2, "exposure", log_id=30, decision_id="d2"),
+    row(2, 3, "exposure", log_id=31, decision_id="d2"),
+    row(2, 4, "share", log_id=32),
+    row(2, 4, "share", log_id=32),
+    row(2, 5, "survey", amount=5.0, log_id=33),
+    row(2, 6, "survey", amount=2.0, log_id=34),
+    row(2, 6, "survey", amount=-1.0, log_id=35),
+    # person 3 bought for 100, sent 30 back, and bought for 50 half a year later; came back on the 9th and 14th day
+    row(3, 1, "purchase", value_minor=10_000, currency="EUR", log_id=40),
+    row(3, 9, "refund", value_minor=3_000, currency="EUR", log_id=41),
+    row(3, 181.9, "purchase", value_minor=5_000, currency="EUR", log_id=42),
+    row(3, 182.1, "purchase", value_minor=70_000, currency="EUR", log_id=43),
+    # person 4 read and watched, and came back too late for the second week
+    row(4, 0.5, "read", amount=40.0, log_id=50),
+    row(4, 6.9, "watch", amount=20.0, log_id=51),
+    row(4, 14.1, "view", log_id=52),
+    # what a robot saw, heard and said
+    *(row(4, 1, kind, amount=9.0, is_bot=True, decision_id="d9", log_id=60) for kind in ("click", "survey", "share")),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("click_rate", [2 / 6, float("nan")]),
+        ("referrals", [0.5, 0.0]),
+        ("satisfaction", [3.5, float("nan")]),
+        ("lifetime_value", [0.0, (100 - 30 + 50) / 2]),
+        ("roi", [0.0, (100 - 30 + 50 + 700) / 2]),
+        ("watch_time", [0.0, 30.0]),
+        ("retention", [0.0, 0.5]),
+        ("return_rate", [float("nan"), 1 / 3]),
+        ("order_value", [float("nan"), 850 / 3]),
+        ("engagement_rate", [1.0, 1.0]),
+        ("conversion_rate", [0.0, 0.5]),
+    ],
+)
+def test_a_metric_over_half_a_year_is_what_its_definition_says(sqlite_store, tmp_path, name, expected):
+    lake = Lake(sqlite_store, Blobs(tmp_path / "blobs"))
+    with sqlite_store.write() as tx:
+        lake.append(tx, "signals", pa.Table.from_pylist(SHOWN, schema=SIGNALS), 1, 60)
+    plain = {held: {"winsorise": 0} for held in ("lifetime_value", "watch_time")}
+    assert means(lake, name, end_days=200, own=plain) == pytest.approx(expected, nan_ok=True)
+
+
+def test_every_built_in_metric_is_worked_out_by_hand_here():
+    told = [mark for test in (test_a_metric_is_what_its_definition_says, test_a_metric_over_half_a_year_is_what_its_definition_says)
+            for mark in test.pytestmark]  # fmt: skip  # noqa: E501
+    named = {name for mark in told for name, _ in mark.args[1]}
+    assert named | {"revenue"} == set(BUILT_IN)
+
+
+def test_an_attribution_window_counts_what_came_within_it(lake):
+    own = {"soon": {"like": "orders", "window_days": 1.5}, "late": {"like": "orders", "after_days": 1.5, "window_days": 9}}  # fmt: skip  # noqa: E501
+    assert means(lake, "soon", own=own) == [0.5, 0.0]
+    assert means(lake, "late", own=own) == [1.0, 0.0]
+
+
 def test_refunds_are_taken_off_the_revenue_and_its_past_is_the_covariate(lake):
     wanted, found = asked(lake, "revenue", own={"revenue": {"winsorise": 0}})
     raw = found[Group(0)]["revenue"]
