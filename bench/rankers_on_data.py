@@ -25,12 +25,12 @@ from scipy.special import expit
 
 from bespeak.decide.scoring.score import Weights
 from bespeak.learn.intervals import difference_interval
-from bespeak.learn.rankers.logistic import Prior, Rows, fit_logistic
 from bespeak.learn.rankers.position_bias import PositionBias, PositionCurve
 from bespeak.learn.rankers.shown import ShownItems, no_rows
 from bespeak.learn.rankers.trees import grow, lightgbm
 from bespeak.learn.rankers.weights import Sign, fit_score
 from bespeak.models import Content, Ease, ImplicitMf, Interactions, ItemContent, ItemNeighbours, Model, Popularity
+from bespeak.models.predictors.logistic import Prior, Rows, fit_logistic
 from bespeak.models.sequence_rules import SequenceRules
 from parts.figures import emit, tell
 
@@ -58,7 +58,7 @@ def planted(n_worlds: int) -> dict[str, Any]:
                 values[:, 1] = values[:, 0] + 0.3 * rng.normal(size=n)
             looked = (1.0 + np.arange(n) % 8) ** -0.8 if kind == "positions" else np.ones(n)
             rewards = (rng.random(n) < looked * expit(-2 + values @ PLANTED)).astype(float)
-            rows = Rows(values, rewards, looked)
+            rows = Rows.of(values, rewards, looked)
             fit = fit_logistic(rows, Prior.none(f))
             covered += np.abs(fit.weights - PLANTED) < 1.96 * fit.standard_errors
             prior = Prior(2 * PLANTED, np.full(f, 0.3), np.full(f, -np.inf), np.full(f, np.inf))

@@ -3,7 +3,6 @@
 shown          exposures and outcomes as arrays
 position_bias  how likely each position is looked at
 click_rate     what popularity cannot tell
-logistic       the regression
 weights        learned weights, and whether they are worth their place
 trees          LambdaMART on top of the sum; `tree_ranker`: whether it is worth its place
 """

@@ -20,8 +20,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from bespeak.learn.rankers.logistic import Prior, Rows, fit_logistic
 from bespeak.learn.rankers.shown import ShownItems
+from bespeak.models.predictors.logistic import Prior, Rows, fit_logistic
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -136,7 +136,7 @@ def _fitted_power(shown: ShownItems) -> PositionCurve:
     powers = np.arange(1.0, shown.positions.max() + 1)
     scores = shown.scores[:, None]
     likelihoods = [
-        fit_logistic(Rows(scores, shown.rewards, (powers**-e)[shown.positions - 1]), Prior.none(1)).log_likelihood
+        fit_logistic(Rows.of(scores, shown.rewards, (powers**-e)[shown.positions - 1]), Prior.none(1)).log_likelihood
         for e in _EXPONENTS
     ]
     exponent = _EXPONENTS[int(np.argmax(likelihoods))]

@@ -16,11 +16,11 @@ from scipy.special import expit
 
 from bespeak.decide.scoring.forest import Forest
 from bespeak.learn.intervals import Interval
-from bespeak.learn.rankers.logistic import LogisticFit, Prior, Rows, fit_logistic
 from bespeak.learn.rankers.position_bias import PositionBias
 from bespeak.learn.rankers.shown import Float64s, ShownItems
 from bespeak.learn.rankers.trees import grow
 from bespeak.learn.rankers.weights import FITTED_SHARE, gain_by, likelier_by
+from bespeak.models.predictors.logistic import LogisticFit, Prior, Rows, fit_logistic
 
 GROWN_SHARE = 0.8
 MIN_REWARDED = 50
@@ -73,8 +73,8 @@ def learn_trees(
     logits = slope * scores
     tried = grow(shown.select(is_grown), logits[is_grown], looked[is_grown], seed=seed)
     given = np.column_stack([logits, tried.scores(shown.names, shown.values)])
-    trust = _trust(Rows(given[is_weighed], shown.rewards[is_weighed], looked[is_weighed]))
-    alone = fit_logistic(Rows(given[is_weighed, :1], shown.rewards[is_weighed], looked[is_weighed]), Prior.none(1))
+    trust = _trust(Rows.of(given[is_weighed], shown.rewards[is_weighed], looked[is_weighed]))
+    alone = fit_logistic(Rows.of(given[is_weighed, :1], shown.rewards[is_weighed], looked[is_weighed]), Prior.none(1))
     later, seen = shown.select(is_later), looked[is_later]
     chances, held = (seen * expit(fit.logits(given[is_later, : len(fit.weights)])) for fit in (trust, alone))
     share = float(trust.weights[1] / max(trust.weights[0], _LEAST_TRUST))

@@ -25,10 +25,10 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from bespeak.learn.intervals import Interval, difference_interval
-from bespeak.learn.rankers.logistic import LogisticFit, Prior, Rows, dispersion_of, fit_logistic
 from bespeak.learn.rankers.position_bias import PositionBias, position_bias
 from bespeak.learn.rankers.shown import ShownItems, choice_likelihood, reordered_gain
 from bespeak.measure.reliability import Bin, auc, reliability
+from bespeak.models.predictors.logistic import LogisticFit, Prior, Rows, dispersion_of, fit_logistic
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Sign: TypeAlias = Literal["positive", "negative", "free", "fixed"]
@@ -203,7 +203,7 @@ def fit_score(
         bias: how likely positions are looked at.
         doubts: how far weights may stand from the default ones; the one with the best evidence is taken.
     """
-    rows = Rows(shown.values, shown.rewards, bias.examination_of(shown))
+    rows = Rows.of(shown.values, shown.rewards, bias.examination_of(shown))
     slope, dispersion = _slope(rows, usual)
     tried = [(fit_logistic(rows, _prior(usual, slope, d, allowed), dispersion=dispersion), d) for d in doubts]
     best, doubt = max(tried, key=lambda pair: pair[0].evidence)
@@ -234,12 +234,12 @@ def gain_by(shown: ShownItems, scores: Float64s, held: Float64s, looked: Float64
 
 def _calibrated(shown: ShownItems, scores: Float64s, bias: PositionBias) -> LogisticFit:
     """Intercept and slope of given scores."""
-    return fit_logistic(Rows(scores[:, None], shown.rewards, bias.examination_of(shown)), Prior.none(1))
+    return fit_logistic(Rows.of(scores[:, None], shown.rewards, bias.examination_of(shown)), Prior.none(1))
 
 
 def _slope(rows: Rows, usual: Float64s) -> tuple[float, float]:
     """(how much a unit of the default score is worth on the logit scale, dispersion of the rewards)."""
-    alone = Rows((rows.values @ usual)[:, None], rows.rewards, rows.examination)
+    alone = Rows.of((rows.values @ usual)[:, None], rows.rewards, rows.examination)
     prior = Prior(np.array([_SLOPE_MEAN]), np.array([_SLOPE_SPREAD]), np.array([_LEAST_SLOPE]), np.array([np.inf]))
     fit = fit_logistic(alone, prior)
     return float(fit.weights[0]), dispersion_of(alone, fit)
@@ -265,7 +265,7 @@ def _sign_of(name: str, weight: float, signs: Mapping[str, Sign]) -> Sign:
 def _fights(shown: ShownItems, usual: Float64s, allowed: Sequence[Sign], bias: PositionBias) -> list[str]:
     """Names each signal that the data would give the other sign, and the signal that it stands against."""
     free: list[Sign] = ["fixed" if sign == "fixed" else "free" for sign in allowed]
-    rows = Rows(shown.values, shown.rewards, bias.examination_of(shown))
+    rows = Rows.of(shown.values, shown.rewards, bias.examination_of(shown))
     slope, dispersion = _slope(rows, usual)
     fit = fit_logistic(rows, _prior(usual, slope, _DOUBTS[-1], free), dispersion=dispersion)
     said = []

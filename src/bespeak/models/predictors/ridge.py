@@ -4,8 +4,7 @@
     linear     minimise  1/2 sum w (y - eta)^2 + l2 / 2 |beta|^2
 
 The intercept is never penalised, so that predictions are right on average over the rows that were fitted; columns are
-expected standardised (see `design`). Logistic: Newton's method with halved steps (Hastie, Tibshirani and Friedman,
-The Elements of Statistical Learning, 4.4.1), a handful of passes over the rows.
+expected standardised (see `design`). The logistic one is that of `logistic`, with a prior around 0.
 """
 
 from __future__ import annotations
@@ -20,14 +19,13 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.special import expit
 
 from bespeak.errors import InvalidInput
+from bespeak.models.predictors.logistic import Prior, Rows, fit_logistic
 from bespeak.models.predictors.repeat_purchases import Float64s
 
 Kind = Literal["binary", "amount"]
 
 PENALTIES = (1.0, 10.0, 100.0, 1_000.0, 10_000.0)
 FOLDS = 5
-_MAX_STEPS = 50
-_SETTLED = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,21 +71,17 @@ def fit_ridge(
     w = np.ones(len(y)) if weights is None else weights
     _check(x, y, w, kind)
     mean = float(w @ y / w.sum())
-    beta = np.zeros(x.shape[1])
     if kind == "amount":
         centre = w @ x / w.sum()
         part = (x - centre) * w[:, None]
         beta = _solved(part.T @ (x - centre) + l2 * np.eye(x.shape[1]), part.T @ (y - mean))
         return Ridge(kind, mean - float(centre @ beta), beta, l2)
-    # Nobody, or everybody, did it: the intercept would run away; half a row of each is put in.
-    share = (mean * w.sum() + 0.5) / (w.sum() + 1.0) if mean in (0.0, 1.0) else mean
-    start = float(np.log(share / (1.0 - share)))
-    if mean in (0.0, 1.0):
-        return Ridge(kind, start, beta, l2)
-    intercept, beta = _newton(
-        x, y, w, l2, np.append(start, beta) if near is None else np.append(near.intercept, near.beta)
-    )
-    return Ridge(kind, intercept, beta, l2)
+    if mean in (0.0, 1.0):  # nobody, or everybody, did it: the intercept would run away; half a row of each is put in
+        share = (mean * w.sum() + 0.5) / (w.sum() + 1.0)
+        return Ridge(kind, float(np.log(share / (1.0 - share))), np.zeros(x.shape[1]), l2)
+    start = None if near is None else (near.intercept, near.beta)
+    fit = fit_logistic(Rows.of(x, y, counts=w), Prior.shrunk(x.shape[1], l2), start=start)
+    return Ridge(kind, fit.intercept, fit.weights, l2)
 
 
 def fit_tuned(
@@ -140,32 +134,6 @@ def loss(y: Float64s, predicted: Float64s, kind: Kind) -> Float64s:
 def folds_of(n: int, rng: np.random.Generator, n_folds: int = FOLDS) -> npt.NDArray[np.int64]:
     """int64[n]: parts of equal size, in random order."""
     return rng.permutation(np.arange(n, dtype=np.int64) % n_folds)
-
-
-def _newton(x: Float64s, y: Float64s, w: Float64s, l2: float, start: Float64s) -> tuple[float, Float64s]:
-    design = np.concatenate([np.ones((len(x), 1)), x], axis=1)
-    penalty = np.full(design.shape[1], l2)
-    penalty[0] = 0.0
-    theta = start
-
-    def objective(at: Float64s) -> float:
-        eta = design @ at
-        return float(w @ (np.logaddexp(0.0, eta) - y * eta)) + 0.5 * float(penalty @ at**2)
-
-    value = objective(theta)
-    for _ in range(_MAX_STEPS):
-        p = expit(design @ theta)
-        slope = design.T @ (w * (p - y)) + penalty * theta
-        bend = (design * (w * p * (1 - p))[:, None]).T @ design + np.diag(penalty + 1e-9)
-        step = _solved(bend, slope)
-        size = 1.0
-        while objective(theta - size * step) > value and size > 1e-6:
-            size /= 2
-        theta = theta - size * step
-        before, value = value, objective(theta)
-        if before - value <= _SETTLED * (abs(before) + 1.0):
-            break
-    return float(theta[0]), theta[1:]
 
 
 def _solved(matrix: Float64s, right: Float64s) -> Float64s:

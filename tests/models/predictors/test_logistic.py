@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from bespeak.learn.rankers.logistic import Prior, Rows, dispersion_of, fit_logistic
+from bespeak.models.predictors.logistic import Prior, Rows, dispersion_of, fit_logistic
 
 N_WORLDS = 200
 PLANTED = np.array([0.8, 0.5, -0.4, 0.2, 0.0])
@@ -21,7 +21,7 @@ def world(seed: int, *, collinear: bool = False, has_positions: bool = False, n:
         values[:, 1] = values[:, 0] + 0.3 * rng.normal(size=n)
     looked = (1.0 + np.arange(n) % 8) ** -0.8 if has_positions else np.ones(n)
     rewards = (rng.random(n) < looked * expit(BASE + values @ PLANTED)).astype(float)
-    return Rows(values, rewards, looked)
+    return Rows.of(values, rewards, looked)
 
 
 @pytest.mark.parametrize(("collinear", "has_positions"), [(False, False), (True, False), (False, True)])
