@@ -94,8 +94,8 @@ def test_the_chance_is_learned_from_what_came_of_it(make: Callable[..., Engine],
     assert best[0].score == pytest.approx(50 * (n + 5 * 0.1) / (n + 5) - 1)
     engine.privacy.erase("u0")
     engine.core.refresh()
-    sums = engine.core.world.action_sums["next"].of_items
-    assert sum(held[""][0] for held in sums.values()) == 59
+    (sums,) = engine.core.world.action_sums.values()
+    assert sum(held[""][0] for held in sums.of_items.values()) == 59
 
 
 def test_frequencies_match_the_propensities(make: Callable[..., Engine]) -> None:
@@ -131,7 +131,7 @@ def test_a_message_is_rewarded_by_the_click_and_not_by_opening_it(
     track(engine, "Email Link Clicked", "bob", decision_id="bob")
     clock.advance(2 * 3_600_000)
     assert engine.learn() == {"win_back": 2}
-    assert engine.core.world.posteriors["win_back"].mean == 0.5
+    assert engine.core.world.posterior(engine.core.world.variants["win_back"]).mean == 0.5
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from bespeak.decide.by_policy import decide_by_policy, policy_for
+from bespeak.decide.by_policy import decide_by_policy, deciding, shadowed
 from bespeak.decide.decide import fallback
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.variants.actions import decide_action
@@ -16,10 +16,10 @@ from bespeak.signals.decisions import Decision
 def answer(occasion: Occasion) -> Decision:
     """Makes one decision; result and errors as `decide` and `decide_variant`."""
     if occasion.request.placement in occasion.world.variants:
-        return decide_variant(occasion, policy_for(occasion))
+        return shadowed(decide_variant(occasion, deciding(occasion)), occasion, decide_variant)
     if _has_actions(occasion):
-        return decide_action(occasion, policy_for(occasion))
-    return with_creatives(decide_by_policy(occasion), occasion)
+        return shadowed(decide_action(occasion, deciding(occasion)), occasion, decide_action)
+    return with_creatives(decide_by_policy(occasion), occasion, deciding(occasion))
 
 
 def answer_without(occasion: Occasion, note: str = "") -> Decision:

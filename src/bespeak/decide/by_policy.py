@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
@@ -12,7 +13,9 @@ from bespeak.decide.request import context_record
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.slates.interleave import interleaved
 from bespeak.decide.trial import INCUMBENT, Policy, Trial
+from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.signals.decisions import Decision
+from bespeak.signals.ids import ANONYMOUS_ID
 
 SHOW_YOURS = "Part of an experiment: show the slate of your other system, and log it with POST /api/decisions."
 
@@ -46,6 +49,27 @@ def row_policy(occasion: Occasion) -> tuple[Occasion, Policy | None]:
     return (replace(occasion, assigned=None), None) if policy is None else (occasion, policy)
 
 
+def deciding(occasion: Occasion) -> Policy | None:
+    """The policy that whom it is for gets in place of the placement's own: of their arm, or before a roll-out."""
+    return _held_back(occasion) if _trial(occasion) is None else policy_for(occasion)
+
+
+def shadowed(decision: Decision, occasion: Occasion, decide_by: Callable[[Occasion, Policy], Decision]) -> Decision:
+    """The record of one variant or action with what a shadow would have shown.
+
+    Args:
+        decision: what was decided.
+        occasion: for whom, with which snapshot, when.
+        decide_by: makes the decision by a policy.
+    """
+    shadow = _shadow(occasion)
+    if shadow is None:
+        return decision
+    would = decide_by(replace(occasion, is_preview=True, assigned=None), shadow)
+    shown = tuple((one.item_id, one.score) for one in would.items)
+    return msgspec.structs.replace(decision, shadow_policy=shadow.name, shadow=shown)
+
+
 def policy_for(occasion: Occasion) -> Policy | None:
     """The policy of somebody's arm; None where the placement's own decides."""
     assigned, trial = occasion.assigned, _trial(occasion)
@@ -65,16 +89,26 @@ def _held_back(occasion: Occasion) -> Policy | None:
     rollout = occasion.world.rollouts.get(placement)
     if rollout is None or occasion.is_preview or occasion.is_unread:
         return None
-    return rollout.before if rollout.holds_back(placement, [key.value for key in occasion.ids]) else None
+    before = rollout.before
+    by_device = isinstance(before.settings, VariantPlacement) and before.settings.settings.sticky == "device"
+    ids = [key.value for key in occasion.ids if key.kind == ANONYMOUS_ID or not by_device]
+    return before if rollout.holds_back(placement, ids) else None
 
 
 def _with_shadow(decision: Decision, occasion: Occasion) -> Decision:
     """The record with what a shadow would have shown."""
-    shadow = occasion.world.shadows.get(occasion.request.placement)
-    if shadow is None or occasion.is_preview or occasion.is_unread:
+    shadow = _shadow(occasion)
+    if shadow is None:
         return decision
     would = rank(replace(occasion, is_preview=True), shadow).items()
     return msgspec.structs.replace(decision, shadow_policy=shadow.name, shadow=tuple(would))
+
+
+def _shadow(occasion: Occasion) -> Policy | None:
+    """The policy that decides beside."""
+    if occasion.is_preview or occasion.is_unread:
+        return None
+    return occasion.world.shadows.get(occasion.request.placement)
 
 
 def _of_both(trial: Trial, occasion: Occasion) -> Decision:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,9 @@ from bespeak.signals.signal import SignalClass
 
 Int32s: TypeAlias = npt.NDArray[np.int32]
 Int64s: TypeAlias = npt.NDArray[np.int64]
+
+Learned: TypeAlias = tuple[str, str]
+"""(placement, learning digest): policies of a placement that learn in the same way share what they learned."""
 
 FRESH_HALF_LIFE_DAYS = 14.0
 
@@ -60,9 +63,9 @@ class World:
         rollouts: placement -> the policy before, for those who do not get the newest yet.
         shadows: placement -> the policy that decides beside and is not shown.
         seed: of the project, for placements that explore.
-        posteriors: placement with variants -> what its outcomes say; nothing yet where it is missing.
-        creative_sums: placement -> what came of showing its creatives.
-        action_sums: placement -> what came of its actions, each as a creative "" of its item.
+        posteriors: (placement with variants, learning digest) -> what its outcomes say; missing: nothing yet.
+        creative_sums: (placement, learning digest) -> what came of showing its creatives.
+        action_sums: (placement, learning digest) -> what came of its actions, each as a creative "" of its item.
         names: what the lines of creatives may name.
         used_up: offers that nobody is shown: no code or no budget is left.
 
@@ -90,9 +93,9 @@ class World:
     rollouts: Mapping[str, Rollout] = field(default_factory=dict)
     shadows: Mapping[str, Policy] = field(default_factory=dict)
     seed: int = 0
-    posteriors: Mapping[str, Posterior] = field(default_factory=dict)
-    creative_sums: Mapping[str, CreativeSums] = field(default_factory=dict)
-    action_sums: Mapping[str, CreativeSums] = field(default_factory=dict)
+    posteriors: Mapping[Learned, Posterior] = field(default_factory=dict)
+    creative_sums: Mapping[Learned, CreativeSums] = field(default_factory=dict)
+    action_sums: Mapping[Learned, CreativeSums] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
     used_up: frozenset[str] = frozenset()
     _rules: dict[str, Rule] = field(default_factory=dict, init=False, repr=False)
@@ -129,6 +132,19 @@ class World:
             return self.variants[name]
         except KeyError:
             raise UnknownName("variant placement", name, sorted(self.variants)) from None
+
+    def variants_of(self, placement: str, policy: str) -> Mapping[str, Any]:
+        """Returns variant -> value of a placement as a policy declares them; as its own does where that is unknown."""
+        rollout = self.rollouts.get(placement)
+        if rollout is not None and rollout.before.name == policy:
+            before = rollout.before.settings
+            if isinstance(before, VariantPlacement):
+                return before.settings.variants
+        return self.variant_placement(placement).settings.variants
+
+    def posterior(self, placement: VariantPlacement) -> Posterior:
+        """Returns what is known of the variants of a policy."""
+        return self.posteriors.get((placement.name, placement.learning_digest)) or placement.nothing_learned
 
     def weights_of(self, placement: str, settings: Placement | None = None) -> Weights:
         """Returns the weights that a placement scores with.

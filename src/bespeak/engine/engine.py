@@ -89,7 +89,7 @@ class Engine:
         self.models = Models(core)
         self.experiments = Experiments(core.store)
         self.pages = Pages(core, self.experiments, self.person, self._log)
-        self.policies = Policies(core.store)
+        self.policies = Policies(core.store, lambda: core.config.names)
         self.flags = Flags(core, self.experiments, self.person, self._log)
         self.offers = Offers(core)
         self.privacy = Privacy(core)

@@ -17,6 +17,7 @@ from hashlib import blake2b
 import msgspec
 
 from bespeak.decide.answer import answer, answer_without
+from bespeak.decide.by_policy import deciding
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest
@@ -63,9 +64,13 @@ class Flags:
         return dict(sorted(self._core.world.variants.items()))
 
     def is_tried(self, key: str) -> bool:
-        """Whether a launch or an experiment runs on a flag, so that who gets what is not for the flag alone to say."""
+        """Whether a launch, a roll-out or an experiment runs on a flag: then it does not say alone who gets what."""
         world, now_ms = self._core.world, self._core.now_ms()
-        return key in world.launches or any(trial.runs_at(now_ms) for trial in world.trials.get(key, ()))
+        return (
+            key in world.launches
+            or key in world.rollouts
+            or any(trial.runs_at(now_ms) for trial in world.trials.get(key, ()))
+        )
 
     def needs_id(self, key: str, ids: Sequence[IdKey]) -> bool:
         """Whether a flag cannot be evaluated for these ids, because it shares visitors out and none of them tells whom.
@@ -137,7 +142,9 @@ class Flags:
         world = self._core.world
         running = sorted(experiment.name for experiment in world.launches.values())
         tried = [(one.name, one.start_ms, one.stop_ms) for trials in world.trials.values() for one in trials]
-        return blake2b(msgspec.msgpack.encode([world.config_version, running, tried]), digest_size=16).digest()
+        policies = sorted(world.policies.items())
+        read = [world.config_version, policies, running, tried]
+        return blake2b(msgspec.msgpack.encode(read), digest_size=16).digest()
 
     def log_position(self) -> int:
         """Returns a position in the log: while it stays the same, nobody's state has changed.
@@ -153,9 +160,10 @@ class Flags:
         request, person, world, now_ms = occasion.request, occasion.person, occasion.world, occasion.now_ms
         assigned = occasion.assigned
         of_hour = msgspec.structs.replace(request.context, local_hour=-1, local_weekday=-1)
+        policy = deciding(occasion)
         what = [
             request.placement,
-            world.policy(request.placement),
+            world.policy(request.placement) if policy is None else policy.name,
             list(occasion.ids),
             person.purposes if person is not None else -1,
             (assigned.experiment, assigned.variant) if assigned is not None else None,

@@ -20,7 +20,7 @@ from bespeak.engine.engine import Engine
 from bespeak.engine.folding import refold
 from bespeak.engine.lake_feed import feed
 from bespeak.engine.learning.fold import learn
-from bespeak.engine.learning.lessons import lessons
+from bespeak.engine.learning.lessons import lessons_of
 from bespeak.engine.privacy.retention import sweep_retention
 from bespeak.engine.segments import settle_segments
 from bespeak.engine.views.launches import launch_reports
@@ -66,7 +66,7 @@ def tasks(engine: Engine) -> list[Task]:
         Task("launches", 3600 * SECOND_MS, _settle_launches),
         Task("retention", 3600 * SECOND_MS, lambda engine: sweep_retention(engine.core)),
     ]
-    if lessons(engine.core.config):
+    if lessons_of(engine.core.world):
         wanted.append(Task("bandits", SECOND_MS, _learn))
     every_ms = interval_ms(engine.core.config.settings.train.every)
     if every_ms:

@@ -7,16 +7,18 @@ one; that holds until other settings of the placement are applied.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from bespeak.decide.settings.placements import Placement
+from bespeak.decide.settings.placements import Placement, varied
 from bespeak.decide.trial import Policy, Rollout
-from bespeak.decide.variants.settings import VariantPlacement
-from bespeak.errors import InvalidInput, UnknownName
+from bespeak.decide.variants.settings import VariantPlacement, variants_from, varied_variant
+from bespeak.decide.variants.when import Names
+from bespeak.engine.config import Configuration
+from bespeak.errors import ConfigError, InvalidInput, UnknownName
 from bespeak.storage import records
 from bespeak.storage.base import Session, Store, Transaction
 
@@ -29,6 +31,9 @@ LATEST = 10_000
 
 KEPT = 200
 """Versions of one placement that are kept with their settings; the oldest go first."""
+
+
+_NO_NAMES = Names()
 
 
 class PolicyVersion(msgspec.Struct, frozen=True):
@@ -83,13 +88,21 @@ class Versions:
         held = self.deciding.get(placement)
         return 1 if held is None else held.back_to or held.version
 
-    def settings(self, placement: str, version: int) -> Placement | None:
-        """Returns a version's settings; None where they are not kept, show variants, or cannot be read any more."""
+    def settings(self, placement: str, version: int, names: Names = _NO_NAMES) -> Placement | VariantPlacement | None:
+        """Returns a version's settings; None where they are not kept, or cannot be read any more.
+
+        Args:
+            placement: its name.
+            version: of its settings.
+            names: what rules of variants may name now.
+        """
         for stored in self.stored.get(placement, ()):
             if stored.version == version:
                 try:
+                    if "variants" in stored.settings:
+                        return variants_from({placement: stored.settings}, names)[placement]
                     return msgspec.convert(stored.settings, Placement)
-                except msgspec.ValidationError:
+                except (msgspec.ValidationError, ConfigError):
                     return None
         return None
 
@@ -102,27 +115,37 @@ class Versions:
             known.setdefault(held.digest, held.version)
         return Policy(f"{placement.name}@{known.get(digest, 0)}", placement)
 
-    def placements(self, active: Mapping[str, Placement]) -> dict[str, Placement]:
+    def places(
+        self, active: Mapping[str, Placement | VariantPlacement], names: Names
+    ) -> dict[str, Placement | VariantPlacement]:
         """Returns the placements as they decide: an older version where somebody went back to it."""
         found = dict(active)
         for name, held in self.deciding.items():
             if name in active and held.back_to:
-                older = self.settings(name, held.back_to)
-                if older is not None:
-                    found[name] = msgspec.structs.replace(
-                        older, launch=active[name].launch, holdout=active[name].holdout
-                    )
+                older = self.settings(name, held.back_to, names)
+                if type(older) is type(active[name]) and older is not None:
+                    found[name] = older.in_place_of(active[name].launch, active[name].holdout)
         return found
 
-    def rollouts(self, active: Mapping[str, Placement]) -> dict[str, Rollout]:
+    def rollouts(self, active: Mapping[str, Placement | VariantPlacement], names: Names) -> dict[str, Rollout]:
         """Returns the placements whose newest policy only some people get yet."""
         found = {}
         for name, held in self.deciding.items():
             if name in active and active[name].rollout < 1 and held.before and not held.back_to:
-                before = self.settings(name, held.before)
-                if before is not None:
+                before = self.settings(name, held.before, names)
+                if type(before) is type(active[name]) and before is not None:
                     found[name] = Rollout(active[name].rollout, Policy(f"{name}@{held.before}", before))
         return found
+
+
+def shadows_of(config: Configuration) -> Iterator[Placement | VariantPlacement]:
+    """Yields the settings of what decides beside, named as its placement."""
+    for name, placement in config.placements.items():
+        if placement.shadow:
+            yield varied(placement, placement.shadow, f"placements.{name}.shadow")
+    for name, variants in config.variants.items():
+        if variants.settings.shadow:
+            yield varied_variant(variants, variants.settings.shadow, config.names, f"placements.{name}.shadow")
 
 
 def number_policies(
@@ -164,7 +187,7 @@ class _Book:
         version = self.number(placement, "placement")
         is_same = known is not None and known.digest == digest
         before = 0
-        if isinstance(placement, Placement) and placement.rollout < 1 and known is not None:
+        if placement.rollout < 1 and known is not None:
             # A roll-out that changes on its way still starts from what everybody had.
             before = known.before if known.before or is_same else known.back_to or known.version
         back_to = known.back_to if known is not None and is_same else 0
@@ -227,10 +250,16 @@ class ShadowReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Policies:
-    """The versions of a project's policies."""
+    """The versions of a project's policies.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: where they are kept.
+        names: tells what rules of variants may name now.
+    """
+
+    def __init__(self, store: Store, names: Callable[[], Names]) -> None:
         self._store = store
+        self._names = names
 
     def versions(self) -> Versions:
         """Returns all versions and which decide."""
@@ -305,10 +334,10 @@ class Policies:
             known = {stored.version for stored in held.stored.get(placement, ())} | {now.version}
             if version not in known:
                 raise UnknownName(f"version of {placement}", str(version), [str(one) for one in sorted(known)])
-            if version != now.version and held.settings(placement, version) is None:
+            if version != now.version and held.settings(placement, version, self._names()) is None:
                 raise InvalidInput(
                     f"The settings of {placement}@{version} cannot be used again.",
-                    hint="This works for placements with items. Write the settings into bespeak.toml and apply it.",
+                    hint="They are too old, or name what is gone. Write the settings into bespeak.toml and apply it.",
                 )
             back_to = 0 if version == now.version else version
             deciding = {**held.deciding, placement: msgspec.structs.replace(now, back_to=back_to)}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bespeak.decide.settings.placements import Placement, varied
+from bespeak.decide.settings.placements import Placement
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.engine.config import FILE_NAME, Configuration, parse_config
 from bespeak.engine.folding import fold_version
 from bespeak.engine.folding.observe import Observer
 from bespeak.engine.ingest import Ingest
-from bespeak.engine.policies import number_policies
+from bespeak.engine.policies import number_policies, shadows_of
 from bespeak.engine.worlds import WorldKeeper
 from bespeak.errors import ConfigError
 from bespeak.intake.context import GeoIP
@@ -96,9 +96,8 @@ def activate(tx: Transaction, config: Configuration, now_ms: int, author: str) -
 
 def _beside(config: Configuration) -> Iterator[tuple[str, Placement | VariantPlacement]]:
     """The policies that decide beside those of the placements: arms of experiments, and shadows."""
-    for name, placement in config.placements.items():
-        if placement.shadow:
-            yield "shadow", varied(placement, placement.shadow, f"placements.{name}.shadow")
+    for shadow in shadows_of(config):
+        yield "shadow", shadow
     for trial in config.trials.values():
         for variant, policy in trial.arms.items():
             if policy is not None:

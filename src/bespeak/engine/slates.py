@@ -57,7 +57,7 @@ class Slate(Sequence[ShownItem]):
         """Returns what was decided for a request with a snapshot."""
         locale = request.context.locale or world.locale
         if decision.kind == "variant":
-            values = world.variant_placement(request.placement).settings.variants
+            values = world.variants_of(request.placement, decision.policy)
             return cls(decision, world.catalogue, locale, "default", values)
         market = request.market or world.placement(request.placement).market
         return cls(decision, world.catalogue, locale, market)

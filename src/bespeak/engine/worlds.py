@@ -22,16 +22,16 @@ from bespeak.catalogue.text_index import TextIndex
 from bespeak.decide.launch import launch_of
 from bespeak.decide.serving.model_set import LoadedModel, ModelSet
 from bespeak.decide.serving.new_items import Lending
-from bespeak.decide.settings.placements import Placement, varied
+from bespeak.decide.settings.placements import Placement
 from bespeak.decide.trial import Trial
 from bespeak.decide.variants.bandits import Posterior
 from bespeak.decide.variants.creative_sums import CreativeSums
 from bespeak.decide.variants.settings import VariantPlacement
-from bespeak.decide.world import World
+from bespeak.decide.world import Learned, World
 from bespeak.engine.config import Configuration
-from bespeak.engine.learning.lessons import ActionLesson, CreativeLesson, lessons
+from bespeak.engine.learning.lessons import ActionLesson, CreativeLesson, lessons_of
 from bespeak.engine.learning.state import LEARNED, read_state
-from bespeak.engine.policies import POLICIES, Versions
+from bespeak.engine.policies import POLICIES, Versions, shadows_of
 from bespeak.engine.predictors import StoredPrediction, predictors_of
 from bespeak.engine.runs import LAUNCHES, RUNS, decided_launches, read_runs, under_run, versioned
 from bespeak.engine.training.neighbour_tables import load_lending, load_model
@@ -186,7 +186,7 @@ class WorldKeeper:
                     self._rates = stored_rates(session)
                     learned = weights_in_use(stored_weights(session), self._world.placements)
                     self._world = replace(self._world, learned=learned, click_rates=self._rated(self._world.catalogue))
-                if is_learned:
+                if is_learned or not is_settled:
                     self._learn(session)
                 if not (is_new_catalogue or is_new_models or is_time):
                     self._seen = versions
@@ -249,11 +249,12 @@ class WorldKeeper:
     def _settle(self, session: Session) -> None:
         """Sets which policies decide, and which launches and experiments run."""
         versions, runs, decided = Versions.read(session), read_runs(session), decided_launches(session)
-        active, seed = self._config.placements, self._world.seed
-        places: Mapping[str, Placement | VariantPlacement] = {**active, **self._config.variants}
+        config, seed = self._config, self._world.seed
+        active: Mapping[str, Placement | VariantPlacement] = {**config.placements, **config.variants}
+        places = versions.places(active, config.names)
         launches = {
             name: experiment
-            for name, placement in places.items()
+            for name, placement in active.items()
             if (experiment := launch_of(placement, seed, is_decided=name in decided)) is not None
         }
         trials: dict[str, list[Trial]] = {}
@@ -263,34 +264,31 @@ class WorldKeeper:
                 trials.setdefault(trial.placement, []).append(versioned(running, versions))
         self._world = replace(
             self._world,
-            placements=versions.placements(active),
+            placements={name: place for name, place in places.items() if isinstance(place, Placement)},
+            variants={name: place for name, place in places.items() if isinstance(place, VariantPlacement)},
             policies={name: versions.number(name) for name in places},
             launches=launches,
             trials=trials,
-            rollouts=versions.rollouts(active),
-            shadows={
-                name: versions.named(varied(placement, placement.shadow, f"placements.{name}.shadow"))
-                for name, placement in active.items()
-                if placement.shadow
-            },
+            rollouts=versions.rollouts(active, config.names),
+            shadows={placement.name: versions.named(placement) for placement in shadows_of(config)},
         )
 
     def _learn(self, session: Session) -> None:
-        """Takes over what was learned of variants and creatives."""
-        posteriors: dict[str, Posterior] = {}
-        creative_sums: dict[str, CreativeSums] = {}
-        action_sums: dict[str, CreativeSums] = {}
-        for lesson in lessons(self._config):
+        """Takes over what was learned of variants, creatives and actions."""
+        posteriors: dict[Learned, Posterior] = {}
+        creative_sums: dict[Learned, CreativeSums] = {}
+        action_sums: dict[Learned, CreativeSums] = {}
+        for lesson in lessons_of(self._world):
             state = read_state(session, lesson.key, lesson.digest)
             if state is None:
                 continue
+            key = lesson.placement, lesson.digest
             if isinstance(lesson, ActionLesson):
-                action_sums[lesson.placement] = lesson.read(state.sums)
+                action_sums[key] = lesson.read(state.sums)
             elif isinstance(lesson, CreativeLesson):
-                creative_sums[lesson.placement] = lesson.read(state.sums)
+                creative_sums[key] = lesson.read(state.sums)
             else:
-                placement = self._world.variants[lesson.placement]
-                posteriors[lesson.placement] = placement.posterior(lesson.read(state.sums))
+                posteriors[key] = lesson.posterior(lesson.read(state.sums))
         self._world = replace(self._world, posteriors=posteriors, creative_sums=creative_sums, action_sums=action_sums)
 
     def _catalogue(self, session: Session, held: CatalogueSnapshot) -> CatalogueSnapshot:

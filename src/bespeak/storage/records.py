@@ -379,6 +379,18 @@ def put_setting(tx: Transaction, name: str, value: bytes) -> None:
     tx.insert("settings", ("name", "value"), [(name, value)], on_conflict="replace")
 
 
+def setting_names(session: Session, prefix: str) -> list[str]:
+    """Returns the names of settings that begin so, sorted; `prefix` holds no `%` or `_`."""
+    rows = session.rows("SELECT name FROM settings WHERE name LIKE ?", (f"{prefix}%",))
+    return sorted(str(row[0]) for row in rows)
+
+
+def drop_settings(tx: Transaction, names: Sequence[str]) -> None:
+    """Removes settings."""
+    for name in names:
+        tx.run("DELETE FROM settings WHERE name = ?", (name,))
+
+
 def cursor(session: Session, name: str) -> int:
     """Returns how far a reader has come, 0 at first."""
     row = session.row("SELECT position FROM cursors WHERE name = ?", (name,))

@@ -73,9 +73,9 @@ def test_lines_come_first_and_only_where_an_item_has_the_creative(titles: World,
 
 def test_what_is_learned_is_drawn_with_its_propensity(titles: World, now_ms: int) -> None:
     rows = [("comedy0", "funny", 1.0, 0.0)] * 40 + [("comedy0", "dark", 1.0, 1.0)] * 40
-    led = dataclasses.replace(
-        under(titles, choose="thompson", explore=0.2), creative_sums={"home": CreativeSums.of(rows)}
-    )
+    led = under(titles, choose="thompson", explore=0.2)
+    key = "home", led.placement("home").creatives.learning_digest()
+    led = dataclasses.replace(led, creative_sums={key: CreativeSums.of(rows)})
     seen: Counter[str] = Counter()
     weights = []
     for n in range(400):

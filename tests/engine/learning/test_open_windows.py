@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bespeak.decide.variants.bandits import ArmSums
+from bespeak.decide.variants.bandits import ArmSums, Posterior
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
 from bespeak.engine.learning import news
-from bespeak.engine.learning.lessons import VariantLesson, lessons
+from bespeak.engine.learning.lessons import VariantLesson, lessons_of
 from bespeak.engine.learning.shares import SETTLED_MS, Shares
 from bespeak.engine.learning.state import LearnedState, ask_for_refit, read_state
 
@@ -53,7 +53,7 @@ def bought(engine: Engine, user: str, number: int = 0) -> None:
 
 
 def state_of(engine: Engine) -> LearnedState:
-    lesson = lessons(engine.core.config)[0]
+    lesson = lessons_of(engine.core.world)[0]
     with engine.core.store.read() as session:
         state = read_state(session, lesson.key, lesson.digest)
     assert state is not None
@@ -64,8 +64,13 @@ def sums_of(engine: Engine) -> ArmSums:
     return VariantLesson(engine.core.config.variants["hero"]).read(state_of(engine).sums)
 
 
+def known(engine: Engine, placement: str) -> Posterior:
+    world = engine.core.world
+    return world.posterior(world.variants[placement])
+
+
 def anew(engine: Engine) -> LearnedState:
-    lesson = lessons(engine.core.config)[0]
+    lesson = lessons_of(engine.core.world)[0]
     with engine.core.store.write() as tx:
         assert ask_for_refit(tx, lesson.key, lesson.digest)
     engine.learn()
@@ -107,7 +112,7 @@ def test_a_click_moves_the_posterior_in_the_next_turn(engine: Engine, clock: Vir
     assert sums_of(engine).n_rows.sum() == pytest.approx(Shares(10 * MINUTE_MS).at(np.array([MINUTE_MS]))[0])
     bought(engine, "u0")
     engine.learn()
-    assert engine.core.world.posteriors["hero"].sums.total.sum() == 6
+    assert known(engine, "hero").sums.total.sum() == 6
     assert sums_of(engine).squares.sum() == 36
 
 
@@ -233,12 +238,13 @@ def test_a_clicked_creative_and_a_done_action_count_at_once(make: Callable[..., 
     track(engine, "Product Clicked", "ann", 1, product_id="p1", decision_id="h")
     bought(engine, "ann")
     engine.learn()
-    world = engine.core.world
-    assert sum(total for _, total, _ in world.creative_sums["home"].of_items["p1"].values()) == 1
-    assert world.action_sums["next"].of_items["mail"][""][1] == 1
+    creatives, actions = engine.core.world.creative_sums, engine.core.world.action_sums
+    assert sum(total for sums in creatives.values() for _, total, _ in sums.of_items["p1"].values()) == 1
+    assert [sums.of_items["mail"][""][1] for sums in actions.values()] == [1]
     clock.advance(30 * 86_400_000)
     engine.learn()
-    assert engine.core.world.action_sums["next"].of_items["mail"][""] == pytest.approx((1, 1, 1))
+    (sums,) = engine.core.world.action_sums.values()
+    assert sums.of_items["mail"][""] == pytest.approx((1, 1, 1))
 
 
 def test_rewards_and_decisions_fall_short_by_the_same_factor() -> None:

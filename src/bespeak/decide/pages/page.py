@@ -102,7 +102,7 @@ def decide_page(page: Page, asked: Sequence[Occasion], page_id: str, *, keeps_or
     for row, ranked in shown:
         made, occasion = recorded(ranked, row.policy), row.occasion
         made = made if occasion.assigned is None else under(occasion.assigned, made)
-        records.append(with_creatives(made, occasion))
+        records.append(with_creatives(made, occasion, row.policy))
     return _page(page, page_id, records, [*left_out, *dropped])
 
 

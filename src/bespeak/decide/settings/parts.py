@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Annotated, Literal
 
 import msgspec
@@ -66,6 +67,10 @@ class CreativeSettings(Part, frozen=True, kw_only=True):
         """Whether creatives are drawn and learned from."""
         return self.choose not in ("first", "affinity")
 
+    def learning_digest(self) -> str:
+        """Returns a hash of what decides how rows are made: sums under another one say nothing."""
+        return _digest((self.reward, self.window_minutes, self.half_life_days))
+
 
 class ActionSettings(Part, frozen=True, kw_only=True):
     """That the placement shows the next best action: the item with the most value times probability, less cost.
@@ -84,6 +89,10 @@ class ActionSettings(Part, frozen=True, kw_only=True):
     prior_rows: Annotated[float, Meta(gt=0)] = 20.0
     window_minutes: Annotated[float, Meta(gt=0, le=129_600)] = 10_080.0
     half_life_days: Annotated[float, Meta(gt=0)] | None = None
+
+    def learning_digest(self) -> str:
+        """As of creatives."""
+        return _digest((self.success, self.window_minutes, self.half_life_days))
 
 
 class CapSettings(Part, frozen=True, kw_only=True):
@@ -155,3 +164,7 @@ class RotationSettings(Part, frozen=True, kw_only=True):
 
     rate: Annotated[float, Meta(ge=0, le=1)]
     hours: Annotated[float, Meta(gt=0, le=MAX_HOURS)]
+
+
+def _digest(read: tuple[object, ...]) -> str:
+    return blake2b(msgspec.json.encode(read, order="deterministic"), digest_size=16).hexdigest()

@@ -201,6 +201,10 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             found |= {f"{key}[{place}].filter": entry.filter for place, entry in enumerate(entries)}
         return {key: text for key, text in found.items() if text}
 
+    def in_place_of(self, launch: float, holdout: float) -> Placement:
+        """Returns these settings with what holds for the place whatever decides there."""
+        return msgspec.structs.replace(self, launch=launch, holdout=holdout)
+
     def digest(self) -> str:
         """Returns a hash of all settings that decide: a changed placement is a new version of its policy."""
         policy: dict[str, Any] = msgspec.to_builtins(self)

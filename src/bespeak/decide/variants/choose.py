@@ -118,7 +118,7 @@ def _by_learning(placement: VariantPlacement, occasion: Occasion) -> Taken | Non
     settings, world = placement.settings, occasion.world
     if settings.learn is None:
         return None
-    posterior = world.posteriors.get(placement.name) or placement.nothing_learned
+    posterior = world.posterior(placement)
     if occasion.mode == "non_profiled":
         averages = posterior.averages()
         arm = int(np.argmax(averages))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Self
 
 import msgspec
 import numpy as np
 
-from bespeak.decide.settings.parts import CreativeSettings
 from bespeak.decide.variants.bandits import ArmSums, Posterior
 
 
@@ -82,9 +80,3 @@ class CreativeSums:
         if raw is None:
             return cls()
         return cls(msgspec.msgpack.decode(raw, type=dict[str, dict[str, tuple[float, float, float]]]))
-
-
-def learning_digest(settings: CreativeSettings) -> str:
-    """Returns a hash of what decides how rows are made: sums under another one say nothing."""
-    read = settings.reward, settings.window_minutes, settings.half_life_days
-    return blake2b(msgspec.json.encode(read, order="deterministic"), digest_size=16).hexdigest()

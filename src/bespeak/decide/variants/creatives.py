@@ -23,7 +23,10 @@ import msgspec
 import numpy as np
 
 from bespeak.decide.occasion import Occasion
+from bespeak.decide.settings.parts import CreativeSettings
+from bespeak.decide.settings.placements import Placement
 from bespeak.decide.slates.exploration import generator_of
+from bespeak.decide.trial import Policy
 from bespeak.decide.variants.bandits import drawn_arm
 from bespeak.decide.variants.creative_sums import CreativeSums
 from bespeak.decide.variants.when import context_values, record_for
@@ -33,14 +36,22 @@ from bespeak.signals.items import Creative
 _ONE = np.ones(1)
 
 
-def with_creatives(decision: Decision, occasion: Occasion) -> Decision:
-    """The decision, which is of items, with a creative at every position whose item has any."""
+def with_creatives(decision: Decision, occasion: Occasion, policy: Policy | None = None) -> Decision:
+    """The decision, which is of items, with a creative at every position whose item has any.
+
+    Args:
+        decision: what was decided.
+        occasion: for whom, with which snapshot, when.
+        policy: what decided in place of the placement's own.
+    """
     catalogue = occasion.world.catalogue
     places = [catalogue.index.get(shown.item_id, -1) for shown in decision.items]
     has_any = [place >= 0 and bool(catalogue.items[place].creatives) for place in places]
     if not any(has_any):
         return decision
-    chooser = _Chooser(decision, occasion)
+    own = occasion.world.placement(decision.placement)
+    settings = policy.settings if policy is not None and isinstance(policy.settings, Placement) else own
+    chooser = _Chooser(decision, occasion, settings.creatives)
     items = tuple(
         chooser.shown(one, catalogue.items[place].creatives) if has else one
         for one, place, has in zip(decision.items, places, has_any, strict=True)
@@ -51,11 +62,11 @@ def with_creatives(decision: Decision, occasion: Occasion) -> Decision:
 class _Chooser:
     """Chooses the creatives of one slate."""
 
-    def __init__(self, decision: Decision, occasion: Occasion) -> None:
+    def __init__(self, decision: Decision, occasion: Occasion, settings: CreativeSettings) -> None:
         world = occasion.world
-        self._settings = world.placement(decision.placement).creatives
+        self._settings = settings
         self._person = occasion.readable
-        self._sums = world.creative_sums.get(decision.placement, CreativeSums())
+        self._sums = world.creative_sums.get((decision.placement, settings.learning_digest()), CreativeSums())
         is_open = decision.mode in ("profiled", "anonymous")
         self._draws = bool(occasion.draw) and self._settings.learns and is_open
         self._generator = generator_of(world.seed, f"{decision.placement}/creatives", decision.decision_id)

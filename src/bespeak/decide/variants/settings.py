@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from typing import Annotated, Any, Literal
@@ -21,6 +21,7 @@ from bespeak.segments.definitions import Segment
 
 MAX_VARIANTS = 100
 _OF_A_POLICY = ("default", "when", "split", "sticky", "learn", "explore", "width")
+_BESIDE = ("rollout", "shadow")
 _LEARNING = ("explore", "width", "features", "dimension", "reward", "conversion", "window_minutes", "half_life_days")
 _ID = re.compile(r"\w[\w.:-]{0,99}", re.ASCII)
 
@@ -59,6 +60,9 @@ class VariantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         launch: share of the people who may be measured that get the default, whatever else would decide, so that the
             lift can be told; 0 takes nobody out.
         holdout: that share once the launch has its answer.
+        rollout: share of people who get these settings yet; the others stay on the version before.
+        shadow: settings that decide beside, are recorded and never shown: `default`, `when`, `split`, `sticky`,
+            `learn`, `explore`, `width`.
     """
 
     kind: Literal["variant", "message"]
@@ -78,6 +82,8 @@ class VariantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     half_life_days: Annotated[float, Meta(gt=0)] | None = None
     launch: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     holdout: Annotated[float, Meta(ge=0, le=0.5)] = 0.05
+    rollout: Share = 1.0
+    shadow: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +118,9 @@ class VariantPlacement:
         worth = [abs(value) for value in (*self.settings.reward.values(), *self.settings.conversion.values())]
         return Posterior(sums, largest_reward=sum(worth) or 1.0)
 
+    @cached_property
     def learning_digest(self) -> str:
-        """Returns a hash of what decides how rows are made: sums under another one say nothing."""
+        """A hash of what decides how rows are made: sums under another one say nothing."""
         settings = self.settings
         read = (self.arms, settings.features, settings.dimension, settings.reward, settings.conversion,
                 settings.window_minutes, settings.half_life_days)  # fmt: skip
@@ -128,6 +135,11 @@ class VariantPlacement:
     def holdout(self) -> float:
         """That share after the launch."""
         return self.settings.holdout
+
+    @property
+    def rollout(self) -> float:
+        """The share of people who get these settings yet."""
+        return self.settings.rollout
 
     def experiment(self, seed: int) -> Experiment | None:
         """The split as shares of one hash, the default last with what is left; None without a split.
@@ -147,9 +159,16 @@ class VariantPlacement:
         shares = dict(split) if self.settings.default in split else {**split, self.settings.default: rest}
         return Experiment(self.name, tuple(shares.items()), seed=f"{seed}:{self.name}:split")
 
+    def in_place_of(self, launch: float, holdout: float) -> VariantPlacement:
+        """Returns these settings with what holds for the place whatever decides there."""
+        return replace(self, settings=msgspec.structs.replace(self.settings, launch=launch, holdout=holdout))
+
     def digest(self) -> str:
-        """Returns a hash of all settings: a changed placement is a new version of its policy."""
-        return blake2b(msgspec.json.encode(self.settings, order="deterministic"), digest_size=16).hexdigest()
+        """Returns a hash of all settings that decide: a changed placement is a new version of its policy."""
+        policy: dict[str, Any] = msgspec.to_builtins(self.settings)
+        for setting in _BESIDE:
+            del policy[setting]
+        return blake2b(msgspec.json.encode(policy, order="deterministic"), digest_size=16).hexdigest()
 
 
 def variants_from(sections: Mapping[str, Mapping[str, Any]], names: Names = Names()) -> dict[str, VariantPlacement]:  # noqa: B008 - frozen
@@ -163,13 +182,17 @@ def variants_from(sections: Mapping[str, Mapping[str, Any]], names: Names = Name
         ConfigError: an unknown setting, a value out of range, a variant that is not declared, or a wrong line; with its
             key.
     """
-    return {name: _placement(name, dict(section), names) for name, section in sections.items()}
+    found = {name: _placement(name, dict(section), names) for name, section in sections.items()}
+    for name, placement in found.items():
+        if placement.settings.shadow:
+            varied_variant(placement, placement.settings.shadow, names, f"placements.{name}.shadow")
+    return found
 
 
 def varied_variant(
     placement: VariantPlacement, settings: Mapping[str, Any], names: Names, key: str
 ) -> VariantPlacement:
-    """Returns a placement with some settings changed: the policy of an arm of an experiment.
+    """Returns a placement with some settings changed: the policy of an arm of an experiment, or of a shadow.
 
     Raises:
         ConfigError: a setting that is not a policy's, or a wrong value; with its key.
@@ -178,7 +201,7 @@ def varied_variant(
         if setting not in _OF_A_POLICY:
             hint = f"Allowed where variants are shown: {', '.join(_OF_A_POLICY)}."
             raise ConfigError(f"'{setting}' is no setting of a policy.", key=key, hint=hint)
-    section = {**msgspec.to_builtins(placement.settings), **settings}
+    section = {**msgspec.to_builtins(placement.settings), **settings, "shadow": {}, "rollout": 1.0}
     try:
         return _placement(placement.name, section, names)
     except ConfigError as error:

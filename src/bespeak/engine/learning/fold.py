@@ -12,15 +12,15 @@ withdrew. Both ways give the same sums.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from bespeak.engine.core import Core
 from bespeak.engine.folding.observe import Observer
-from bespeak.engine.learning.lessons import Lesson, lessons
+from bespeak.engine.learning.lessons import PREFIX, AnyLesson, Lesson, lessons_of
 from bespeak.engine.learning.news import News, decisions_touched, read_news
 from bespeak.engine.learning.outcomes import is_learned_from, joined, wanted
-from bespeak.engine.learning.state import LearnedState, ask_for_refit, put_state, read_state
+from bespeak.engine.learning.state import LearnedState, ask_for_refit, moment_of, put_state, read_state
 from bespeak.engine.learning.sums_in_work import SumsInWork
 from bespeak.signals.subjects import ReceiptLine, Subject
 from bespeak.storage import records
@@ -43,12 +43,14 @@ class Learnt(NamedTuple):
 def learn(core: Core) -> list[Learnt]:
     """Takes in the outcomes of every placement that learns; returns those where anything was new."""
     now_ms, observer = core.now_ms(), core.runtime.observer
+    lessons = lessons_of(core.world)
     found = []
     with core.store.read() as session:
-        held = {one.key: read_state(session, one.key, one.digest) for one in lessons(core.config)}
+        idle = _idle(session, lessons, now_ms)
+        held = {one.key: read_state(session, one.key, one.digest) for one in lessons}
         after = [state.log_position for state in held.values() if state is not None]
         news = read_news(observer, session, min(after, default=session.log_ceiling()))
-        for lesson in lessons(core.config):
+        for lesson in lessons:
             start = held[lesson.key]
             is_refit = start is None or now_ms - start.refitted_ms >= REFIT_EVERY_MS
             if start is None or is_refit:
@@ -56,6 +58,9 @@ def learn(core: Core) -> list[Learnt]:
             else:
                 work = _advanced(observer, session, lesson, start, news, now_ms)
             found.append((lesson, start, work, is_refit))
+    if idle:
+        with core.store.write() as tx:
+            records.drop_settings(tx, idle)
     turns = []
     for lesson, start, work, is_refit in found:
         is_due = start is None or work.now_ms - start.moment_ms >= WRITE_EVERY_MS
@@ -67,6 +72,12 @@ def learn(core: Core) -> list[Learnt]:
         if is_refit or work.is_changed:
             turns.append(Learnt(lesson.placement, work.n_new, work.n_corrected, is_refit))
     return turns
+
+
+def _idle(session: Session, lessons: Sequence[AnyLesson], now_ms: int) -> list[str]:
+    """The rows that nothing is learned into for a day; one of yesterday's policy is there when it comes back."""
+    unknown = set(records.setting_names(session, PREFIX)) - {lesson.key for lesson in lessons}
+    return sorted(key for key in unknown if now_ms - moment_of(session, key) >= REFIT_EVERY_MS)
 
 
 def _made_anew(observer: Observer, session: Session, lesson: Lesson[Any], now_ms: int) -> SumsInWork[Any]:
@@ -147,7 +158,9 @@ class LearningHolder:
         return []
 
     def erase(self, subject: Subject) -> ReceiptLine:
-        """Has the sums that the person is in made anew."""
+        """Has the sums that the person is in made anew, and drops those that nothing is learned into."""
+        known = {lesson.key for lesson in self._lessons}
+        records.drop_settings(self._tx, [k for k in records.setting_names(self._tx, PREFIX) if k not in known])
         held = self._held(subject)
         marked = {lesson.key: lesson.digest for lesson in held}
         n_marked = sum(ask_for_refit(self._tx, key, digest) for key, digest in sorted(marked.items()))

@@ -7,11 +7,9 @@ all anew from the log give the same.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
-from hashlib import blake2b
+from collections.abc import Collection, Iterator, Sequence
 from typing import Generic, TypeVar
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -19,9 +17,9 @@ from bespeak.decide.settings.parts import ActionSettings
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.variants.bandits import ArmSums
 from bespeak.decide.variants.context import vector_of
-from bespeak.decide.variants.creative_sums import CreativeSums, learning_digest
+from bespeak.decide.variants.creative_sums import CreativeSums
 from bespeak.decide.variants.settings import VariantPlacement
-from bespeak.engine.config import Configuration
+from bespeak.decide.world import World
 from bespeak.engine.learning.outcomes import Joined
 from bespeak.engine.learning.shares import Shares
 from bespeak.engine.learning.state import Heard
@@ -29,6 +27,9 @@ from bespeak.signals.decisions import Decision
 from bespeak.storage.log import DAY_MS
 
 Float64s = npt.NDArray[np.float64]
+PREFIX = "learned:"
+"""How the names of rows begin that keep sums."""
+
 S = TypeVar("S", ArmSums, CreativeSums)
 
 
@@ -56,7 +57,7 @@ class Lesson(ABC, Generic[S]):
         done: Collection[str] = (),
     ) -> None:
         self.placement = placement
-        self.key = f"learned:{kind}:{placement}"
+        self.key = f"{PREFIX}{kind}:{placement}:{digest}"
         self.digest = digest
         self.window_ms = round(window_minutes * 60_000)
         self.half_life_ms = half_life_days * DAY_MS if half_life_days else None
@@ -103,10 +104,11 @@ class VariantLesson(Lesson[ArmSums]):
 
     def __init__(self, placement: VariantPlacement) -> None:
         settings = placement.settings
-        digest = placement.learning_digest()
+        digest = placement.learning_digest
         super().__init__(placement.name, "variants", digest, settings.window_minutes, settings.half_life_days,
                          settings.reward, settings.conversion)  # fmt: skip
         self._settings = settings
+        self.posterior = placement.posterior
         self._arm_of = {variant: arm for arm, variant in enumerate(placement.arms)}
 
     def is_row(self, decision: Decision) -> bool:
@@ -153,7 +155,7 @@ class CreativeLesson(Lesson[CreativeSums]):
 
     def __init__(self, placement: Placement) -> None:
         settings = placement.creatives
-        digest = learning_digest(settings)
+        digest = settings.learning_digest()
         super().__init__(placement.name, "creatives", digest, settings.window_minutes, settings.half_life_days,
                          settings.reward)  # fmt: skip
         self._reward = settings.reward
@@ -186,8 +188,7 @@ class ActionLesson(Lesson[CreativeSums]):
     """How often each action succeeds; an action is kept as the creative "" of its item."""
 
     def __init__(self, placement: str, settings: ActionSettings) -> None:
-        read = settings.success, settings.window_minutes, settings.half_life_days
-        digest = blake2b(msgspec.json.encode(read), digest_size=16).hexdigest()
+        digest = settings.learning_digest()
         super().__init__(placement, "actions", digest, settings.window_minutes, settings.half_life_days,
                          done=settings.success)  # fmt: skip
 
@@ -211,9 +212,35 @@ class ActionLesson(Lesson[CreativeSums]):
         return CreativeSums.of(found, shares.tolist())
 
 
-def lessons(config: Configuration) -> list[VariantLesson | CreativeLesson | ActionLesson]:
-    """Returns everything that is learned under a configuration."""
-    of_variants = [VariantLesson(placement) for placement in config.variants.values() if placement.settings.learn]
-    of_creatives = [CreativeLesson(placement) for placement in config.placements.values() if placement.creatives.learns]
-    acting = [(name, placement.actions) for name, placement in config.placements.items()]
-    return [*of_variants, *of_creatives, *(ActionLesson(name, actions) for name, actions in acting if actions)]
+AnyLesson = VariantLesson | CreativeLesson | ActionLesson
+
+
+def lessons_of(world: World) -> list[AnyLesson]:
+    """Returns everything that is learned: for every policy that decides anywhere, once where several learn alike."""
+    found: dict[str, AnyLesson] = {}
+    for settings in _deciding(world):
+        for lesson in _lessons(settings):
+            found.setdefault(lesson.key, lesson)
+    return list(found.values())
+
+
+def _deciding(world: World) -> Iterator[Placement | VariantPlacement]:
+    """The settings of placements, of what they are rolled out from, of arms and of shadows."""
+    yield from world.variants.values()
+    yield from world.placements.values()
+    yield from (rollout.before.settings for rollout in world.rollouts.values())
+    yield from (shadow.settings for shadow in world.shadows.values())
+    for trials in world.trials.values():
+        for trial in trials:
+            yield from (policy.settings for policy in trial.arms.values() if policy is not None)
+
+
+def _lessons(settings: Placement | VariantPlacement) -> Iterator[AnyLesson]:
+    if isinstance(settings, VariantPlacement):
+        if settings.settings.learn:
+            yield VariantLesson(settings)
+        return
+    if settings.creatives.learns:
+        yield CreativeLesson(settings)
+    if settings.actions:
+        yield ActionLesson(settings.name, settings.actions)

@@ -64,6 +64,7 @@ class _Kind(msgspec.Struct):
 
     digest: str
     format: int
+    moment_ms: int = 0
 
 
 def key_of(decision_id: str) -> int:
@@ -77,7 +78,15 @@ def read_state(session: Session, key: str, digest: str) -> LearnedState | None:
     if raw is None:
         return None
     kind = msgspec.msgpack.decode(raw, type=_Kind)
-    return msgspec.msgpack.decode(raw, type=LearnedState) if kind == _Kind(digest, _FORMAT) else None
+    is_ours = (kind.digest, kind.format) == (digest, _FORMAT)
+    return msgspec.msgpack.decode(raw, type=LearnedState) if is_ours else None
+
+
+def moment_of(session: Session, key: str) -> int:
+    """Returns of when a row is, whatever it says; 0 where it is of another release."""
+    raw = records.setting(session, key)
+    kind = None if raw is None else msgspec.msgpack.decode(raw, type=_Kind)
+    return kind.moment_ms if kind is not None and kind.format == _FORMAT else 0
 
 
 def put_state(tx: Transaction, key: str, before: LearnedState | None, state: LearnedState) -> bool:

@@ -11,7 +11,7 @@ from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import LakeHolder
 from bespeak.engine.learning.fold import LearningHolder, learn
-from bespeak.engine.learning.lessons import lessons
+from bespeak.engine.learning.lessons import lessons_of
 from bespeak.engine.privacy.holders import table_holders
 from bespeak.engine.training.checkpoints import drop_checkpoints
 from bespeak.engine.training.stored_sets import ModelHolder
@@ -113,7 +113,7 @@ class Privacy:
     def _holders(self, tx: Transaction, subject: Subject) -> list[Holder]:
         return [
             ModelHolder(tx, self._core.blobs),
-            LearningHolder(tx, lessons(self._core.config)),
+            LearningHolder(tx, lessons_of(self._core.world)),
             LakeHolder(tx, self._core.lake),
             *table_holders(tx, self._core.runtime.observer, _traits(tx, subject)),
         ]

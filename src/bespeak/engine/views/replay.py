@@ -255,7 +255,7 @@ class _Log:
         if decision.policy not in self._settings:
             version = decision.policy.rpartition("@")[2]
             held = self._versions.settings(self._placement, int(version)) if version.isdigit() else None
-            self._settings[decision.policy] = held
+            self._settings[decision.policy] = held if isinstance(held, Placement) else None
         return self._settings[decision.policy]
 
     def _root(self, person: int) -> int:
