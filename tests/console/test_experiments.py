@@ -44,6 +44,18 @@ def test_stopping_and_starting_needs_a_form_of_our_own(inside, csrf, shop):
     assert inside.post("/console/experiments/nope/stop", data={"csrf": csrf}).status_code == 404
 
 
+def test_versions_of_policies_are_listed_and_any_can_decide(inside, csrf, shop):
+    text = inside.get("/console/experiments").text
+    assert "Versions of policies" in text
+    assert "calmer: " in text
+    assert 'action="/console/policies/home/1"' not in text  # it decides
+    assert inside.post("/console/policies/home/2", data={}).status_code == 403
+    assert inside.post("/console/policies/home/2", data={"csrf": csrf}).status_code == 303
+    assert 'action="/console/policies/home/1"' in inside.get("/console/experiments").text
+    assert inside.post("/console/policies/home/1", data={"csrf": csrf}).status_code == 303
+    assert inside.post("/console/policies/home/99", data={"csrf": csrf}).status_code == 404
+
+
 def test_nobody_who_is_not_signed_in_sees_or_stops_anything(outside):
     for path in ("/console/experiments", "/console/experiments/panel", "/console/experiments/calmer"):
         assert outside.get(path).status_code == 303

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from bespeak.console.answers import go, html
 from bespeak.console.desk import Desk, Visit
 from bespeak.console.plots import scale
+from bespeak.console.policies import versions_shown
 from bespeak.engine.views.experiments import experiment_report
 from bespeak.engine.views.launches import INTERFERENCE
 
@@ -26,7 +27,7 @@ def experiments_page(desk: Desk, visit: Visit) -> Response:
     return html(
         desk.render(
             "console/experiments.html", visit, page="experiments", title="Experiments", **_panel(desk),
-            interference=INTERFERENCE,
+            interference=INTERFERENCE, versions=versions_shown(desk),
         )
     )  # fmt: skip
 
