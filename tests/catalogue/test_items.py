@@ -6,7 +6,7 @@ import pytest
 
 from bespeak.catalogue.items import MAX_ATTRIBUTES, checked, completed, item_json, patched
 from bespeak.errors import InvalidInput, UnknownName
-from bespeak.signals.items import Item, Market
+from bespeak.signals.items import Creative, Item, Market
 
 
 def test_a_patch_merges_objects_removes_nulls_and_replaces_the_rest() -> None:
@@ -62,6 +62,7 @@ def test_a_patch_that_does_not_fit_is_refused(patch: dict[str, object]) -> None:
         Item(id="a", attributes={f"a{i}": 1.0 for i in range(MAX_ATTRIBUTES + 1)}),
         Item(id="a", attributes={"": 1.0}),
         Item(id="a", attributes={"size": float("nan")}),
+        Item(id="a", creatives=[Creative(id="wide", attributes={"size": float("nan")})]),
         Item(id="a", attributes={"size": float("inf")}),
         Item(id="a", attributes={"tags": ["x"] * 201}),
         Item(id="a", markets={"us": Market(price=-1)}),

@@ -189,3 +189,32 @@ def test_why_not_is_told_for_a_person_and_logs_nothing(engine):
     engine.core.drain()
     with engine.core.store.read() as session:
         assert session.rows("SELECT * FROM decisions") == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"count": "3"}, "count"),
+        ({"count": 2.5}, "count"),
+        ({"count": True}, "count"),
+        ({"exclude": "p1"}, "exclude"),
+        ({"exclude": [None, ["p1"]]}, "exclude"),
+        ({"items": "p1"}, "items"),
+        ({"query": 7}, "query"),
+        ({"context": "mobile"}, "context"),
+        ({"user_id": "u" * 256}, "user_id"),
+        ({"user_id": ["u1"]}, "user_id"),
+        ({"anonymous_id": "a\x00"}, "anonymous_id"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_by_name(engine, asked, said):
+    with pytest.raises(InvalidInput, match=said):
+        engine.decide("home", **asked)
+
+
+def test_numbers_are_ids_as_they_are_where_events_come_in(engine):
+    engine.items.put([{"id": number, "title": f"Item {number}"} for number in range(1, 5)])
+    engine.track([view("1", userId=7)], source="backend")
+    slate = engine.decide("home", user_id=7, exclude=[2], query=None, filter=None)
+    assert slate.decision.mode == "profiled"
+    assert set(slate.item_ids) == {"3", "4"}

@@ -64,6 +64,7 @@ def test_a_price_of_the_default_market_can_be_given_in_short(raw: dict[str, Any]
         ({"id": "p", "attributes": {"a": {"b": 1}}}, "attributes.a must be text, a number"),
         ({"id": "p", "attributes": {"a": [[1]]}}, "attributes.a must be a list of text"),
         ({"id": "p", "attributes": {"a": float("inf")}}, "finite"),
+        ({"id": "p", "attributes": {"a": [1.0, float("nan")]}}, "finite"),
         ({"id": "p", "attributes": {str(i): i for i in range(201)}}, "at most 200"),
         ({"id": "p", "price": "cheap"}, "price must be a number"),
         ({"id": "p", "price": -1}, "negative"),

@@ -253,6 +253,42 @@ def test_a_wrong_request_for_a_decision_is_refused(admin, wrong):
     assert refusal(admin.post("/api/decide", json=wrong), 400)[0] == "invalid_request"
 
 
+@pytest.mark.parametrize(
+    ("asked", "note"),
+    [
+        ({"filter": "price < 3 AND price > 5"}, "(left out: "),
+        ({"filter": "category = 'nothing of the kind'"}, " by filter)."),
+        ({"items": ["nobody", "nothing"]}, "2 of the 2 items listed are not in the catalogue."),
+        ({"items": ["p0001"], "exclude": ["p0001"]}, " by excluded)."),
+        ({"placement": "search", "query": "qqqqqqqq"}, "(nothing matches the query)"),
+        ({"placement": "search", "query": "   "}, "(nothing matches the query)"),
+        ({"exclude": [f"p{number:04}" for number in range(1, 1_000)]}, " by excluded)."),
+    ],
+)
+def test_where_nothing_may_be_shown_the_answer_is_empty_and_says_which_rule_left_nothing(admin, asked, note):
+    answer = admin.post("/api/decide", json={"placement": "home", **asked}).json()
+    assert answer["items"] == []
+    assert answer["mode"] == "anonymous"
+    assert any(note in told for told in answer["notes"]), answer["notes"]
+    assert not any("popular" in told for told in answer["notes"]), "nothing is shown, so nothing popular either"
+
+
+def test_the_largest_lists_are_answered(admin):
+    listed = [{"id": f"x{number}", "relevance": number} for number in range(999)] + ["p0001"]
+    answer = admin.post("/api/decide", json={"placement": "home", "items": listed}).json()
+    assert [item["id"] for item in answer["items"]] == ["p0001"]
+    assert "999 of the 1000 items listed are not in the catalogue." in answer["notes"]
+    body = {"placement": "home", "exclude": [f"x{number}" for number in range(10_000)]}
+    assert len(admin.post("/api/decide", json=body).json()["items"]) == 10
+
+
+@pytest.mark.parametrize("who", [{}, {"userId": "nobody"}, {"anonymousId": "nobody"}, {"userId": 7}, {"userId": ""}])
+def test_somebody_unknown_is_answered_and_told_so(admin, who):
+    answer = admin.post("/api/decide", json={"placement": "home", **who}).json()
+    assert (answer["mode"], len(answer["items"])) == ("anonymous", 10)
+    assert "Nothing is known about this person yet" in answer["notes"][0]
+
+
 def test_not_a_number_is_refused_in_a_decision(admin):
     body = b'{"placement":"home","items":[{"id":"p0001","relevance":NaN}]}'
     assert refusal(admin.post("/api/decide", content=body), 400)[0] == "invalid_body"

@@ -43,6 +43,7 @@ def test_rows_that_the_caller_puts_together(server: Server) -> None:
         ({"placements": "home"}, "placements"),
         ({"page": "front", "filter": "price <"}, "position"),
         ({"page": "front", "caps": {"brand": 0}}, "caps"),
+        ({"page": "front", "caps": {"brandt": 1}}, "Did you mean 'brand'?"),
         ({"page": "front", "oder": 1}, "oder"),
     ],
 )

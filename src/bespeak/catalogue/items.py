@@ -160,9 +160,11 @@ def _check_market(name: str, market: Market) -> None:
 
 
 def _check_numbers(name: str, value: Any) -> None:
-    """No store keeps whole numbers of more than 64 bits."""
+    """No store keeps whole numbers of more than 64 bits, and JSON none that is not finite."""
     if isinstance(value, int) and not -MAX_WHOLE <= value <= MAX_WHOLE:
         raise _refused(f"`{name}` holds a number of more than 64 bits.", "Send it as text.")
+    if isinstance(value, float) and value - value != 0:
+        raise _refused(f"`{name}` holds a number that is not finite.", "Leave it out.")
     if isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:
             _check_numbers(name, part)

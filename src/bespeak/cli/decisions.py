@@ -102,7 +102,7 @@ def page(
             table(("", "item", "title", "score", "because"), rows, title=f"{place}. {heading}", right=(0, 3))
         if not slates:
             say("No row could be shown.")
-        for placement, why in slates.left_out:
+        for placement, why in dict.fromkeys(slates.left_out):
             note(f"Without {placement}: {why}.")
 
 
@@ -141,11 +141,10 @@ def show_slate(slate: Slate, *, explain: bool = False) -> None:
     say(MODES[decision.mode])
     for line in decision.notes:
         say(line)
+    if not slate:
+        return
     if decision.heading:
         say(decision.heading)
-    if not slate:
-        say("No item could be shown: the filter, the seen-item rule or an empty catalogue left none.")
-        return
     if slate.variant is not None:
         show_variant(slate.variant)
         note(f"{decision.n_candidates:,} variants. Policy {decision.policy}.")

@@ -5,6 +5,7 @@ Nothing here reads a clock, a store or a random generator: the same occasion giv
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -44,6 +45,7 @@ TRAITS_ALONE = "Of this person only what they told of themselves is known, nothi
 NOT_PROFILED = "Personalization is not allowed for this person: nothing about them was read."
 IN_CONTROL = "Part of an experiment: nothing about this person was read, to learn what personalization is worth."
 SHORT_SLATE = "Fewer items than asked for may be shown."
+NO_ITEMS = "No item may be shown ({})."
 UNMET_PIN = "At position {} stands nothing that it is kept for: none of it may be shown there."
 
 UNMET_SHARE = "Fewer items of the share '{}' are shown than it is to have at least: no more of them may stand here."
@@ -304,15 +306,29 @@ def _notes(situation: Situation, slate: Slate) -> tuple[str, ...]:
     person = situation.person
     if situation.mode == "non_profiled":
         notes.append(NOT_PROFILED)
-    elif situation.mode != "fallback" and (person is None or person.is_unknown):
+    elif situation.mode != "fallback" and (person is None or person.is_unknown) and slate.chosen:
         notes.append(UNKNOWN_PERSON)
     elif person is not None and situation.mode != "fallback" and not person.has_acted:
         notes.append(TRAITS_ALONE)
-    if len(slate.chosen) < situation.count:
+    if not slate.chosen:
+        notes.append(NO_ITEMS.format(_why_empty(situation, slate)))
+    elif len(slate.chosen) < situation.count:
         notes.append(SHORT_SLATE)
     notes += [UNMET_PIN.format(position) for position in slate.unmet]
     notes += [UNMET_SHARE.format(name) for name in slate.short]
     return tuple(notes)
+
+
+def _why_empty(situation: Situation, slate: Slate) -> str:
+    """What left nothing of the catalogue, by the names that `why_not` explains."""
+    if not len(situation.world.catalogue):
+        return "the catalogue is empty"
+    removed = Counter(situation.removed)
+    removed.update(slate.removed)
+    by_rule = ", ".join(f"{n:,} by {rule}" for rule, n in removed.items() if n)
+    if situation.match is not None and not situation.match.any():
+        return "nothing matches the query"
+    return f"left out: {by_rule}" if by_rule else "no source proposed any"
 
 
 def under(assigned: Assigned, decision: Decision) -> Decision:

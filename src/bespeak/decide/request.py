@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -10,11 +10,12 @@ import msgspec
 from bespeak.decide.settings.parts import MAX_COUNT
 from bespeak.errors import InvalidInput
 from bespeak.signals.events import Context
-from bespeak.signals.ids import MAX_ID_BYTES
+from bespeak.signals.ids import MAX_ID_BYTES, clean_id
 
 MAX_LISTED = 1_000
 MAX_EXCLUDED = 10_000
 MAX_QUERY = 500
+_TEXTS = ("placement", "query", "filter", "item", "value", "market")
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -59,6 +60,11 @@ class DecideRequest(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             InvalidInput: a value out of bounds; the message names the field and the bound.
         """
+        for name in _TEXTS:
+            if type(getattr(self, name)) is not str:
+                raise _refused(name, "is no text", "Give text, or leave it out.")
+        if self.count is not None and type(self.count) is not int:
+            raise _refused("count", "is no whole number", f"Ask for 1 to {MAX_COUNT} items.")
         if self.count is not None and not 1 <= self.count <= MAX_COUNT:
             raise _refused("count", f"is {self.count}", f"Ask for 1 to {MAX_COUNT} items.")
         if self.items is not None and not 1 <= len(self.items) <= MAX_LISTED:
@@ -100,6 +106,21 @@ def listed_items(entries: object) -> tuple[Listed, ...] | None:
         except msgspec.ValidationError:
             raise _refused("items", "holds an entry without a text `id`", "Give ids, or objects with `id`.") from None
     return tuple(found)
+
+
+def excluded_ids(entries: object) -> tuple[str, ...]:
+    """Returns the ids never to show from plain values: text, or numbers, which become text.
+
+    Raises:
+        InvalidInput: it is no list of these.
+
+    Example:
+        >>> excluded_ids(["p1", 7])
+        ('p1', '7')
+    """
+    if isinstance(entries, str | bytes | Mapping) or not isinstance(entries, Iterable):
+        raise _refused("exclude", "is no list", 'Give ["p1", "p2"].')
+    return tuple(clean_id(entry, "exclude") for entry in entries)
 
 
 def context_record(context: Context) -> dict[str, Any]:

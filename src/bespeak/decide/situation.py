@@ -33,6 +33,8 @@ from bespeak.signals.decisions import Mode
 ON_REQUEST = ("offer", "action")
 """Kinds of items that stand only where a placement names them."""
 
+NOT_KNOWN = "{} of the {} items listed are not in the catalogue."
+
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Int32s: TypeAlias = npt.NDArray[np.int32]
 Float32s: TypeAlias = npt.NDArray[np.float32]
@@ -121,6 +123,7 @@ class Situation:
             unknown = sum(entry.id not in world.catalogue.index for entry in request.items)
             if unknown:
                 removed["unknown"] = unknown
+                notes.append(NOT_KNOWN.format(unknown, len(request.items)))
         return cls(
             occasion=occasion,
             placement=placement,

@@ -20,7 +20,7 @@ from bespeak.engine.folding import fold_version
 from bespeak.engine.project import ProjectFolder
 from bespeak.engine.runtime import Runtime
 from bespeak.engine.writer import Writer, WriteRequest, Written
-from bespeak.errors import ConfigError, StoreUnavailable
+from bespeak.errors import ConfigError, InvalidInput, StoreUnavailable
 from bespeak.intake.context import read_context
 from bespeak.privacy.ledger import ErasureLedger
 from bespeak.storage import log, records
@@ -222,9 +222,12 @@ class Core:
         Raises:
             InvalidInput: a value is out of bounds.
         """
+        if context is not None and not isinstance(context, Mapping):
+            raise InvalidInput("`context` is no mapping.", hint='Give {"device": "mobile"}, or leave it out.')
         declared = self.config.settings.context.declared
         read = read_context(context or {}, time_ms=self.now_ms(), declared_keys=declared)
-        return DecideRequest(placement=placement, context=read, **asked).checked()
+        given = {name: value for name, value in asked.items() if value is not None}
+        return DecideRequest(placement=placement, context=read, **given).checked()
 
     def refresh_when_due(self) -> None:
         """Refreshes when the last time is `REFRESH_EVERY_MS` ago; a store that is away leaves what is held."""

@@ -17,7 +17,7 @@ from bespeak.decide.pages.page import page_request
 from bespeak.decide.person import PersonView
 from bespeak.decide.reasons.tree_reasons import told_by_signal
 from bespeak.decide.reasons.why_not import WhyNot, why_not
-from bespeak.decide.request import DecideRequest, listed_items
+from bespeak.decide.request import DecideRequest, excluded_ids, listed_items
 from bespeak.decide.scoring.forest import TREES
 from bespeak.decide.slates.foreign import ForeignItem, foreign_slate
 from bespeak.engine.clock import Clock, SystemClock
@@ -47,7 +47,7 @@ from bespeak.intake.wire import SourceInfo
 from bespeak.profiles.codec import decode
 from bespeak.signals.decisions import Decision
 from bespeak.signals.events import Context, Event
-from bespeak.signals.ids import ANONYMOUS_ID, PROFILE_ID, SEPARATOR, USER_ID, IdKey
+from bespeak.signals.ids import ANONYMOUS_ID, PROFILE_ID, SEPARATOR, USER_ID, IdKey, clean_id
 from bespeak.storage import log, people, records
 from bespeak.storage.open import open_store
 
@@ -239,7 +239,7 @@ class Engine:
             items=listed_items(items),
             query=query,
             filter=filter,
-            exclude=tuple(exclude),
+            exclude=excluded_ids(exclude),
             item=item,
             value=value,
             explain=explain,
@@ -272,7 +272,7 @@ class Engine:
             UnknownName: there is no such page.
             RuleError, InvalidInput: as `decide`.
         """
-        asked = self.core.request("", context, filter=filter, exclude=tuple(exclude), explain=explain)
+        asked = self.core.request("", context, filter=filter, exclude=excluded_ids(exclude), explain=explain)
         request = page_request(self.core.world.page(page), asked)
         ids = self._ids(user_id, anonymous_id, profile_id)
         return self.pages.decide(request, ids, page_id=page_id, is_preview=is_preview)
@@ -446,10 +446,12 @@ class Engine:
 
     @staticmethod
     def _ids(user_id: str, anonymous_id: str, profile_id: str = "") -> list[IdKey]:
-        if profile_id and user_id:
-            return [IdKey(PROFILE_ID, f"{user_id}{SEPARATOR}{profile_id}")]
-        ids = [IdKey(USER_ID, user_id)] if user_id else []
-        return [*ids, IdKey(ANONYMOUS_ID, anonymous_id)] if anonymous_id else ids
+        user, device = clean_id(user_id, "user_id"), clean_id(anonymous_id, "anonymous_id")
+        profile = clean_id(profile_id, "profile_id")
+        if profile and user:
+            return [IdKey(PROFILE_ID, f"{user}{SEPARATOR}{profile}")]
+        ids = [IdKey(USER_ID, user)] if user else []
+        return [*ids, IdKey(ANONYMOUS_ID, device)] if device else ids
 
 
 def _encoded(event: Any) -> bytes:

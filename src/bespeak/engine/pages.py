@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 import msgspec
@@ -12,11 +12,12 @@ import msgspec
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.pages.page import PageDecision, PageRequest, decide_page, fallback_page
 from bespeak.decide.person import PersonView
+from bespeak.decide.slates.constraints import column_of
 from bespeak.decide.world import World
 from bespeak.engine.core import Core
 from bespeak.engine.experiments import Experiments
 from bespeak.engine.slates import Slate
-from bespeak.errors import InvalidInput, StoreUnavailable
+from bespeak.errors import InvalidInput, StoreUnavailable, UnknownName
 from bespeak.signals.decisions import Decision
 from bespeak.signals.events import Context
 from bespeak.signals.ids import IdKey
@@ -120,6 +121,17 @@ class Pages:
         for row in decided.rows:
             self._log(msgspec.structs.replace(row, duration_us=duration_us))
         return PageSlates(decided, request, world)
+
+    def check_caps(self, caps: Mapping[str, int]) -> None:
+        """Refuses caps that could never hold anything back.
+
+        Raises:
+            UnknownName: no item has such an attribute with texts.
+        """
+        world = self._core.world
+        for name in caps:
+            if column_of(name, world) is None:
+                raise UnknownName("attribute to cap", name, sorted(world.catalogue.facets))
 
     def fallback(self, request: PageRequest, note: str, *, page_id: str = "") -> PageSlates:
         """Returns the page of what is popular, without asking the store, and queues its records."""

@@ -114,6 +114,8 @@ def _list_value(part: Any, name: str) -> str:
     if isinstance(part, str):
         return _text(part, f"attributes.{name}")
     if isinstance(part, int | float) and not isinstance(part, bool):
+        if number(part) is None:
+            raise _invalid(f"attributes.{name} must hold finite numbers.")
         return str(part)
     raise _invalid(f"attributes.{name} must be a list of text.")
 

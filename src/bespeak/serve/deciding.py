@@ -191,6 +191,7 @@ class Decider:
             )
             for row in bodies
         ]
+        self._site.engine.pages.check_caps(wanted.caps or {})
         if wanted.page is None:
             return rows_request(rows, wanted.caps or {}, one_per_group=wanted.one_per_group is not False)
         page = self._site.engine.core.world.page(wanted.page)

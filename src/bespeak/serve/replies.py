@@ -20,7 +20,7 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 JSON_TYPE = (b"content-type", b"application/json")
-_RESOURCES = frozenset({"placement", "item"})
+_RESOURCES = frozenset({"placement", "page", "item"})
 """What has an address of its own; another name that does not exist makes the request wrong."""
 _STATUS_OF_CODE = {"body_too_large": 413, "unsupported_encoding": 415}
 
