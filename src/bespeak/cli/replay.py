@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from bespeak.cli.output import bar, emit, note, say
+from bespeak.cli.output import bar, emit, note, say, warn
 from bespeak.cli.project import JsonOption, ProjectOption, opened
 from bespeak.cli.replay_report import document, show, tell
-from bespeak.engine.views.replay import ESTIMATORS, ReplayReport, policy_of, replay_policy
+from bespeak.engine.views.replay.asked import policy_of
+from bespeak.engine.views.replay.report import ESTIMATORS, ReplayReport, replay_policy
 from bespeak.errors import InvalidInput
 from bespeak.measure.off_policy import ESTIMATORS as KNOWN
 
@@ -24,20 +25,37 @@ def replay(
         str,
         typer.Argument(
             metavar="POLICY",
-            help="popular; a placement, as it stands in bespeak.toml now; or FILE.toml with a [placements.NAME], whose "
-            "settings go on top of those in bespeak.toml.",
+            help="popular; a placement, as it stands in bespeak.toml now, or PLACEMENT@VERSION, as it was; FILE.toml "
+            "with a [placements.NAME], whose settings go on top of those in bespeak.toml; of variants, actions and "
+            "creatives also always:ID, or learned, what is learned to be best without trying anything.",
         ),
     ],
     placement: Annotated[
-        str, typer.Option("--placement", help="Whose log; else the one that the policy names, home for popular.")
+        str, typer.Option("--placement", help="Whose log; else the one that the policy names, or home.")
     ] = "",
     days: Annotated[float, typer.Option("--days", min=0.01, max=3_650, help="How far back.")] = 28,
+    creatives: Annotated[
+        bool, typer.Option("--creatives", help="Judge which creatives items are shown with, not which items.")
+    ] = False,
     outcome: Annotated[
-        str, typer.Option("--outcome", metavar="CLASS", help="Class of signals about a shown item that count.")
-    ] = "click",
+        str,
+        typer.Option(
+            "--outcome",
+            metavar="CLASS",
+            help="Class of signals that count: about a shown item (click when left out), or after a variant or action "
+            "(what the placement learns by when left out).",
+        ),
+    ] = "",
     window: Annotated[
-        float, typer.Option("--window", metavar="DAYS", min=0.001, max=365, help="How long after it was shown.")
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            "--window",
+            metavar="DAYS",
+            min=0.001,
+            max=365,
+            help="How long after it was shown; 1, or what the placement learns by, when left out.",
+        ),
+    ] = None,
     positions: Annotated[
         int | None, typer.Option("--positions", min=1, max=100, help="Count only so many of each slate.")
     ] = None,
@@ -62,7 +80,7 @@ def replay(
     if assume not in ("position", "cascade"):
         raise InvalidInput(f"--assume {assume} is none.", hint="Allowed: position, cascade.")
     with opened(project) as engine, bar("replaying") as told:
-        wanted, name = policy_of(engine.core, policy, placement)
+        wanted, name = policy_of(engine.core, policy, placement, of_creatives=creatives)
         found = replay_policy(
             engine.core,
             wanted,
@@ -79,6 +97,8 @@ def replay(
         emit(_document(found, assume))
     else:
         _show(found)
+    if found.suspicion:
+        warn(found.suspicion)
     if found.evaluation is None:
         raise InvalidInput("No figure: no decision of the log can be used.", hint=_HINT)
     tell(found.evaluation, hint=_HINT)
@@ -94,6 +114,7 @@ def _document(found: ReplayReport, assume: str) -> dict[str, Any]:
         "n_logged": found.n_decisions,
         "n_used": found.n_used,
         "left_out": found.left_out,
+        "suspicion": found.suspicion or None,
         **(
             document(found.evaluation)
             if found.evaluation is not None

@@ -11,7 +11,7 @@ train        choose, report, fit on everything   benchmark  the same on data fro
 lifetime     what customers will buy and spend, held beside what they did
 subscriptions the same of subscribers, who tell when they leave
 uplift       who is worth treating, judged on people held back
-reward_model what a choice earns                 replay     logged decisions under another policy
+reward_model what a choice earns                 replay       logged decisions under another policy
 logged_choices the reward model of a log from outside
 predictions  what people will probably do next: churn and propensity
 """

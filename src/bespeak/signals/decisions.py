@@ -45,18 +45,23 @@ class ShownItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_paid: bool = False
 
 
-class PagePlace(msgspec.Struct, frozen=True, kw_only=True):
+class PagePlace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where on a page a decision is a row.
 
     Attributes:
         page_id: of the whole answer; all its rows have it.
         page: name of the page, "" for placements that the caller put together.
         row: from 1.
+        above: the items in the rows above, where the row's candidates are kept: it showed none of them again.
+        caps, one_per_group: the page's rules about what its rows may share, where the candidates are kept.
     """
 
     page_id: str
     page: str
     row: int
+    above: tuple[str, ...] = ()
+    caps: dict[str, int] = {}
+    one_per_group: bool = True
 
 
 class CandidateFeatures(msgspec.Struct, frozen=True, kw_only=True):

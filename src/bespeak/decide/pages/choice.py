@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -30,8 +30,8 @@ from bespeak.decide.decide import Prepared, Ranked
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.scoring.features import FeatureMatrix
 from bespeak.decide.settings.pages import Page, RowSettings
-from bespeak.decide.slates.constraints import column_of
-from bespeak.decide.slates.slate import Cap, Constraints, Values
+from bespeak.decide.slates.beside import Beside
+from bespeak.decide.slates.slate import Constraints
 from bespeak.decide.trial import Policy
 from bespeak.decide.world import World
 
@@ -81,77 +81,24 @@ def chosen_rows(
         world: the snapshot.
         keeps_order: all of them are shown, in that order.
     """
-    shown = _Shown.nothing(page, world)
+    shown = Beside.nothing(world, page.caps, one_per_group=page.one_per_group)
     queue = _Queue(() if keeps_order else rows, _Values(rows, world), shown, page.min_items)
     made: list[tuple[Row, Ranked]] = []
     while len(made) < (len(rows) if keeps_order else page.max_rows):
         row = rows[len(made)] if keeps_order else queue.best(len(made) + 1)
         if row is None:
             break
-        ranked = row.prepared.ranked(row.occasion.draw, shown.constraints(row.prepared))
-        shown.add(ranked)
+        ranked = row.prepared.ranked(row.occasion.draw, _beside(row, shown))
+        shown.add(ranked.candidates.rows[choice.candidate] for choice in ranked.slate.chosen)
         made.append((row, ranked))
     dropped = [(row.settings.placement, TOO_FEW) for row in queue.too_few]
     dropped += [(row.settings.placement, NO_ROOM) for row in queue.waiting()]
     return made, dropped
 
 
-@dataclass(eq=False)
-class _Shown:
-    """What stands on the page so far.
-
-    Attributes:
-        items: bool[n], the items.
-        groups: bool, by group code; None where groups may repeat.
-        values: attribute -> (int32[n, width] codes, n_values, int64[n_values] how many items have each).
-    """
-
-    page: Page
-    world: World
-    items: Bools
-    groups: Bools | None
-    values: dict[str, tuple[npt.NDArray[np.int32], int, Int64s]] = field(default_factory=dict)
-
-    @classmethod
-    def nothing(cls, page: Page, world: World) -> _Shown:
-        catalogue = world.catalogue
-        n_groups = int(catalogue.groups.max()) + 1 if len(catalogue) else 0
-        shown = cls(
-            page,
-            world,
-            np.zeros(len(catalogue), np.bool_),
-            np.zeros(n_groups, np.bool_) if page.one_per_group else None,
-        )
-        for name in page.caps:
-            column = column_of(name, world)
-            if column is not None:
-                n_values = len(column.vocabulary)
-                shown.values[name] = column.codes, n_values, np.zeros(n_values, np.int64)
-        return shown
-
-    def constraints(self, prepared: Prepared) -> Constraints:
-        """The constraints of a row, and those of the page given what stands on it."""
-        rows, own = prepared.candidates.rows, prepared.constraints
-        taken = self.items[rows]
-        if self.groups is not None:
-            taken |= self.groups[self.world.catalogue.groups[rows]]
-        caps = tuple(
-            Cap(name, self.page.caps[name], Values(codes[rows], n_values), held=held)
-            for name, (codes, n_values, held) in self.values.items()
-        )
-        groups = self.world.catalogue.groups[rows] if self.groups is not None else own.groups
-        return replace(own, groups=groups, caps=(*own.caps, *caps), taken=taken)
-
-    def add(self, ranked: Ranked) -> None:
-        """Takes note of a row that is shown."""
-        rows = ranked.candidates.rows[[choice.candidate for choice in ranked.slate.chosen]]
-        self.items[rows] = True
-        if self.groups is not None:
-            self.groups[self.world.catalogue.groups[rows]] = True
-        for codes, n_values, held in self.values.values():
-            for row in rows.tolist():
-                own = np.unique(codes[row])
-                held[own[own < n_values]] += 1
+def _beside(row: Row, shown: Beside) -> Constraints:
+    """The constraints of a row, given what stands above it."""
+    return shown.constraints(row.prepared.constraints, row.prepared.candidates.rows)
 
 
 class _Values:
@@ -186,7 +133,7 @@ class _Queue:
     row that leads by these bounds is worked out again, until it leads by its value.
     """
 
-    def __init__(self, rows: Sequence[Row], values: _Values, shown: _Shown, min_items: int) -> None:
+    def __init__(self, rows: Sequence[Row], values: _Values, shown: Beside, min_items: int) -> None:
         self._rows = {row.number: row for row in rows}
         self._values = values
         self._shown = shown
@@ -223,7 +170,7 @@ class _Queue:
 
     def _value(self, row: Row) -> float | None:
         """The value of a row given what is shown; None, and the row is out, where it would hold too few items."""
-        ranked = row.prepared.ranked("", self._shown.constraints(row.prepared))
+        ranked = row.prepared.ranked("", _beside(row, self._shown))
         if len(ranked.slate.chosen) < min(self._min_items, row.prepared.situation.count):
             self.too_few.append(row)
             return None

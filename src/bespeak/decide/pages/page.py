@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.decide.by_policy import row_policy
-from bespeak.decide.decide import prepare, prepare_fallback, recorded, under
+from bespeak.decide.decide import exploration_of, prepare, prepare_fallback, recorded, under
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.pages.choice import Row, chosen_rows
 from bespeak.decide.reading import Reading
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.settings.pages import Page, RowSettings
+from bespeak.decide.slates.recording import with_candidates
 from bespeak.decide.subjects import Subject, subjects
 from bespeak.decide.variants.creatives import with_creatives
 from bespeak.signals.decisions import Decision, PagePlace
@@ -101,6 +102,8 @@ def decide_page(page: Page, asked: Sequence[Occasion], page_id: str, *, keeps_or
     records = []
     for row, ranked in shown:
         made, occasion = recorded(ranked, row.policy), row.occasion
+        if occasion.draw and exploration_of(ranked.situation, ranked.candidates.rows) is not None:
+            made = with_candidates(made, ranked.situation, ranked.candidates.rows, ranked.matrix, ranked.scored)
         made = made if occasion.assigned is None else under(occasion.assigned, made)
         records.append(with_creatives(made, occasion, row.policy))
     return _page(page, page_id, records, [*left_out, *dropped])
@@ -169,8 +172,12 @@ def _subjects(
 
 
 def _page(page: Page, page_id: str, records: Sequence[Decision], left_out: Sequence[tuple[str, str]]) -> PageDecision:
-    rows = tuple(
-        msgspec.structs.replace(record, page=PagePlace(page_id=page_id, page=page.name, row=place))
-        for place, record in enumerate(records, 1)
-    )
-    return PageDecision(page_id, page.name, rows, tuple(left_out))
+    rows, above = list[Decision](), list[str]()
+    for number, record in enumerate(records, 1):
+        place = PagePlace(page_id=page_id, page=page.name, row=number)
+        if record.candidate_features is not None:
+            rules = {"above": tuple(above), "caps": page.caps, "one_per_group": page.one_per_group}
+            place = msgspec.structs.replace(place, **rules)
+        rows.append(msgspec.structs.replace(record, page=place))
+        above += [item.item_id for item in record.items]
+    return PageDecision(page_id, page.name, tuple(rows), tuple(left_out))

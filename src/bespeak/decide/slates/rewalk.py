@@ -2,7 +2,8 @@
 
 The candidates, their features and their scores are those of the record. The other policy scores the same features with
 its own weights and builds its slate of the same candidates under its own rules; what is no candidate in the record is
-out of reach. Rules are looked up in the catalogue as it is now.
+out of reach. Rules are looked up in the catalogue as it is now. A row of a page is walked given what stood above it,
+which stays as it was.
 
 Two kinds of probabilities come out, for the two assumptions of `measure.choices`: those *given what stands before*, of
 each position after the prefix that was shown; and those *at the position*, whatever stands before. The second are means
@@ -27,6 +28,7 @@ from bespeak.decide.scoring.features import FeatureMatrix
 from bespeak.decide.scoring.forest import TREES
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.situation import Situation
+from bespeak.decide.slates.beside import Beside
 from bespeak.decide.slates.constraints import constraints_of, pinned
 from bespeak.decide.slates.exploration import Exploration, numbers_of
 from bespeak.decide.slates.slate import Bools, Choice, Chooser, Constraints, best, build
@@ -178,7 +180,8 @@ def rewalked(
         return None
     shown = tuple(place[item.item_id] for item in decision.items)
     scores = np.array(kept.scores)
-    logged = _walk(_situation(decision, placement, world, decision.mode), scores, rows, len(shown))
+    above = _above(decision, world)
+    logged = _walk(_situation(decision, placement, world, decision.mode), scores, rows, len(shown), above)
     situation = _situation(decision, target, world, decision.mode if is_personal else "anonymous")
     own = _scores(kept, situation, rows, is_personal=is_personal)
     if any(getattr(target, rule) != getattr(placement, rule) for rule in _SIEVES):
@@ -186,16 +189,26 @@ def rewalked(
     said = np.array([item.propensity for item in decision.items])
     found = logged.after(shown)[np.arange(len(shown)), list(shown)]
     is_faithful = bool((np.abs(found - said) <= _CLOSE * said).all())
-    return Rewalked(shown, logged, _walk(situation, own, rows, len(shown)), is_faithful)
+    return Rewalked(shown, logged, _walk(situation, own, rows, len(shown), above), is_faithful)
 
 
-def _walk(situation: Situation, scores: Float64s, rows: Int32s, n_positions: int) -> Walk:
+def _above(decision: Decision, world: World) -> Beside | None:
+    """What stood above a row of a page; None for a slate of its own."""
+    if decision.page is None:
+        return None
+    found = Beside.nothing(world, decision.page.caps, one_per_group=decision.page.one_per_group)
+    found.add(world.catalogue.index[item] for item in decision.page.above if item in world.catalogue.index)
+    return found
+
+
+def _walk(situation: Situation, scores: Float64s, rows: Int32s, n_positions: int, above: Beside | None) -> Walk:
     pins = pinned(situation)
     is_candidate = np.zeros(len(situation.eligible), np.bool_)
     is_candidate[rows] = True
+    constraints = constraints_of(situation, rows, pins)
     return Walk(
         scores,
-        constraints_of(situation, rows, pins),
+        constraints if above is None else above.constraints(constraints, rows),
         exploration_of(situation, rows),
         n_positions,
         frozenset(

@@ -14,7 +14,8 @@ A placement with `actions` shows one item of the catalogue, whose attributes say
 
 The probability is learned from what came of the action: `(successes + prior_rows * probability) / (times +
 prior_rows)`. Nothing is shown where no action is worth its cost. Where the placement explores, that share of the
-probability is spread evenly over the actions whose value is above their cost; the propensity is exact.
+probability is spread evenly over the actions whose value is above their cost; the propensity is exact, and the record
+keeps all that might have been done with its value, cost and probability (of people who may be measured).
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from bespeak.catalogue.counters import DAY_MS
 from bespeak.decide.decide import recorded_person, under
@@ -39,8 +42,11 @@ from bespeak.decide.variants.when import context_values, record_for
 from bespeak.decide.world import World
 from bespeak.errors import RuleError
 from bespeak.rules import Rule
-from bespeak.signals.decisions import Decision, Mode, Reason, ShownItem
+from bespeak.signals.decisions import CandidateFeatures, Decision, Mode, Reason, ShownItem
 from bespeak.signals.items import Item
+
+Bools = npt.NDArray[np.bool_]
+Float64s = npt.NDArray[np.float64]
 
 USUAL_PROBABILITY = 0.1
 NOTHING_WORTH = "No action that may be done now is worth its cost."
@@ -129,7 +135,26 @@ def decide_action(occasion: Occasion, policy: Policy | None = None, *, mode: Mod
         purposes=person.purposes if person is not None else 0,
         notes=tuple(notes),
     )
+    if draw and settings.explore and known and decision.purposes & world.purposes.measure:
+        decision = msgspec.structs.replace(decision, candidate_features=_kept(known), candidate_features_rate=1.0)
     return decision if occasion.assigned is None else under(occasion.assigned, decision)
+
+
+def chances_of(worths: Float64s, may_try: Bools, explore: float) -> Float64s:
+    """float64[c]: how likely each action is to be done; what is missing to 1 is the chance that none is.
+
+    Args:
+        worths: float64[c]; may_try: bool[c], those whose value is above their cost.
+        explore: the share that is spread evenly over these.
+
+    Example:
+        >>> chances_of(np.array([2.0, -1.0]), np.array([True, True]), 0.2).tolist()
+        [0.9, 0.1]
+    """
+    chances = explore / max(int(np.count_nonzero(may_try)), 1) * may_try
+    if len(worths) and worths.max() > 0:
+        chances[int(np.argmax(worths))] += 1 - explore if may_try.any() else 1.0
+    return np.asarray(chances, np.float64)
 
 
 def _taken(known: list[Worth], explore: float, seed: int, placement: str, draw: str) -> tuple[int, float]:
@@ -137,17 +162,23 @@ def _taken(known: list[Worth], explore: float, seed: int, placement: str, draw: 
     worths = np.array([one.total for one in known])
     best = int(np.argmax(worths)) if len(known) and worths.max() > 0 else -1
     tried = np.array([one.value > one.cost for one in known], bool)
-    n_tried = int(np.count_nonzero(tried))
-    if not explore or not n_tried:
+    if not explore or not tried.any():
         return best, 1.0
-    chances = explore / n_tried * tried
-    if best >= 0:
-        chances[best] += 1 - explore
+    chances = chances_of(worths, tried, explore)
     number = float(numbers_of(seed, placement, draw, 1)[0])
     place = int(np.searchsorted(np.cumsum(chances), number, side="right"))
     if place == len(known):  # nothing worth its cost is known, and none was drawn to be tried; or a rounding below 1
         place = best
     return place, float(chances[place]) if place >= 0 else 1.0
+
+
+def _kept(known: list[Worth]) -> CandidateFeatures:
+    """All that may be done, with what it is worth by: what another policy is replayed on."""
+    return CandidateFeatures(
+        item_ids=tuple(one.item_id for one in known),
+        scores=tuple(one.total for one in known),
+        columns={name: tuple(getattr(one, name) for one in known) for name in ("value", "cost", "probability")},
+    )
 
 
 def _allowed(situation: Situation, removed: Counter[str], notes: list[str]) -> list[Item]:

@@ -18,7 +18,7 @@ from bespeak.decide.settings.placements import Placement
 from bespeak.decide.variants.bandits import ArmSums
 from bespeak.decide.variants.context import vector_of
 from bespeak.decide.variants.creative_sums import CreativeSums
-from bespeak.decide.variants.settings import VariantPlacement
+from bespeak.decide.variants.settings import VariantPlacement, VariantSettings
 from bespeak.decide.world import World
 from bespeak.engine.learning.outcomes import Joined
 from bespeak.engine.learning.shares import Shares
@@ -138,16 +138,18 @@ class VariantLesson(Lesson[ArmSums]):
         return ArmSums.of(
             np.array([vector_of(one.features, self._settings.dimension) for one in shown]),
             np.array([self._arm_of[one.item_id] for one in shown], np.int64),
-            np.array([self._worth(row) for row in rows], np.float64),
+            np.array([worth_of(self._settings, row) for row in rows], np.float64),
             n_arms=len(self._arm_of),
             weights=weights,
             shares=shares,
         )
 
-    def _worth(self, row: Joined) -> float:
-        named = {name for name, _ in row.named}
-        worth = sum(value for name, value in self._settings.reward.items() if name in named)
-        return worth + sum(value for name, value in self._settings.conversion.items() if name in row.done)
+
+def worth_of(settings: VariantSettings, row: Joined) -> float:
+    """What came of a decision is worth at a placement with variants."""
+    named = {name for name, _ in row.named}
+    worth = sum(value for name, value in settings.reward.items() if name in named)
+    return worth + sum(value for name, value in settings.conversion.items() if name in row.done)
 
 
 class CreativeLesson(Lesson[CreativeSums]):

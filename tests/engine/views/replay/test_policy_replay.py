@@ -10,7 +10,8 @@ import pytest
 from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import create
-from bespeak.engine.views.replay import policy_of, replay_policy
+from bespeak.engine.views.replay.asked import policy_of
+from bespeak.engine.views.replay.report import replay_policy
 from bespeak.errors import ConfigError, InvalidInput, UnknownName
 from bespeak.web.tokens import make_token_key
 

@@ -1,0 +1,5 @@
+"""Logged decisions under another policy, as arrays that `measure.off_policy` evaluates.
+
+slates   lists of items: walked again under both policies
+single   one thing taken of a few: a variant, an action, the creative of an item
+"""
