@@ -31,13 +31,13 @@ class Joined(NamedTuple):
     Attributes:
         named: said by events that name the decision.
         done: classes and names of everything that the person did.
-        person: whose it is, as they count today.
+        person: whose it is, as they count today; -1 where sums are all that is wanted.
     """
 
     decision: Decision
     named: frozenset[Told]
     done: frozenset[str]
-    person: int
+    person: int = -1
 
 
 def wanted(
