@@ -18,6 +18,7 @@ from bespeak.profiles.profile import Consent, Device, PageView, Profile, Session
 from bespeak.profiles.progress import fold_progress
 from bespeak.profiles.sessions import see_page, visit
 from bespeak.profiles.settings import DAY_MS, ROLES, FoldSettings
+from bespeak.profiles.subscription import fold_subscription
 from bespeak.profiles.withdrawal import apply_consent
 from bespeak.signals.signal import Signal
 
@@ -172,7 +173,7 @@ def _fold_signals(
     session: Session | None,
     settings: FoldSettings,
 ) -> None:
-    """Folds signals into counts, items, affinities, the recent sequence, orders, cart and progress."""
+    """Folds signals into counts, items, affinities, the recent sequence, orders, cart, progress and subscription."""
     time_ms = observation.time_ms
     rates, roles, facets = settings.rates, settings.roles, observation.facets
     roles_seen: list[tuple[str, Signal]] = []
@@ -193,6 +194,9 @@ def _fold_signals(
         role = roles.get(signal.name) or roles.get(name)
         if role == "progress":
             fold_progress(profile, observation, signal, settings)
+        elif role in ("subscribe", "unsubscribe"):
+            limit = settings.limits.n_subscription
+            fold_subscription(profile, observation, signal, is_on=role == "subscribe", limit=limit)
         elif role is not None and role in ROLES:
             roles_seen.append((role, signal))
     if roles_seen:

@@ -108,6 +108,8 @@ def apply_limits(profile: Profile, settings: FoldSettings) -> None:
     drop_oldest(profile.devices, limits.n_devices, "last_ms")
     for values_by_id in profile.identities.values():
         drop_oldest_ids(values_by_id, limits.n_identities)
+    if len(profile.subscription) > limits.n_subscription:
+        del profile.subscription[: len(profile.subscription) - limits.n_subscription]
     if len(profile.recent) > limits.n_recent:
         del profile.recent[: len(profile.recent) - limits.n_recent]
 

@@ -16,6 +16,7 @@ from bespeak.profiles.profile import Profile, Trait
 from bespeak.profiles.progress import join_progress
 from bespeak.profiles.sessions import unite
 from bespeak.profiles.settings import FoldSettings
+from bespeak.profiles.subscription import join_subscriptions
 from bespeak.profiles.sums import join_sums
 from bespeak.profiles.withdrawal import apply_consent, withdraw
 
@@ -46,6 +47,7 @@ def merge(into: Profile, other: Profile, settings: FoldSettings) -> None:
     join_orders(into.orders, other.orders, settings.limits.n_orders)
     join_carts(into, other)
     join_progress(into, other)
+    join_subscriptions(into, other)
     limits.apply_limits(into, settings)
 
 

@@ -146,6 +146,18 @@ class Progress(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.time_ms, self.received_ms, self.message_id
 
 
+class SubscriptionWord(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
+    """A subscription was started or renewed (`is_on`), or it ended; with what was paid, in minor units."""
+
+    time_ms: int
+    received_ms: int
+    message_id: str
+    is_on: bool
+    signal_class: str
+    value_minor: int = 0
+    currency: str = ""
+
+
 class Device(msgspec.Struct, array_like=True, gc=False):
     """A kind of device that was used."""
 
@@ -174,6 +186,7 @@ class Profile(msgspec.Struct, array_like=True):
         withdrawn: purpose -> time of its latest withdrawal; signals up to then never count again.
         devices: "device os browser" -> use.
         progress: item id -> how much of it was played.
+        subscription: the latest words about their subscription, ascending.
     """
 
     fold_version: int = 0
@@ -197,3 +210,4 @@ class Profile(msgspec.Struct, array_like=True):
     withdrawn: dict[str, int] = {}
     devices: dict[str, Device] = {}
     progress: dict[str, Progress] = {}
+    subscription: list[SubscriptionWord] = []

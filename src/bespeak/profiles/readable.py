@@ -57,6 +57,7 @@ def readable(view: ProfileView, *, n_values: int = 20, n_items: int = 50, n_sess
         "orders": _orders(view),
         "cart": dict(sorted(view.cart().items())),
         "played": {item_id: told.fraction for item_id, told in sorted(view.progress().items())},
+        "subscription": _subscription(view),
     }
 
 
@@ -129,6 +130,14 @@ def _orders(view: ProfileView) -> dict[str, Any]:
         "daysSinceLast": rfm.recency_days,
         "moneyMinor": dict(rfm.money),
     }
+
+
+def _subscription(view: ProfileView) -> dict[str, Any]:
+    held = view.subscription()
+    if held is None:
+        return {}
+    ends = {} if held.end_ms is None else {"ended": iso(held.end_ms)}
+    return {"since": iso(held.start_ms), "lastRenewed": iso(held.last_ms), **ends}
 
 
 def _page(page: PageView | None) -> str:

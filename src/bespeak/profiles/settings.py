@@ -12,10 +12,12 @@ from bespeak.signals.signal import SignalClass
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
 
-FOLD_REVISION = 3
+FOLD_REVISION = 4
 """Raised by a release that makes another profile of the same events; projects then fold their people anew."""
 
-Role = Literal["order", "refund", "cancel", "cart_add", "cart_remove", "cart_set", "progress"]
+Role = Literal[
+    "order", "refund", "cancel", "cart_add", "cart_remove", "cart_set", "progress", "subscribe", "unsubscribe"
+]
 ROLES: frozenset[str] = frozenset(get_args(Role))
 
 BUILT_IN_ROLES: Mapping[str, str] = {
@@ -26,6 +28,8 @@ BUILT_IN_ROLES: Mapping[str, str] = {
     "product_removed": "cart_remove",
     "progress": "progress",
     "watch": "progress",
+    "subscription_started": "subscribe",
+    "subscription_cancelled": "unsubscribe",
 }
 
 
@@ -40,6 +44,7 @@ class Limits:
         n_pages: pages kept of one session's path; `n_page_sessions` sessions keep a path, older ones entry and exit.
         n_cart: cart lines, emptied ones included.
         n_progress: items of which it is known how much was played, the latest ones.
+        n_subscription: words about the subscription, the latest ones.
         n_orders: orders whose id is remembered, so that each counts once.
         window_days: days that daily counts reach back from the latest event.
     """
@@ -53,6 +58,7 @@ class Limits:
     n_pages: int = 20
     n_cart: int = 100
     n_progress: int = 100
+    n_subscription: int = 100
     n_orders: int = 100
     n_devices: int = 20
     n_identities: int = 50
@@ -72,9 +78,9 @@ class FoldSettings:
         classes: name -> signal class. Signals of other classes are ignored.
         facets: item attributes whose values get affinities.
         numeric_facets: item attributes of which mean and spread are kept.
-        roles: signal name or class -> what it does to orders and cart, or that its strength is the part of the item
-            that was played (`progress`); a signal's name wins over its class. Other words than those of `Role` mean
-            nothing here.
+        roles: signal name or class -> what it does to orders, cart or subscription, or that its strength is the part
+            of the item that was played (`progress`); a signal's name wins over its class. Other words than those of
+            `Role` mean nothing here.
         recent_min_weight: a class enters the recent sequence when its prior weight, positive or negative, is at least
             this large; what was merely on a page (lists, exposures) would crowd out the rest.
         profile_purpose: the purpose of what has no class: traits, sessions, devices, dates.

@@ -17,6 +17,7 @@ from bespeak.profiles.decay import Decayed
 from bespeak.profiles.profile import Profile, Progress, Session, Step, Trait
 from bespeak.profiles.settings import DAY_MS, FoldSettings
 from bespeak.profiles.stage import Stage, StageRules, stage_of
+from bespeak.profiles.subscription import Subscription, subscription_of
 from bespeak.profiles.sums import Sums, sums_of
 
 _NOTHING: Mapping[str, Decayed] = {}
@@ -273,6 +274,10 @@ class ProfileView:
     def progress(self) -> dict[str, Progress]:
         """Returns item id -> how much of it was played, of the allowed classes."""
         return {item_id: told for item_id, told in self.profile.progress.items() if told.signal_class in self._classes}
+
+    def subscription(self, gap_ms: int | None = None) -> Subscription | None:
+        """Returns the latest subscription as `subscription_of` reads it, of the allowed classes."""
+        return subscription_of(self.profile.subscription, self.classes, self.now_ms, gap_ms)
 
     # -- predictions
 

@@ -56,6 +56,7 @@ def drop_purpose(profile: Profile, purpose: str, settings: FoldSettings) -> None
         profile.progress = {
             item_id: told for item_id, told in profile.progress.items() if told.signal_class not in dropped
         }
+        profile.subscription = [word for word in profile.subscription if word.signal_class not in dropped]
         if profile.cart_set is not None and profile.cart_set.signal_class in dropped:
             profile.cart_set = None
     if purpose == settings.profile_purpose:
