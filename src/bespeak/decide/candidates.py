@@ -6,6 +6,7 @@ best rank over the sources divided by the source's weight, so that no source is 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.decide.reading import BOUGHT_TOGETHER
-from bespeak.decide.scoring.affinity import facet_values
+from bespeak.decide.scoring.affinity import FacetNumbers, Family, facet_values
 from bespeak.decide.scoring.past_items import PAST_SOURCES, past_items
 from bespeak.decide.scoring.similarity import pull_of
 from bespeak.decide.settings.parts import SourceSettings
@@ -190,37 +191,33 @@ def _session(situation: Situation, limit: int) -> Int32s:
     return _of_facets(situation, "session", limit)
 
 
-def _of_facets(situation: Situation, family: str, limit: int) -> Int32s:
+def _of_facets(situation: Situation, family: Family, limit: int) -> Int32s:
     """The most popular items of the person's strongest facet values, value by value."""
-    strongest = _strongest(facet_values(situation).family(family))
+    found = facet_values(situation).family(family)
+    strongest = _strongest(found) if found.names else []
     share = max(1, limit // max(len(strongest), 1))
-    found = []
+    proposed = [np.zeros(0, np.int32)]
     for name, code in strongest:
         items, starts = situation.world.popular_of(name)
-        found.append(first_eligible(items[starts[code] : starts[code + 1]], situation.eligible, share))
-    return np.concatenate(found) if found else np.zeros(0, np.int32)
+        proposed.append(first_eligible(items[starts[code] : starts[code + 1]], situation.eligible, share))
+    return np.concatenate(proposed)
 
 
-def _strongest(tables: Mapping[str, npt.NDArray[np.float64]]) -> list[tuple[str, int]]:
-    """(facet, code) of the largest positive entries, at most `N_TOP_VALUES` of a facet and twice as many in all.
+def _strongest(found: FacetNumbers) -> list[tuple[str, int]]:
+    """(facet, code) of the largest positive numbers, at most `N_TOP_VALUES` of a facet and twice as many in all.
 
     Ties go by the facet's name, then by lower code.
     """
-    if not tables:
-        return []
-    names = sorted(tables)
-    joined = np.concatenate([tables[name] for name in names])
-    starts = np.cumsum([0, *(len(tables[name]) for name in names)])
-    positive = np.flatnonzero(joined > 0)
-    best_first = positive[np.argsort(-joined[positive], kind="stable")]
-    owners = np.searchsorted(starts, best_first, side="right") - 1
+    positive = np.flatnonzero(found.numbers > 0)
+    best_first = positive[np.argsort(-found.numbers[positive], kind="stable")]
+    names, starts = tuple(found.joined.facets), found.joined.starts.tolist()
     strongest: list[tuple[str, int]] = []
     left = dict.fromkeys(names, N_TOP_VALUES)
-    for owner, code in zip(owners.tolist(), (best_first - starts[owners]).tolist(), strict=True):
-        name = names[owner]
-        if left[name]:
-            left[name] -= 1
-            strongest.append((name, code))
+    for entry in best_first.tolist():
+        place = bisect_right(starts, entry) - 1
+        if left[names[place]]:
+            left[names[place]] -= 1
+            strongest.append((names[place], entry - starts[place]))
             if len(strongest) == 2 * N_TOP_VALUES:
                 break
     return strongest

@@ -295,10 +295,8 @@ def _others(candidates: Candidates, scored: Scored, slate: Slate, world: World) 
     remaining = scored.scores.copy()
     remaining[[choice.candidate for choice in slate.chosen]] = -np.inf
     kept = np.argsort(-remaining, kind="stable")[: min(MAX_KEPT_CANDIDATES, len(remaining) - len(slate.chosen))]
-    ids = world.catalogue.item_ids
-    return tuple(
-        (ids[row], score) for row, score in zip(candidates.rows[kept].tolist(), remaining[kept].tolist(), strict=True)
-    )
+    ids = map(world.catalogue.item_ids.__getitem__, candidates.rows[kept].tolist())
+    return tuple(zip(ids, remaining[kept].tolist(), strict=True))
 
 
 def _notes(situation: Situation, slate: Slate) -> tuple[str, ...]:

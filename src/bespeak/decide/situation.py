@@ -138,17 +138,17 @@ class Situation:
             notes=tuple(notes),
         )
 
-    @property
+    @cached_property
     def request(self) -> DecideRequest:
         """What is asked."""
         return self.occasion.request
 
-    @property
+    @cached_property
     def world(self) -> World:
         """The snapshot to decide with."""
         return self.occasion.world
 
-    @property
+    @cached_property
     def now_ms(self) -> int:
         """The moment."""
         return self.occasion.now_ms

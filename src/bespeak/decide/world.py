@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.catalogue.counters import DAY_MS, ItemCounters
+from bespeak.catalogue.joined import JoinedFacets
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.catalogue.text_index import TextIndex
 from bespeak.decide.scoring.score import Weights
@@ -101,6 +102,7 @@ class World:
     _rules: dict[str, Rule] = field(default_factory=dict, init=False, repr=False)
     _lines: dict[str, Line] = field(default_factory=dict, init=False, repr=False)
     _popular: dict[str, tuple[Int32s, Int64s]] = field(default_factory=dict, init=False, repr=False)
+    _joined: dict[tuple[str, ...], JoinedFacets] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         n_items = len(self.catalogue)
@@ -198,6 +200,14 @@ class World:
             column, order = self.catalogue.facets[facet], self.counters.by_popularity
             places, starts = replace(column, codes=column.codes[order]).items_of
             found = self._popular[facet] = order[places], starts
+        return found
+
+    def joined_facets(self, names: tuple[str, ...]) -> JoinedFacets:
+        """Returns some facets of the catalogue as one; made at first use and kept with the world."""
+        found = self._joined.get(names)
+        if found is None:
+            facets = {name: self.catalogue.facets[name] for name in names}
+            found = self._joined[names] = JoinedFacets.of(facets, len(self.catalogue))
         return found
 
     def freshness(self, rows: Int32s, now_ms: int) -> npt.NDArray[np.float64]:

@@ -19,7 +19,7 @@ def test_liking_what_many_items_have_says_less_than_liking_what_few_have(world: 
     request = DecideRequest(placement="home").checked()
     found = facet_values(Situation.of(Occasion(request, person, world, now_ms), placement)).affinity
     trust = 9 / (9 + AFFINITY_PRIOR) / np.sqrt(2)  # two facets have something to say
-    horror, b0 = found["genre"].max(), found["brand"].max()
+    horror, b0 = found.of("genre").max(), found.of("brand").max()
     assert horror == pytest.approx(trust * (1 - 10 / 40))
     assert b0 == pytest.approx(trust * (1 - 14 / 40))
-    assert found["genre"][-1] == found["brand"][-1] == 0.0  # pads
+    assert found.of("genre")[-1] == found.of("brand")[-1] == 0.0  # pads

@@ -64,10 +64,10 @@ class Evidence:
         """As `counts`, over the latest steps, those that the session features are made of."""
         known = self._situation.known
         column = self._situation.world.catalogue.facets[facet]
-        holds = (column.codes[known.session] == code).any(axis=1)
+        steps = np.flatnonzero((column.codes[known.session] == code).any(axis=1))
         items: dict[str, set[int]] = {}
-        for position in np.flatnonzero(holds).tolist():
-            items.setdefault(known.session_classes[position], set()).add(int(known.session[position]))
+        for step, item in zip(steps.tolist(), known.session[steps].tolist(), strict=True):
+            items.setdefault(known.session_classes[step], set()).add(item)
         return Said(self._ranked({name: len(found) for name, found in items.items()}, is_positive))
 
     def repeat(self, index: int) -> str:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bespeak.catalogue.counters import DAY_MS
 from bespeak.decide.reasons.evidence import Evidence
-from bespeak.decide.scoring.affinity import facet_values
+from bespeak.decide.scoring.affinity import Family, facet_values
 from bespeak.decide.scoring.features import FeatureMatrix
 from bespeak.decide.scoring.past_items import PURCHASE, past_items
 from bespeak.decide.scoring.score import Scored
@@ -142,11 +142,12 @@ class Explainer:
     def _session(self, facet: str, index: int, value: float) -> tuple[str, str]:
         return self._facet("session", facet, index, value, " just now")
 
-    def _facet(self, family: str, facet: str, index: int, value: float, when: str) -> tuple[str, str]:
-        column = self._situation.world.catalogue.facets[facet]
-        table = facet_values(self._situation).family(family)[facet]
-        codes = column.codes[index].tolist()
-        code = codes[0] if len(codes) == 1 else min(codes, key=lambda own: abs(float(table[own]) - value))
+    def _facet(self, family: Family, facet: str, index: int, value: float, when: str) -> tuple[str, str]:
+        codes = self._situation.world.catalogue.facets[facet].codes[index].tolist()
+        code = codes[0]
+        if len(codes) > 1:
+            table = facet_values(self._situation).family(family).of(facet)
+            code = min(codes, key=lambda own: abs(float(table[own]) - value))
         key = family, facet, code, value > 0
         told = self._told.get(key)  # the items of a slate share values
         if told is None:
@@ -187,6 +188,8 @@ class Explainer:
 
     def _new(self, model: MappedModel, index: int) -> str:
         """What is said of an item that borrows its score; "" of one that does not."""
+        if not len(model.new_items.rows):
+            return ""
         lenders, weights = model.new_items.lent_to(index)
         lent = self._situation.model_scores.at(model.name, lenders) * weights if len(lenders) else weights
         if not (lent > 0).any():

@@ -15,52 +15,93 @@ are doing now: three views of a few minutes ago give up to 0.6, whatever the pas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
-from typing import TypeAlias
+from itertools import chain, repeat
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from bespeak.catalogue.joined import JoinedFacets
+from bespeak.decide.reading import Known
 from bespeak.decide.situation import Situation
 
+Bools: TypeAlias = npt.NDArray[np.bool_]
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Int32s: TypeAlias = npt.NDArray[np.int32]
+Family: TypeAlias = Literal["affinity", "session"]
 
+FAMILIES: tuple[Family, ...] = ("affinity", "session")
 AFFINITY_PRIOR = 3.0
 SESSION_PRIOR = 2.0
 
 
 @dataclass(frozen=True, eq=False)
+class FacetNumbers:
+    """A number for every value of the facets that have anything to say.
+
+    Attributes:
+        joined: the facets that were asked.
+        numbers: float64, by entry of `joined`; 0 pads, and for facets that have nothing to say.
+        names: those that have, ascending.
+    """
+
+    joined: JoinedFacets
+    numbers: Float64s
+    names: tuple[str, ...]
+
+    @classmethod
+    def shared(cls, joined: JoinedFacets, numbers: Float64s, say: Bools) -> FacetNumbers:
+        """Numbers divided by the square root of how many facets say something: more facets are no louder.
+
+        Args:
+            joined: the facets.
+            numbers: by entry.
+            say: bool[F], which have anything to say.
+        """
+        names = tuple(name for name, says in zip(joined.facets, say.tolist(), strict=True) if says)
+        return cls(joined, numbers / np.sqrt(max(len(names), 1)), names)
+
+    def of(self, facet: str) -> Float64s:
+        """float64[len(vocabulary) + 1]: the numbers of one facet; the last pads."""
+        return self.numbers[self.joined.entries_of(facet)]
+
+    def gathered(self, rows: Int32s) -> dict[str, Float64s]:
+        """Facet -> float64[c]: of each item's values the number that is furthest from 0 (of two as far the positive).
+
+        Facets that have nothing to say are left out.
+        """
+        if not self.names:
+            return {}
+        found = self.numbers.take(self.joined.codes.take(rows, axis=0).T)
+        return {name: _furthest(found[self.joined.columns[name]]) for name in self.names}
+
+
+@dataclass(frozen=True, eq=False)
 class FacetValues:
-    """Facet -> float64[len(vocabulary) + 1]; the last entry is 0 and pads. No evidence, no table."""
+    """What the person likes, and what they are doing now."""
 
-    affinity: Mapping[str, Float64s]
-    session: Mapping[str, Float64s]
+    affinity: FacetNumbers
+    session: FacetNumbers
 
-    def family(self, name: str) -> Mapping[str, Float64s]:
+    def family(self, name: Family) -> FacetNumbers:
         """`affinity` or `session`."""
         return self.affinity if name == "affinity" else self.session
 
 
 def facet_values(situation: Situation) -> FacetValues:
-    """The tables for one situation; made once."""
+    """The numbers for one situation; made once."""
     return situation.reading.once(("facet values", situation.facet_names), lambda: _facet_values(situation))
 
 
-def gathered(table: Float64s, codes: Int32s) -> Float64s:
-    """float64[c]: of each item's values the one that is furthest from 0 (the positive one of two that are as far).
-
-    Args:
-        table: float64[v], a number for every value.
-        codes: int32[width, c], the values of each item.
+def _furthest(values: Float64s) -> Float64s:
+    """float64[c] of float64[width, c].
 
     Example:
-        >>> gathered(np.array([0.5, -0.7, 0.0]), np.array([[0, 1, 2], [1, 2, 2]], np.int32)).tolist()
+        >>> _furthest(np.array([[0.5, -0.7, 0.0], [-0.7, 0.0, 0.0]])).tolist()
         [-0.7, -0.7, 0.0]
     """
-    values = table.take(codes)
     if len(values) == 1:
         single: Float64s = values[0]
         return single
@@ -70,34 +111,37 @@ def gathered(table: Float64s, codes: Int32s) -> Float64s:
 
 
 def _facet_values(situation: Situation) -> FacetValues:
-    person, known = situation.person, situation.known
-    affinities: dict[str, Float64s] = {}
-    session: dict[str, Float64s] = {}
-    if person is None:
-        return FacetValues(affinities, session)
-    n_steps = float(np.abs(known.session_strengths).sum())
-    for name in situation.facet_names:
-        facet = situation.world.catalogue.facets[name]
-        strange = len(facet.vocabulary)
-        liked = person.affinities.get(name)
-        if liked:
-            strengths = np.fromiter(liked.values(), np.float64, len(liked))
-            codes = np.fromiter(map(facet.code_of.get, liked, repeat(strange)), np.int64, len(liked))
-            table = np.zeros(strange + 1)
-            table[codes] = strengths / (max(strengths.max(), -strengths.min()) + AFFINITY_PRIOR)
-            table *= facet.rarity
-            if table.any():
-                affinities[name] = table
-        if len(known.session):
-            steps = facet.codes[known.session]
-            sums = np.bincount(steps.ravel(), np.repeat(known.session_strengths, steps.shape[1]), minlength=strange + 1)
-            sums[strange] = 0.0
-            if sums.any():
-                session[name] = sums * (facet.rarity / (n_steps + SESSION_PRIOR))
-    return FacetValues(_shared(affinities), _shared(session))
+    joined, person = situation.world.joined_facets(situation.facet_names), situation.person
+    if person is None or not joined.facets:
+        nothing = FacetNumbers(joined, np.zeros(len(joined.rarity)), ())
+        return FacetValues(nothing, nothing)
+    liked = [person.affinities.get(name, {}) for name in joined.facets]
+    return FacetValues(_affinity(joined, liked), _session(joined, situation.known))
 
 
-def _shared(tables: dict[str, Float64s]) -> dict[str, Float64s]:
-    """The tables divided by the square root of how many they are, so that a catalogue with more facets is no louder."""
-    loudness = np.sqrt(len(tables))
-    return {name: table / loudness for name, table in tables.items()}
+def _affinity(joined: JoinedFacets, liked: Sequence[Mapping[str, float]]) -> FacetNumbers:
+    sizes = np.array([len(strengths) for strengths in liked])
+    n_values = int(sizes.sum())
+    strengths = np.fromiter(chain.from_iterable(one.values() for one in liked), np.float64, n_values)
+    strange = np.diff(joined.starts) - 1
+    found = (
+        map(facet.code_of.get, one, repeat(pad))
+        for facet, one, pad in zip(joined.facets.values(), liked, strange.tolist(), strict=True)
+    )
+    codes = np.fromiter(chain.from_iterable(found), np.int64, n_values)
+    codes += np.repeat(joined.starts[:-1], sizes)
+    numbers = np.zeros(len(joined.rarity))
+    if n_values:
+        held = sizes[sizes > 0]
+        largest = np.maximum.reduceat(np.abs(strengths), np.cumsum(held) - held)
+        numbers[codes] = strengths / np.repeat(largest + AFFINITY_PRIOR, held)
+    numbers *= joined.rarity
+    return FacetNumbers.shared(joined, numbers, joined.are_any(numbers != 0))
+
+
+def _session(joined: JoinedFacets, known: Known) -> FacetNumbers:
+    steps, strengths = joined.codes[known.session], known.session_strengths
+    sums = np.bincount(steps.ravel(), np.repeat(strengths, steps.shape[1]), len(joined.rarity))
+    sums[joined.starts[1:] - 1] = 0.0
+    numbers = sums * (joined.rarity / (float(np.abs(strengths).sum()) + SESSION_PRIOR))
+    return FacetNumbers.shared(joined, numbers, joined.are_any(sums != 0))

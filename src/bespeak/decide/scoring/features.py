@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.decide.reading import BOUGHT_TOGETHER
-from bespeak.decide.scoring.affinity import facet_values, gathered
+from bespeak.decide.scoring.affinity import FAMILIES, facet_values
 from bespeak.decide.scoring.crosses import crossed
 from bespeak.decide.scoring.forest import TREES
 from bespeak.decide.scoring.past_items import PAST_SOURCES, past_items
@@ -108,12 +108,12 @@ def _of_models(situation: Situation, rows: Int32s) -> Iterator[Column]:
 
 
 def _of_facets(situation: Situation, rows: Int32s) -> Iterator[Column]:
-    values, facets = facet_values(situation), situation.world.catalogue.facets
-    names = values.affinity.keys() | values.session.keys()
-    codes = {name: np.ascontiguousarray(facets[name].codes.take(rows, axis=0).T) for name in names}
-    for family in ("affinity", "session"):
-        for name, table in values.family(family).items():
-            yield f"{family}.{name}", gathered(table, codes[name])
+    values = facet_values(situation)
+    for family in FAMILIES:
+        found = values.family(family).gathered(rows)
+        for name in situation.facet_names:
+            if name in found:
+                yield f"{family}.{name}", found[name]
 
 
 def _of_numbers(situation: Situation, rows: Int32s) -> Iterator[Column]:

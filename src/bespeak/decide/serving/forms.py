@@ -163,17 +163,18 @@ class _Sparse(_Linear):
 
     def pulled(self, items: Int32s, sizes: Float32s, *, only_positive: bool = False) -> Float32s:
         entries, places = rows_of(self._matrix.indptr, items)
-        values = self._matrix.data[entries]
-        links = np.maximum(values, 0) if only_positive else values
-        total = np.bincount(self._matrix.indices[entries], links * sizes[places], self._n_items)
-        return total.astype(np.float32)
+        links = self._matrix.data.take(entries)
+        if only_positive:
+            np.maximum(links, 0, out=links)
+        links *= sizes.take(places)
+        return np.bincount(self._matrix.indices.take(entries), links, self._n_items).astype(np.float32)
 
     def links(self, items: Int32s, targets: Int32s) -> Float32s:
         found = np.zeros((len(items), len(targets)), np.float32)
         entries, places = rows_of(self._matrix.indptr, items)
         position = np.full(self._n_items, -1, np.int32)
         position[targets] = np.arange(len(targets))
-        wanted = position[self._matrix.indices[entries]]
+        wanted = position.take(self._matrix.indices.take(entries))
         hit = np.flatnonzero(wanted >= 0)
         found[places[hit], wanted[hit]] = self._matrix.data[entries[hit]]
         return found
@@ -343,8 +344,9 @@ def rows_of(starts: npt.NDArray[Any], rows: Int32s) -> tuple[npt.NDArray[np.int6
     first = np.asarray(starts[rows], np.int64)
     sizes = np.asarray(starts[rows + 1], np.int64) - first
     places = np.repeat(np.arange(len(rows)), sizes)
-    before = np.cumsum(sizes) - sizes
-    return np.arange(int(sizes.sum())) + (first - before)[places], places
+    entries = np.repeat(first - (np.cumsum(sizes) - sizes), sizes)
+    entries += np.arange(len(entries))
+    return entries, places
 
 
 def _is_same(model: Model, member: Model) -> bool:

@@ -190,13 +190,12 @@ class MappedModel:
         return found
 
     def _scaled(self, scores: Float32s, factor: float) -> Float32s:
-        if not np.isfinite(scores.sum()):
-            scores = np.nan_to_num(scores, nan=0.0, posinf=0.0, neginf=0.0)
-        padded = np.zeros(len(scores) + 1, np.float32)  # -1 finds the 0 of what the model lacks
-        padded[:-1] = scores
-        result = padded.take(self.items.from_catalogue)
-        largest = float(np.abs(result).max()) if len(result) else 0.0
-        return self.new_items.lend(result * np.float32(factor / largest)) if largest > 0 else result
+        found = self.items.seen(scores)
+        largest = _largest(found)
+        if not np.isfinite(largest):
+            found = np.nan_to_num(found, nan=0.0, posinf=0.0, neginf=0.0)
+            largest = _largest(found)
+        return self.new_items.lend(found * np.float32(factor / largest)) if largest > 0 else found
 
     def leading_trait(self, past: Past, index: int) -> tuple[str, str] | None:
         """The trait of the person (name, value) that lifts the score of an item most; None where none is known to."""
@@ -236,6 +235,11 @@ class MappedModel:
             index[rows, : lenders.shape[1]] = np.where(weights > 0, lenders, -1)
             scores[rows, : lenders.shape[1]] = weights / np.where(best > 0, best, 1)
         return Neighbours(index, scores)
+
+
+def _largest(scores: Float32s) -> float:
+    """The largest absolute value, 0 of none; NaN or infinite where one is."""
+    return float(max(scores.max(), -scores.min())) if len(scores) else 0.0
 
 
 @dataclass(frozen=True, eq=False)

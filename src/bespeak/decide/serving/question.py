@@ -110,6 +110,12 @@ class ItemMap:
         from_catalogue[to_catalogue[known]] = known
         return cls(to_catalogue, from_catalogue)
 
+    def seen(self, scores: Float32s) -> Float32s:
+        """float32[n]: scores float32[m] of the models' items in catalogue items, 0 for what they lack."""
+        padded = np.zeros(len(scores) + 1, np.float32)  # -1 finds the 0 of what the models lack
+        padded[:-1] = scores
+        return padded.take(self.from_catalogue)
+
 
 @dataclass(frozen=True, eq=False)
 class Past:
