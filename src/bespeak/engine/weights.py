@@ -66,6 +66,7 @@ class StoredWeights(msgspec.Struct, frozen=True, kw_only=True):
         intercept, slope: chance of a reward = logistic(intercept + slope * score).
         forest: trees on top of the linear score, whose weight stands in `table` under `trees`.
         sentence: why it was taken over.
+        until_ms: the latest decision that it was learned from; 0 where that was not kept.
     """
 
     version: int
@@ -75,6 +76,7 @@ class StoredWeights(msgspec.Struct, frozen=True, kw_only=True):
     slope: float
     forest: StoredForest | None = None
     sentence: str = ""
+    until_ms: int = 0
 
     def weights(self) -> Weights:
         """The weights as decisions use them."""

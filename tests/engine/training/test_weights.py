@@ -88,8 +88,11 @@ def test_weights_are_learned_taken_over_and_explained(make: Callable[..., Engine
     assert before.decision.weights_version == 0
 
     clock.advance(1_000)
-    (again,) = trained(engine)  # nothing new to learn: those in use stay
+    (again,) = trained(engine)  # nothing was shown since: those in use stay
     assert not again.is_in_use
+    assert again.sentences[0].endswith(
+        "not learned anew yet, more outcomes since those in use were learned are missing."
+    )
     assert engine.decide("home", user_id="u0").decision.weights_version == 1
 
 

@@ -98,10 +98,10 @@ def test_weights_that_are_right_already_are_not_replaced() -> None:
 
 def test_shuffled_rewards_teach_nothing() -> None:
     rng = np.random.default_rng(1)
-    areas = []
+    few, areas = SHOWN.select(SHOWN.decisions < 1500), []
     for _ in range(8):
-        rewards = rng.permutation(SHOWN.rewards)
-        mixed = ShownItems(**{**{f: getattr(SHOWN, f) for f in SHOWN.__dataclass_fields__}, "rewards": rewards})
+        rewards = rng.permutation(few.rewards)
+        mixed = ShownItems(**{**{f: getattr(few, f) for f in few.__dataclass_fields__}, "rewards": rewards})
         found = learned(mixed)
         areas.append(found.auc)
         assert found.likelier.low < 0.01
@@ -145,6 +145,18 @@ def test_what_is_missing_is_counted() -> None:
     assert missing_rows(no_rows(), HOUR_MS) == "1,000 shown items, 100 outcomes and 30 people are missing"
     assert missing_rows(SHOWN, HOUR_MS) == ""
     assert missing_rows(SHOWN, 4000 * HOUR_MS).startswith("more days are missing")
+
+
+def test_learned_weights_in_use_are_judged_by_what_came_after_them() -> None:
+    until_ms = int(SHOWN.times_ms.max()) // 2
+    found = learn_weights(SHOWN, USUAL, SHOWN.values @ TRUE, window_ms=HOUR_MS, since_ms=until_ms)
+    judged = sum(part.n for part in found.calibration)
+    assert judged == np.count_nonzero(SHOWN.times_ms > until_ms)
+    assert not found.is_better
+    assert (
+        missing_rows(SHOWN, HOUR_MS, int(SHOWN.times_ms.max()))
+        == "more outcomes since those in use were learned are missing"
+    )
 
 
 def test_the_cut_keeps_open_windows_out_of_the_first_part() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from bespeak.decide.scoring.forest import TREES
 from bespeak.decide.settings.placements import Placement
 from bespeak.engine.core import Core
 from bespeak.engine.training.exposures import DAY_MS, TURNED_TO, Exposed, exposed_items
-from bespeak.engine.weights import LearnedSignal, StoredForest, StoredWeights, WeightsReport
+from bespeak.engine.weights import LearnedSignal, StoredForest, StoredWeights, WeightsReport, stored_weights
 from bespeak.learn.intervals import Interval
 from bespeak.learn.rankers.click_rate import click_rates
 from bespeak.learn.rankers.shown import Float64s
@@ -51,22 +52,33 @@ def learn_placements(core: Core, now_ms: int, created_ms: int, seed: int) -> Lea
         exposed = exposed_items(core, name, placement, now_ms)
         if not len(exposed.shown) and not exposed.n_open:
             continue
-        missing = missing_rows(exposed.shown, int(placement.attribution_days * DAY_MS))
+        since_ms = _learned_until(core, name)
+        missing = missing_rows(exposed.shown, int(placement.attribution_days * DAY_MS), since_ms)
         if missing:
-            reports.append(_too_few(name, placement, exposed, missing))
+            reports.append(_too_few(name, placement, exposed, missing, is_first=not since_ms))
             continue
-        learned = _learned(core, name, placement, exposed, seed)
+        learned = _learned(core, name, placement, exposed, since_ms, seed)
         values = click_rates(exposed.shown, learned.bias.examination_of(exposed.shown))
         rates[name] = {exposed.item_ids[code]: round(float(values[code]), 4) for code in np.flatnonzero(values)}
         trees = _trees(core, name, placement, exposed, learned, seed) if placement.ranker == "trees" else None
         report = _report(name, placement, exposed, learned, trees)
         reports.append(report)
         if report.is_in_use:
-            better[name] = _stored(core, name, placement, learned, trees, created_ms, report.sentences[0])
+            stored = _stored(core, name, placement, learned, trees, report.sentences[0])
+            until_ms = int(exposed.shown.times_ms.max())
+            better[name] = msgspec.structs.replace(stored, created_ms=created_ms, until_ms=until_ms)
     return LearnedPlacements(tuple(reports), better, rates)
 
 
-def _learned(core: Core, name: str, placement: Placement, exposed: Exposed, seed: int) -> LearnedWeights:
+def _learned_until(core: Core, name: str) -> int:
+    """The latest decision that the learned weights in use were learned from; 0 where the default ones are in use."""
+    version = core.world.weights_of(name).version
+    with core.store.read() as session:
+        kept = stored_weights(session).get(name, [])
+    return next((held.until_ms for held in kept if held.version == version), 0)
+
+
+def _learned(core: Core, name: str, placement: Placement, exposed: Exposed, since_ms: int, seed: int) -> LearnedWeights:
     world, shown = core.world, exposed.shown
     current = world.weights_of(name)
     scores = shown.values @ current.of(shown.names, world.models.best, placement.weights)
@@ -77,6 +89,7 @@ def _learned(core: Core, name: str, placement: Placement, exposed: Exposed, seed
         world.weights.of(shown.names, world.models.best, placement.weights),
         scores,
         window_ms=int(placement.attribution_days * DAY_MS),
+        since_ms=since_ms,
         signs=placement.signs,
         seed=seed,
     )
@@ -112,7 +125,6 @@ def _stored(
     placement: Placement,
     learned: LearnedWeights,
     trees: LearnedTrees | None,
-    created_ms: int,
     sentence: str,
 ) -> StoredWeights:
     table = dict(zip(learned.names, _linear(core, name, placement, learned).tolist(), strict=True))
@@ -122,7 +134,7 @@ def _stored(
         table[TREES] = trees.weight
     return StoredWeights(
         version=0,
-        created_ms=created_ms,
+        created_ms=0,
         table=table,
         intercept=learned.score.intercept,
         slope=learned.score.slope,
@@ -131,9 +143,9 @@ def _stored(
     )
 
 
-def _too_few(name: str, placement: Placement, exposed: Exposed, missing: str) -> WeightsReport:
+def _too_few(name: str, placement: Placement, exposed: Exposed, missing: str, *, is_first: bool) -> WeightsReport:
     shown = exposed.shown
-    sentences = [f"{name}: the weights are not learned yet, {missing}."]
+    sentences = [f"{name}: the weights are not learned {'' if is_first else 'anew '}yet, {missing}."]
     if exposed.n_open:
         days = f"{placement.attribution_days:g} day{'' if placement.attribution_days == 1 else 's'}"
         sentences.append(f"{name}: {exposed.n_open:,} items were shown within {days}: too lately to tell.")

@@ -9,15 +9,17 @@ and w_j keeps the sign of m_j unless the placement says otherwise. What is serve
 that is m, and thresholds and temperatures in units of the score keep their meaning. `logistic(intercept + slope *
 score)` is then the chance of a reward, given that the item is looked at.
 
-The first part of the decisions is fitted, the later part judges: weights are taken over only where they make what
-people then chose out of their slates likelier than those in use do, by an interval over people, and do not order the
-slates worse. Then they are fitted on everything.
+The past is walked through: decisions up to a cut are fitted, those up to the next cut judge. Weights are taken over
+only where they make what people chose out of these later slates likelier than those in use do, by an interval over
+people, and do not order the slates worse. Then they are fitted on everything. Learned weights that are in use are
+judged by what was shown after they were learned: they fit what they were learned from better than anything new can.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -30,6 +32,7 @@ from bespeak.learn.rankers.shown import ShownItems, choice_likelihood, reordered
 from bespeak.measure.reliability import Bin, auc, reliability
 from bespeak.models.predictors.logistic import LogisticFit, Prior, Rows, dispersion_of, fit_logistic
 
+Bools: TypeAlias = npt.NDArray[np.bool_]
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Sign: TypeAlias = Literal["positive", "negative", "free", "fixed"]
 
@@ -38,6 +41,11 @@ MIN_REWARDED = 100
 MIN_PEOPLE = 30
 MIN_JUDGED = 20
 FITTED_SHARE = 0.7
+"""Of the decisions, what trees are fitted on."""
+
+CUTS = (0.4, 0.6, 0.8)
+"""Shares of the decisions that are fitted before those up to the next cut judge: 60 % of what was shown has a say."""
+
 _DOUBTS = (0.1, 0.3, 1.0, 3.0)
 _LEAST_SLOPE = 0.05
 _SLOPE_MEAN, _SLOPE_SPREAD = 0.5, 0.5
@@ -63,7 +71,7 @@ class WeightedScore:
     intercept: float
     slope: float
     doubt: float
-    is_held: npt.NDArray[np.bool_]
+    is_held: Bools
 
     def probabilities(self, values: Float64s) -> Float64s:
         """float64[n]: the calibrated chance of a reward of items that are looked at."""
@@ -113,12 +121,13 @@ class LearnedWeights:
         return self.likelier.above_zero and not (self.gain.below_zero and self.bias.curve.is_harvested)
 
 
-def missing_rows(shown: ShownItems, window_ms: int) -> str:
+def missing_rows(shown: ShownItems, window_ms: int, since_ms: int = 0) -> str:
     """What is missing to learn weights, as the end of a sentence; "" for nothing.
 
     Args:
         shown: what there is.
         window_ms: the attribution window: what fits must end that long before what judges begins.
+        since_ms: as `learn_weights`.
 
     Example:
         >>> from bespeak.learn.rankers.shown import no_rows
@@ -131,7 +140,9 @@ def missing_rows(shown: ShownItems, window_ms: int) -> str:
         (MIN_PEOPLE - shown.n_people, "people"),
     )
     said = [f"{n:,} {what}" for n, what in pairs if n > 0]
-    if not said and min(shown.select(part).n_rewarded for part in shown.cut(FITTED_SHARE, window_ms)) < MIN_JUDGED:
+    if not said and not any(_can_judge(shown, *parts) for parts in _walk(shown, window_ms, since_ms)):
+        if since_ms:
+            return "more outcomes since those in use were learned are missing"
         return "more days are missing: what fits must lie an attribution window before what judges"
     return "" if not said else f"{', '.join(said[:-1])}{' and ' if said[:-1] else ''}{said[-1]} are missing"
 
@@ -142,6 +153,7 @@ def learn_weights(
     current: Float64s,
     *,
     window_ms: int,
+    since_ms: int = 0,
     signs: Mapping[str, Sign] | None = None,
     seed: int = 0,
 ) -> LearnedWeights:
@@ -152,38 +164,74 @@ def learn_weights(
         usual: float64[f], default weight of each of `shown.names`.
         current: float64[n], the score of each row by the weights that decisions use now.
         window_ms: within which rewards count.
+        since_ms: the weights in use were learned from what was shown until then; what judges comes later.
         signs: signal or `family.*` -> the sign it keeps; "free" for any, "fixed" to hold the default weight. What is
             not named keeps the sign of its default weight; without one it is free.
         seed: of the bootstrap.
     """
     allowed = [_sign_of(name, weight, signs or {}) for name, weight in zip(shown.names, usual, strict=True)]
-    is_earlier, is_later = shown.cut(FITTED_SHARE, window_ms)
-    earlier, later = shown.select(is_earlier), shown.select(is_later)
-    bias = position_bias(earlier if len(earlier) else shown)
-    judged = fit_score(earlier, usual, allowed, bias)
-    held = _calibrated(earlier, current[is_earlier], bias)
-    looked = bias.examination_of(later)
-    chances = looked * judged.probabilities(later.values)
-    held_chances = looked * expit(held.logits(current[is_later][:, None]))
-    likelier = likelier_by(later, chances, held_chances, seed)
-    gain = gain_by(later, later.values @ judged.weights, current[is_later], looked, seed)
+    judged = _judged(shown, usual, current, allowed, _walk(shown, window_ms, since_ms))
+    later = judged.shown
     bias = position_bias(shown)
     return LearnedWeights(
         names=shown.names,
         usual=usual,
-        score=fit_score(shown, usual, allowed, bias, doubts=(judged.doubt,)),
+        score=fit_score(shown, usual, allowed, bias),
         bias=bias,
-        likelier=likelier,
-        gain=gain,
-        auc=auc(later.rewards > 0, chances),
-        current_auc=auc(later.rewards > 0, held_chances),
-        calibration=tuple(reliability(later.rewards, chances)),
+        likelier=likelier_by(later, judged.chances, judged.held_chances, seed),
+        gain=gain_by(later, judged.scores, judged.held_scores, judged.examination, seed),
+        auc=auc(later.rewards > 0, judged.chances),
+        current_auc=auc(later.rewards > 0, judged.held_chances),
+        calibration=tuple(reliability(later.rewards, judged.chances)),
         n_shown=len(shown),
         n_rewarded=shown.n_rewarded,
         n_decisions=shown.n_decisions,
         n_people=shown.n_people,
         warnings=tuple(_fights(shown, usual, allowed, bias)),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """Rows that judge, each scored by weights fitted before it, and by those in use (`held`); arrays are float64[n]."""
+
+    shown: ShownItems
+    examination: Float64s
+    scores: Float64s
+    held_scores: Float64s
+    chances: Float64s
+    held_chances: Float64s
+
+
+def _judged(
+    shown: ShownItems, usual: Float64s, current: Float64s, allowed: Sequence[Sign], parts: Iterable[tuple[Bools, Bools]]
+) -> _Judged:
+    columns = np.zeros((4, len(shown)))
+    judges = np.zeros(len(shown), np.bool_)
+    for is_earlier, is_later in parts:
+        if not _can_judge(shown, is_earlier, is_later):
+            continue
+        earlier, later = shown.select(is_earlier), shown.select(is_later)
+        bias = position_bias(earlier)
+        fit, held = fit_score(earlier, usual, allowed, bias), _calibrated(earlier, current[is_earlier], bias)
+        looked = bias.examination_of(later)
+        chances = fit.probabilities(later.values), expit(held.logits(current[is_later][:, None]))
+        columns[:, is_later] = looked, later.values @ fit.weights, looked * chances[0], looked * chances[1]
+        judges |= is_later
+    looked, scores, ours, held_chances = columns[:, judges]
+    return _Judged(shown.select(judges), looked, scores, current[judges], ours, held_chances)
+
+
+def _walk(shown: ShownItems, window_ms: int, since_ms: int) -> Iterator[tuple[Bools, Bools]]:
+    """(bool[n], bool[n]): what is fitted, and what judges; of each cut."""
+    nothing = np.zeros(len(shown), np.bool_)
+    parts = [shown.cut(share, window_ms) for share in CUTS]
+    for (is_earlier, is_later), (_, is_next) in pairwise([*parts, (nothing, nothing)]):
+        yield is_earlier, is_later & ~is_next & (shown.times_ms > since_ms)
+
+
+def _can_judge(shown: ShownItems, is_earlier: Bools, is_later: Bools) -> bool:
+    return all(np.count_nonzero(shown.rewards[part]) >= MIN_JUDGED for part in (is_earlier, is_later))
 
 
 def fit_score(
