@@ -10,7 +10,10 @@ from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.outside
 
-PAGES = ("/", "/events", "/rejects", "/people", "/people/1", "/try", "/models", "/experiments", "/experiments/calmer")
+PAGES = (
+    "/", "/events", "/rejects", "/people", "/people/1", "/try", "/try?placement=page:front", "/try?placement=hero",
+    "/models", "/experiments", "/experiments/calmer",
+)  # fmt: skip
 
 
 def sign_in(page: Page, shop) -> None:

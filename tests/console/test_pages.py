@@ -127,6 +127,43 @@ def test_the_terms_of_a_tried_slate_add_up_to_its_scores(shop, inside, csrf):
     assert scores == sums
 
 
+def test_a_whole_page_is_tried_with_its_rows_and_those_that_are_not_there(shop, inside, csrf):
+    shop.engine.core.drain()
+    user, _ = person_of(shop)
+    before = shop.engine.core.store
+    with before.read() as session:
+        held = session.row("SELECT count(*) FROM decisions")
+    text = inside.post("/console/try", data={"csrf": csrf, "placement": "page:front", "person": user}).text
+    assert '<option value="page:front" selected>' in text
+    assert "Picked for you" in text
+    assert "Without complements: the cart is empty." in text or "Goes with your cart" in text
+    shown = re.findall(r'<span class="faint id">(p\d+)</span>', text)
+    assert len(shown) == len(set(shown)) > 8
+    shop.engine.core.drain()
+    with before.read() as session:
+        assert held == session.row("SELECT count(*) FROM decisions")
+
+
+@pytest.mark.parametrize("field", ["count", "item", "query", "missed"])
+def test_what_means_nothing_for_a_whole_page_is_refused(inside, csrf, field):
+    text = inside.post("/console/try", data={"csrf": csrf, "placement": "page:front", field: "3"}).text
+    assert f"`{field}` means nothing for a whole page." in text
+
+
+def test_a_variant_is_tried_with_its_value_and_why(inside, csrf):
+    text = inside.post("/console/try", data={"csrf": csrf, "placement": "hero"}).text
+    assert "a line whose rule holds – events &lt; 3" in text
+    assert "A shop that follows you" in text
+
+
+def test_of_somebody_who_refused_the_profile_says_so(shop, inside):
+    event = {"type": "track", "event": "Product Viewed", "userId": "refuses", "properties": {"product_id": "p0001"}}
+    consent = {"context": {"consent": {"categoryPreferences": {"personalize": False, "measure": True}}}}
+    shop.engine.track([{**event, **consent}])
+    person = shop.engine.profiles.find("refuses")
+    assert "They did not allow personalization" in inside.get(f"/console/people/{person}").text
+
+
 def test_an_item_that_is_missed_says_why(inside, csrf):
     form = {"csrf": csrf, "placement": "home", "missed": "no-such-item"}
     text = inside.post("/console/try", data=form).text

@@ -6,7 +6,7 @@ import pytest
 
 from bespeak.console.app import PAGES, login_of
 
-SAMPLE = {"{log_id:int}": "1", "{person:int}": "1"}
+SAMPLE = {"{log_id:int}": "1", "{person:int}": "1", "{version:int}": "1"}
 
 
 def address(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Trying a placement: which slate would be shown, and every term of every score. Nothing is logged."""
+"""Trying a placement or a page: what would be shown, and every term of every score. Nothing is logged."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from bespeak.errors import BespeakError, InvalidInput
 
 FIELDS = ("placement", "person", "count", "item", "query", "filter", "device", "locale", "declared", "missed")
 DEVICES = ("", "desktop", "mobile", "tablet", "tv")
+PAGE = "page:"
+"""Stands before the name of a page among what can be chosen."""
 
 
 def try_page(desk: Desk, visit: Visit) -> Response:
@@ -41,7 +43,7 @@ def _page(desk: Desk, visit: Visit, form: dict[str, str]) -> str:
         page="try",
         title="Try a placement",
         form=form,
-        placements=desk.queries.placements(),
+        places=_places(desk),
         devices=DEVICES,
         declared_keys=desk.engine.core.config.settings.context.declared,
         **_decided(desk, form),
@@ -56,8 +58,18 @@ def _fields(desk: Desk, given: Mapping[str, str]) -> dict[str, str]:
     return form
 
 
+def _places(desk: Desk) -> dict[str, list[tuple[str, str]]]:
+    """What can be tried: group -> (what the form says, what is read)."""
+    queries = desk.queries
+    return {
+        "Items": [(name, name) for name in queries.placements()],
+        "Variants": [(name, name) for name in queries.variant_placements()],
+        "Pages": [(f"{PAGE}{name}", name) for name in queries.pages()],
+    }
+
+
 def _decided(desk: Desk, form: Mapping[str, str]) -> dict[str, Any]:
-    nothing: dict[str, Any] = {"slate": None, "error": None, "person": None, "note": "", "why": None}
+    nothing: dict[str, Any] = {"slate": None, "rows": None, "error": None, "person": None, "note": "", "why": None}
     try:
         person = desk.queries.find_person(form["person"]) if form["person"] else None
         asked: dict[str, Any] = {
@@ -67,15 +79,36 @@ def _decided(desk: Desk, form: Mapping[str, str]) -> dict[str, Any]:
             "query": form["query"],
             "filter": form["filter"],
         }
+        note = ""
+        if form["person"] and person is None:
+            note = "Nobody is known by this id: this is what somebody unknown would see."
+        if form["placement"].startswith(PAGE):
+            return {**nothing, "person": person, "note": note, **_page_tried(desk, form, person, asked)}
         slate = desk.queries.preview(form["placement"], person, **asked)
         why = desk.queries.why_not(form["placement"], form["missed"], person, **asked) if form["missed"] else None
     except BespeakError as error:
         return {**nothing, "error": error}
-    note = ""
-    if form["person"] and person is None:
-        note = "Nobody is known by this id: this is what somebody unknown would see."
-    told = {"slate": slate, "cards": _cards(slate), "person": person, "note": note, "why": why, "raw": _raw(slate)}
-    return {**nothing, **told}
+    return {
+        **nothing,
+        "slate": slate,
+        "cards": _cards(slate),
+        "value": _formatted(slate.variant.value) if slate.variant is not None else "",
+        "person": person,
+        "note": note,
+        "why": why,
+        "raw": _formatted(slate.to_json()),
+    }
+
+
+def _page_tried(desk: Desk, form: Mapping[str, str], person: int | None, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The rows of a page, and why others are not there; what means nothing for a page is refused."""
+    for name in ("count", "item", "query", "missed"):
+        if form[name]:
+            raise InvalidInput(f"`{name}` means nothing for a whole page.", hint="Leave it empty, or try a placement.")
+    page = desk.queries.preview_page(
+        form["placement"].removeprefix(PAGE), person, context=asked["context"], filter=asked["filter"]
+    )
+    return {"rows": list(page), "left_out": list(dict.fromkeys(page.left_out)), "raw": _formatted(page.to_json())}
 
 
 def _cards(slate: Slate) -> list[dict[str, Any]]:
@@ -94,8 +127,8 @@ def _cards(slate: Slate) -> list[dict[str, Any]]:
     ]
 
 
-def _raw(slate: Slate) -> str:
-    return msgspec.json.format(msgspec.json.encode(slate.to_json()), indent=2).decode()
+def _formatted(answer: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()
 
 
 def _count(text: str) -> int | None:

@@ -348,6 +348,10 @@ class Queries:
         """Returns the placements with items, by name."""
         return dict(sorted(self._core.config.placements.items()))
 
+    def variant_placements(self) -> list[str]:
+        """Returns the names of the placements with variants."""
+        return sorted(self._core.world.variants)
+
     def pages(self) -> list[str]:
         """Returns the names of the pages."""
         return sorted(self._core.world.pages)
