@@ -16,7 +16,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from bespeak.decide.scoring.crosses import CIRCUMSTANCES, DECLARED, read_cross
+from bespeak.decide.scoring.crosses import CIRCUMSTANCES, DECLARED, PREDICTION, read_cross
 from bespeak.decide.settings.pages import Page, pages_from
 from bespeak.decide.settings.placements import BUILT_IN, Placement, placements_from
 from bespeak.decide.trial import Trial
@@ -124,7 +124,7 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
             declared=settings.context.declared,
             predictions=settings.predictions,
         )
-        _check_learning(placements, signals, settings.context.declared)
+        _check_learning(placements, signals, _named(settings))
         _check_creatives(placements, names)
         variants = variants_from(of_variants, names)
         metrics = metrics_from(settings.metrics)
@@ -284,7 +284,13 @@ def _check_source(name: str, kind: str, key: str, key_sha256: str) -> None:
         )
 
 
-def _check_learning(placements: Mapping[str, Placement], signals: SignalCatalogue, declared: Collection[str]) -> None:
+def _named(settings: Settings) -> frozenset[str]:
+    """The circumstances that the file names itself."""
+    declared = (f"{DECLARED}{key}" for key in settings.context.declared)
+    return frozenset((*declared, *(f"{PREDICTION}{name}" for name in settings.predictions)))
+
+
+def _check_learning(placements: Mapping[str, Placement], signals: SignalCatalogue, named: Collection[str]) -> None:
     """Objectives name signal classes, crosses known circumstances."""
     for name, placement in placements.items():
         for outcome in placement.objective:
@@ -293,12 +299,12 @@ def _check_learning(placements: Mapping[str, Placement], signals: SignalCatalogu
                 raise ConfigError(error.message, key=f"placements.{name}.objective", hint=error.hint)
         for text in placement.crosses:
             cross = read_cross(text)
-            if cross is None or (cross.when.startswith(DECLARED) and cross.when[len(DECLARED) :] not in declared):
+            if cross is None or (cross.when.startswith((DECLARED, PREDICTION)) and cross.when not in named):
                 raise ConfigError(
                     f"{text!r} is no cross of a known circumstance.",
                     key=f"placements.{name}.crosses",
-                    hint=f"Write WHEN * WHAT. WHEN: {', '.join(CIRCUMSTANCES)}, trait.NAME, or declared.KEY of a key "
-                    "under [context] declared.",
+                    hint=f"Write WHEN * WHAT. WHEN: {', '.join(CIRCUMSTANCES)}, trait.NAME, declared.KEY of a key "
+                    "under [context] declared, or prediction.NAME of one under [predictions].",
                 )
 
 

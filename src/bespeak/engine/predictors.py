@@ -51,6 +51,8 @@ class StoredPrediction(msgspec.Struct, frozen=True, kw_only=True):
         settings: what was asked; a prediction that is asked otherwise now says nothing until the next training.
         answers: of churn and propensity; value: of lifetime_value; both None where too little is known.
         quality: figures of the date that was held back, the reliability table among them.
+        cuts: of those it was asked of when it was learned, a third lie below the first and a third above the second;
+            None where that was not kept.
     """
 
     name: str
@@ -58,6 +60,7 @@ class StoredPrediction(msgspec.Struct, frozen=True, kw_only=True):
     answers: StoredAnswers | None = None
     value: StoredValue | None = None
     quality: dict[str, object] = {}
+    cuts: tuple[float, float] | None = None
 
 
 def predictors_of(stored: Iterable[StoredPrediction], asked: Mapping[str, PredictionSettings]) -> dict[str, Predictor]:
@@ -67,16 +70,37 @@ def predictors_of(stored: Iterable[StoredPrediction], asked: Mapping[str, Predic
         if asked.get(one.name) != one.settings:
             continue
         if one.answers is not None:
-            found[one.name] = AnswersPredictor(one.answers, one.settings)
+            found[one.name] = AnswersPredictor(one.answers, one.settings, one.cuts)
         elif one.value is not None:
-            found[one.name] = ValuePredictor(one.value, one.settings.within_days)
+            found[one.name] = ValuePredictor(one.value, one.settings.within_days, one.cuts)
     return found
 
 
-class AnswersPredictor:
+class _Levelled:
+    """Says of a value where it lies among people.
+
+    Example:
+        >>> [_Levelled((0.2, 0.5)).level(value) for value in (0.1, 0.3, 0.9)], _Levelled(None).level(0.3)
+        (['low', 'medium', 'high'], '')
+    """
+
+    def __init__(self, cuts: tuple[float, float] | None) -> None:
+        self._cuts = cuts
+
+    def level(self, value: float) -> str:
+        """Returns the third of the people that a value would lie in; "" where the thirds were not kept."""
+        if self._cuts is None:
+            return ""
+        return "low" if value < self._cuts[0] else "high" if value > self._cuts[1] else "medium"
+
+
+class AnswersPredictor(_Levelled):
     """A probability from what a profile counts by class and day."""
 
-    def __init__(self, stored: StoredAnswers, settings: PredictionSettings) -> None:
+    def __init__(
+        self, stored: StoredAnswers, settings: PredictionSettings, cuts: tuple[float, float] | None = None
+    ) -> None:
+        super().__init__(cuts)
         self._answers = Answers(
             stored.classes, np.array(stored.mean), np.array(stored.spread), stored.intercept, np.array(stored.beta)
         )
@@ -103,10 +127,11 @@ class AnswersPredictor:
         return float(self._answers.probabilities(activity, day)[0]) if asked.has_any()[0] else None
 
 
-class ValuePredictor:
+class ValuePredictor(_Levelled):
     """Money to expect from what a profile holds of orders."""
 
-    def __init__(self, stored: StoredValue, within_days: int) -> None:
+    def __init__(self, stored: StoredValue, within_days: int, cuts: tuple[float, float] | None = None) -> None:
+        super().__init__(cuts)
         self._buying = BgNbd(stored.r, stored.alpha, stored.a, stored.b)
         self._spending = GammaGamma(stored.p, stored.q, stored.v)
         self._currency = stored.currency

@@ -91,6 +91,10 @@ class Predictor(Protocol):
         """Returns a probability or an amount as of the day of the view; None of whom it says nothing."""
         ...
 
+    def level(self, value: float) -> str:
+        """Returns `low`, `medium` or `high`: among people when it was learned; "" where that was not kept."""
+        ...
+
 
 class ProfileView:
     """A profile as one reader may see it at one time.
@@ -285,6 +289,11 @@ class ProfileView:
         """Returns what is foretold as of today; None where nothing is, or nothing may be read."""
         predictor = self._predictors.get(name) if self.is_profiled else None
         return None if predictor is None else predictor.predict(self)
+
+    def prediction_level(self, name: str) -> str:
+        """Returns whether what is foretold is `low`, `medium` or `high` among people; "" where nothing is."""
+        value = self.prediction(name)
+        return "" if value is None else self._predictors[name].level(value)
 
     def predictions(self) -> dict[str, float]:
         """Returns everything that is foretold, by name."""

@@ -14,6 +14,7 @@ from bespeak.engine.predictors import StoredPrediction, predictors_of
 from bespeak.engine.project import create
 from bespeak.engine.segments import segment_members, settle_segments
 from bespeak.engine.settings import PredictionSettings
+from bespeak.errors import ConfigError
 from bespeak.models.popularity import Popularity
 from bespeak.signals.items import Item
 from bespeak.web.tokens import make_token_key
@@ -28,6 +29,7 @@ SETTINGS = {
         "lifetime_value": {"kind": "lifetime_value", "within_days": 90},
     },
     "segments": {"leaving": "prediction.churn > 0.5"},
+    "placements": {"home": {"crosses": ["prediction.churn * category", "prediction.lifetime_value * category"]}},
 }
 
 
@@ -69,7 +71,7 @@ def trained_folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("shop") / "project"
     create(root, token_key=make_token_key(), settings=SETTINGS)
     with Engine.open(root, clock=VirtualClock(START_MS)) as engine:
-        engine.items.put([Item(id="p1", title="P 1"), Item(id="p2", title="P 2")])
+        engine.items.put([Item(id="p1", title="P 1"), Item(id="p2", title="P 2", attributes={"category": "new"})])
         stays = [event("stays", day + 0.5) for day in range(DAYS - 60, DAYS)]
         left = [event("left", day + 0.5) for day in range(DAYS - 60, DAYS - 25)]
         orders = [bought("stays", DAYS - day, 200.0) for day in (50, 30, 5, 1)]
@@ -107,6 +109,37 @@ def test_an_event_counts_at_once(trained):
     before = trained.profiles.readable("left")["predictions"]["churn"]
     trained.track([event("left", DAYS - 0.1)], source="backend")
     assert trained.profiles.readable("left")["predictions"]["churn"] < before - 0.2
+
+
+def crossed(engine: Engine, user: str) -> set[str]:
+    slate = engine.decide("home", user_id=user, is_preview=True)
+    return {name for item in slate for name in item.features if name.startswith("cross.")}
+
+
+def test_what_is_foretold_is_a_signal_crossed_with_what_is_shown(trained):
+    churns, is_worth = (f"cross.prediction.{name}={{}}*category=new" for name in ("churn", "lifetime_value"))
+    assert crossed(trained, "stays") == {churns.format("low"), is_worth.format("high")}
+    assert crossed(trained, "left") == {churns.format("high")}  # never ordered: no value is foretold
+    assert crossed(trained, "nobody") == set()
+    refusal = {**event("stays", DAYS - 0.05), "context": {"consent": {"categoryPreferences": {"personalize": False}}}}
+    trained.track([refusal], source="backend")
+    assert crossed(trained, "stays") == set()
+
+
+def test_a_third_of_the_people_lies_on_each_level(trained):
+    levels = [
+        cross.partition("=")[2].partition("*")[0]
+        for user in (f"u{n}" for n in range(N_PEOPLE))
+        for cross in crossed(trained, user)
+        if cross.startswith("cross.prediction.churn")
+    ]
+    assert all(0.2 < levels.count(level) / len(levels) < 0.47 for level in ("low", "medium", "high"))
+
+
+def test_a_cross_with_what_nobody_asked_for_is_refused(make):
+    with pytest.raises(ConfigError, match=r"placements\.home\.crosses") as refused:
+        make({"placements": {"home": {"crosses": ["prediction.churn * popular"]}}})
+    assert "[predictions]" in str(refused.value)
 
 
 def test_a_segment_follows_the_prediction(trained):

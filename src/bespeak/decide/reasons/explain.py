@@ -330,6 +330,8 @@ def _when(circumstance: str, held: str) -> str:
     Example:
         >>> _when("daypart", "evening"), _when("device", "mobile"), _when("trait.age_band", "25-34")
         ('in the evening', 'on mobile', 'by people of 25-34')
+        >>> _when("prediction.churn", "high")
+        'by people whose foretold churn is high'
     """
     if circumstance in ("daypart", "day"):
         told = {"night": "at night", "weekday": "on weekdays", "weekend": "at the weekend"}
@@ -338,6 +340,8 @@ def _when(circumstance: str, held: str) -> str:
         return f"on {held}"
     if circumstance.startswith("trait."):
         return f"by {_people(circumstance.removeprefix('trait.'), held)}"
+    if circumstance.startswith("prediction."):
+        return f"by people whose foretold {circumstance.removeprefix('prediction.').replace('_', ' ')} is {held}"
     return f"with {circumstance.removeprefix('declared.').replace('_', ' ')} {held}"
 
 

@@ -5,10 +5,12 @@ The left side says when, the right side what:
     cross.daypart=evening*category=thriller   1 for an item with the value, in the evening
     cross.device=mobile*price_percentile      a number of the item, -1..1: its distance from the mean in spreads, halved
     cross.stage=new*popular                   the value of another signal, for somebody new
+    cross.prediction.churn=high*discount      what is foretold of the person: the lowest, middle or highest third
 
-Circumstances are those of the request, so they hold for everybody; `stage`, `intent` and `trait.NAME` are the
-person's, and nothing where none may be read. An unknown circumstance has no crosses. A cross weighs 0 until its weight
-is learned: it costs where it is declared, and is logged from then on.
+Circumstances are those of the request, so they hold for everybody; `stage`, `intent`, `trait.NAME` and
+`prediction.NAME` are the person's, and nothing where none may be read. What is foretold of somebody is the same for all
+candidates, so it counts only crossed with something of theirs. An unknown circumstance has no crosses. A cross weighs 0
+until its weight is learned: it costs where it is declared, and is logged from then on.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ MAX_VALUES = 40
 """Of an attribute, its most common values are crossed."""
 
 DAYPARTS = ("night", "morning", "afternoon", "evening")
-TRAIT, DECLARED = "trait.", "declared."
+TRAIT, DECLARED, PREDICTION = "trait.", "declared.", "prediction."
 
 _OF_REQUEST: Mapping[str, Callable[[Context], str]] = MappingProxyType(
     {
@@ -52,7 +54,7 @@ _OF_REQUEST: Mapping[str, Callable[[Context], str]] = MappingProxyType(
     }
 )
 CIRCUMSTANCES = (*_OF_REQUEST, "stage", "intent")
-"""What may stand on the left, beside `trait.NAME` and `declared.KEY`."""
+"""What may stand on the left, beside `trait.NAME`, `declared.KEY` and `prediction.NAME`."""
 
 
 class Cross(NamedTuple):
@@ -70,7 +72,7 @@ def read_cross(text: str) -> Cross | None:
         (Cross(when='daypart', what='category'), None)
     """
     when, star, what = (part.strip() for part in text.partition("*"))
-    is_known = when in CIRCUMSTANCES or (when.startswith((TRAIT, DECLARED)) and not when.endswith("."))
+    is_known = when in CIRCUMSTANCES or (when.startswith((TRAIT, DECLARED, PREDICTION)) and not when.endswith("."))
     return Cross(when, what) if star and what and is_known and "*" not in what else None
 
 
@@ -91,6 +93,8 @@ def circumstance(situation: Situation, name: str) -> str:
         return ""
     if name.startswith(TRAIT):
         return next(iter(person.traits.get(name.removeprefix(TRAIT), ())), "")
+    if name.startswith(PREDICTION):
+        return "" if person.view is None else person.view.prediction_level(name.removeprefix(PREDICTION))
     return _stage(person) if name == "stage" else _intent(situation)
 
 

@@ -115,7 +115,8 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             any, or `fixed` to leave the weight as it is. Else a weight keeps the sign that it has before learning.
         crosses: what counts only in some circumstances, as `WHEN * WHAT`, for weights to be learned of. WHEN: hour,
             daypart, weekday, day, device, os, locale, language, country, referrer, campaign, medium, stage, intent,
-            `trait.NAME`, `declared.KEY`; WHAT: a facet, an attribute, a numeric facet, or another signal.
+            `trait.NAME`, `declared.KEY`, `prediction.NAME` (low, medium or high among people); WHAT: a facet, an
+            attribute, a numeric facet, or another signal.
         needs_cart: the placement is about what is in the cart; as a row of a page it is left out while that is empty.
         heading: what stands above the items: one text, or locale -> text. `{title}` is the item that the placement is
             about, `{value}` the value.

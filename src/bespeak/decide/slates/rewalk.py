@@ -44,7 +44,7 @@ _PERSONAL_FAMILIES = frozenset(("affinity", "session", "fit"))
 _PERSONAL_FEATURES = frozenset(
     ("just_viewed", "cart", "bought_with", "repeat", "fatigue", "viewed", "bought", "started", "next")
 )
-_PERSONAL_CIRCUMSTANCES = frozenset(("stage", "intent", "trait"))
+_PERSONAL_CIRCUMSTANCES = frozenset(("stage", "intent", "trait", "prediction"))
 _OWN_TERMS = frozenset((TREES, ROTATION))
 """What the policy of the record added of its own."""
 _SIEVES = ("kinds", "filter", "new_days")

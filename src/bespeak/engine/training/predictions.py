@@ -20,7 +20,7 @@ from bespeak.learn.lifetime import fit_lifetime
 from bespeak.learn.predictions import Quality, Question, learn_answers
 from bespeak.models.predictors.activity import Activity
 from bespeak.models.predictors.gamma_gamma import GammaGamma, independence
-from bespeak.models.predictors.repeat_purchases import Int64s, PurchaseDays
+from bespeak.models.predictors.repeat_purchases import Float64s, Int64s, PurchaseDays
 from bespeak.profiles.settings import DAY_MS
 
 _COLUMNS = (
@@ -132,8 +132,19 @@ def _learn_answers(name: str, settings: PredictionSettings, held: _Held, seed: i
         intercept=found.intercept,
         beta=found.beta.tolist(),
     )
-    stored = StoredPrediction(name=name, settings=settings, answers=answers, quality=asdict(quality))
+    asked = held.activity.of_class(settings.of if settings.kind == "churn" else "")
+    is_asked = asked.between(held.last_day - settings.among_days + 1, held.last_day).has_any()
+    cuts = _thirds(found.probabilities(held.activity, held.last_day)[is_asked])
+    stored = StoredPrediction(name=name, settings=settings, answers=answers, quality=asdict(quality), cuts=cuts)
     return stored, _sentence(settings, quality)
+
+
+def _thirds(values: Float64s) -> tuple[float, float] | None:
+    """What parts the lowest third of people from the others, and the highest."""
+    if not len(values):
+        return None
+    low, high = np.quantile(values, (1 / 3, 2 / 3)).tolist()
+    return low, high
 
 
 def _sentence(settings: PredictionSettings, quality: Quality) -> str:
@@ -155,7 +166,7 @@ def _learn_value(name: str, settings: PredictionSettings, held: _Held) -> tuple[
     ahead = max(1, min(settings.within_days, span // 3))
     judged = fit_lifetime(bought, held.last_day - ahead, end=held.last_day, days_per_unit=1.0)
     whole = fit_lifetime(bought, held.last_day, end=held.last_day, days_per_unit=1.0)
-    _, n, mean = bought.spending(held.last_day, is_first_counted=True)
+    spenders, n, mean = bought.spending(held.last_day, is_first_counted=True)
     spending = GammaGamma.fit(n, mean)
     if not np.isfinite(spending.mean_spent):
         raise InvalidInput("What people spend differs so much that it has no average to expect.")
@@ -172,7 +183,12 @@ def _learn_value(name: str, settings: PredictionSettings, held: _Held) -> tuple[
         v=spending.v,
         currency=currency,
     )
-    stored = StoredPrediction(name=name, settings=settings, value=value, quality=asdict(holdout))
+    customers, known = bought.repeat_purchases(held.last_day, 1.0)
+    expected = buying.expected_purchases(known, float(settings.within_days))
+    expected = expected[np.searchsorted(customers, spenders)] * spending.expected_spent(n, mean)
+    stored = StoredPrediction(
+        name=name, settings=settings, value=value, quality=asdict(holdout), cuts=_thirds(expected)
+    )
     sentence = (
         f"in the latest {ahead} days {holdout.predicted:,.0f} purchases were expected of {judged.n_customers:,} "
         f"customers and {holdout.actual:,.0f} came. Learned from {whole.n_customers:,} customers, "
