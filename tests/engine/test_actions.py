@@ -134,6 +134,40 @@ def test_a_message_is_rewarded_by_the_click_and_not_by_opening_it(
     assert engine.core.world.posterior(engine.core.world.variants["win_back"]).mean == 0.5
 
 
+def test_the_message_that_is_clicked_wins_over_the_one_that_is_opened(
+    make: Callable[..., Engine], clock: VirtualClock
+) -> None:
+    """Everybody opens `loud` and few click; few open `plain`, and all of these click."""
+    texts = {"loud": {"subject": "!!!", "body": "x"}, "plain": {"subject": "Your order", "body": "y"}}
+    message = {"kind": "message", "variants": texts, "learn": "thompson", "window_minutes": 4320.0}
+    rewards = {"reward": {"email_clicked": 1.0}, "conversion": {"purchase": 2.0}}
+    engine = make({**settings(), "placements": {"win_back": {**message, **rewards}}})
+    users = [f"u{n}" for n in range(60)]
+    for user in users:
+        track(engine, "Product Viewed", user, product_id="p1")
+    shown: Counter[str] = Counter()
+    for turn in range(3):
+        shown = Counter()
+        for n, user in enumerate(users):
+            sent = engine.decide("win_back", user_id=user, decision_id=f"{user}-{turn}").variant
+            assert sent is not None
+            assert sent.value == texts[sent.id]  # what goes into the mail
+            shown[sent.id] += 1
+            is_read = n % 2 == 0
+            if sent.id == "loud" or is_read:
+                track(engine, "Email Opened", user, turn, decision_id=f"{user}-{turn}")
+            if is_read and (sent.id == "plain" or n % 20 == 0):
+                track(engine, "Email Link Clicked", user, turn, decision_id=f"{user}-{turn}")
+        engine.core.drain()
+        clock.advance(4 * DAY_MS)
+        engine.learn()
+    known = engine.core.world.posterior(engine.core.world.variants["win_back"])
+    rates = dict(zip(texts, (known.sums.total / known.sums.n_rows).tolist(), strict=True))
+    assert rates["loud"] < 0.2 < 0.4 < rates["plain"]
+    assert shown["plain"] > 50
+    assert engine.decide("win_back", user_id="u0", is_preview=True).item_ids == ["plain"]
+
+
 @pytest.mark.parametrize(
     ("section", "said"),
     [

@@ -97,6 +97,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         context: the context used, without raw address or user agent.
         experiment: name and variant of the experiment that chose the policy; of the launch where none did.
         launch: name and variant of the placement's launch where `experiment` is another one.
+        withheld_propensity: where nothing may be shown at random, with which probability; it stands beside what was
+            shown, too.
         shadow_policy, shadow: a policy that decided beside and was not shown, and its (item id, score) in order.
     """
 
@@ -131,6 +133,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     heading: str = ""
     about: dict[str, str] = {}
     page: PagePlace | None = None
+    withheld_propensity: float = 0.0
 
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True):

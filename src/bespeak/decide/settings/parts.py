@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from bespeak.errors import ConfigError
+
 MAX_COUNT = 100
 MAX_HOURS = 24 * 365
 
@@ -80,6 +82,9 @@ class ActionSettings(Part, frozen=True, kw_only=True):
         explore: share of the probability that is spread evenly over the actions whose value is above their cost.
         prior_rows: how many times an action must have been done for what was learned to count as much as the
             probability that the item states.
+        uplift: what an action counts for beside its value: what its item states (`stated`), or how much more often
+            success comes where it is done than where nothing is (`learned`). Until that is known the item's word holds.
+        withhold: share of the probability with which nothing is done, where the uplift is learned.
         window_minutes: success counts this long after the action, in minutes.
         half_life_days: what happened this many days ago counts half; nothing fades when left out.
     """
@@ -87,12 +92,19 @@ class ActionSettings(Part, frozen=True, kw_only=True):
     success: tuple[str, ...] = ("purchase",)
     explore: Annotated[float, Meta(ge=0, le=1)] = 0.05
     prior_rows: Annotated[float, Meta(gt=0)] = 20.0
+    uplift: Literal["stated", "learned"] = "stated"
+    withhold: Annotated[float, Meta(ge=0, le=0.5)] = 0.1
     window_minutes: Annotated[float, Meta(gt=0, le=129_600)] = 10_080.0
     half_life_days: Annotated[float, Meta(gt=0)] | None = None
 
     def learning_digest(self) -> str:
         """As of creatives."""
-        return _digest((self.success, self.window_minutes, self.half_life_days))
+        return _digest((self.success, self.window_minutes, self.half_life_days, self.uplift))
+
+    @property
+    def withheld(self) -> float:
+        """The share of the probability with which nothing is done."""
+        return self.withhold if self.uplift == "learned" else 0.0
 
 
 class CapSettings(Part, frozen=True, kw_only=True):
@@ -164,6 +176,18 @@ class RotationSettings(Part, frozen=True, kw_only=True):
 
     rate: Annotated[float, Meta(ge=0, le=1)]
     hours: Annotated[float, Meta(gt=0, le=MAX_HOURS)]
+
+
+def check_actions(actions: ActionSettings, key: str) -> None:
+    """Returns when it can be learned what actions cause, or is not to be; raises `ConfigError` with what is wrong."""
+    if actions.uplift == "stated":
+        return
+    if not actions.withhold:
+        problem = "what an action causes is only known where nothing is done for some."
+        raise ConfigError(problem, key=f"{key}.withhold", hint='Set it above 0, or `uplift = "stated"`.')
+    if actions.explore + actions.withhold > 1:
+        problem = f"together with `explore` it is {actions.explore + actions.withhold:g}."
+        raise ConfigError(problem, key=f"{key}.withhold", hint="At most 1 together.")
 
 
 def _digest(read: tuple[object, ...]) -> str:

@@ -29,6 +29,7 @@ from bespeak.decide.settings.parts import (
     RotationSettings,
     ShareSettings,
     SourceSettings,
+    check_actions,
 )
 from bespeak.errors import ConfigError
 
@@ -342,6 +343,8 @@ def _check(placement: Placement, key: str) -> None:
     _check_pins(placement, key)
     _check_heading(placement, key)
     _check_named(placement, key)
+    if placement.actions is not None:
+        check_actions(placement.actions, f"{key}.actions")
     if not placement.explore:
         for setting in ("temperature", "explore_new_days", "record_features"):
             if getattr(placement, setting):

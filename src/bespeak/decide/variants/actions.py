@@ -16,6 +16,11 @@ The probability is learned from what came of the action: `(successes + prior_row
 prior_rows)`. Nothing is shown where no action is worth its cost. Where the placement explores, that share of the
 probability is spread evenly over the actions whose value is above their cost; the propensity is exact, and the record
 keeps all that might have been done with its value, cost and probability (of people who may be measured).
+
+That counts people who would have succeeded anyway. With `uplift = "learned"` the probability is what the action causes
+(see `caused`), found by doing nothing for a share of people at random. An action that surely causes too little for its
+cost, or harm, is not even tried. What is drawn holds for a person for as long as the window is, so that nobody is in
+both halves of the comparison at a time.
 """
 
 from __future__ import annotations
@@ -37,6 +42,7 @@ from bespeak.decide.settings.placements import Placement
 from bespeak.decide.situation import Situation
 from bespeak.decide.slates.exploration import numbers_of
 from bespeak.decide.trial import Policy
+from bespeak.decide.variants.caused import Caused, caused
 from bespeak.decide.variants.creative_sums import CreativeSums
 from bespeak.decide.variants.when import context_values, record_for
 from bespeak.decide.world import World
@@ -58,8 +64,9 @@ class Worth:
     """What one action is worth for somebody.
 
     Attributes:
-        probability: of success, or the uplift where the item states one.
+        probability: of success, or the uplift where one is stated or learned.
         n_times: how often it was done, as far as it was learned from.
+        caused: the uplift, where it is learned.
     """
 
     item_id: str
@@ -67,6 +74,12 @@ class Worth:
     cost: float
     probability: float
     n_times: float
+    caused: Caused | None = None
+
+    @property
+    def is_surely_not_worth_it(self) -> bool:
+        """Whether even the upper end of what it may cause is too little."""
+        return self.caused is not None and self.value * self.caused.high < self.cost
 
     @property
     def total(self) -> float:
@@ -76,6 +89,10 @@ class Worth:
     def reasons(self) -> tuple[Reason, ...]:
         """The terms of the worth."""
         text = f"succeeds with probability {self.probability:.3g}, by {self.n_times:,.0f} times before"
+        if self.caused is not None:
+            low, high, done, withheld = self.caused.low, self.caused.high, self.caused.n_done, self.caused.n_withheld
+            text = f"raises success by {self.probability:.3g}, by {done:,.0f} times done and {withheld:,.0f} withheld"
+            text += f" ({low:.3g} to {high:.3g})" if done else ", as the item states"
         gain = Reason(signal="value", value=self.probability, weight=self.value,
                       contribution=self.value * self.probability, text=text)  # fmt: skip
         cost = Reason(signal="cost", value=self.cost, weight=-1.0, contribution=-self.cost, text="what it costs")
@@ -99,9 +116,13 @@ def decide_action(occasion: Occasion, policy: Policy | None = None, *, mode: Mod
     notes = list(situation.notes)
     may_do = _allowed(situation, removed, notes)
     sums = world.action_sums.get((request.placement, settings.learning_digest()), CreativeSums())
-    known = [_worth(item, sums, settings.prior_rows) for item in may_do]
-    draw = occasion.draw if situation.mode in ("profiled", "anonymous") else ""
-    place, propensity = _taken(known, settings.explore if draw else 0.0, world.seed, request.placement, draw)
+    known = [_worth(item, sums, settings) for item in may_do]
+    sure = [one for one in known if one.is_surely_not_worth_it]
+    removed += Counter({"not_worth_it": len(sure)})
+    known = [one for one in known if one not in sure]
+    draw = _draw(occasion, settings) if situation.mode in ("profiled", "anonymous") else ""
+    explore, withheld = (settings.explore, settings.withheld) if draw else (0.0, 0.0)
+    place, propensity, nothing = _taken(known, explore, withheld, world.seed, request.placement, draw)
     items: tuple[ShownItem, ...] = ()
     if place >= 0:
         items = (
@@ -134,51 +155,55 @@ def decide_action(occasion: Occasion, policy: Policy | None = None, *, mode: Mod
         filter=request.filter,
         purposes=person.purposes if person is not None else 0,
         notes=tuple(notes),
+        withheld_propensity=nothing if draw and settings.withheld else 0.0,
     )
-    if draw and settings.explore and known and decision.purposes & world.purposes.measure:
+    if draw and (settings.explore or settings.withheld) and known and decision.purposes & world.purposes.measure:
         decision = msgspec.structs.replace(decision, candidate_features=_kept(known), candidate_features_rate=1.0)
     return decision if occasion.assigned is None else under(occasion.assigned, decision)
 
 
-def chances_of(worths: Float64s, may_try: Bools, explore: float) -> Float64s:
+def chances_of(worths: Float64s, may_try: Bools, explore: float, withheld: float = 0.0) -> Float64s:
     """float64[c]: how likely each action is to be done; what is missing to 1 is the chance that none is.
 
     Args:
         worths: float64[c]; may_try: bool[c], those whose value is above their cost.
         explore: the share that is spread evenly over these.
+        withheld: the share with which nothing is done.
 
     Example:
         >>> chances_of(np.array([2.0, -1.0]), np.array([True, True]), 0.2).tolist()
         [0.9, 0.1]
     """
+    explore = explore if may_try.any() else 0.0
     chances = explore / max(int(np.count_nonzero(may_try)), 1) * may_try
     if len(worths) and worths.max() > 0:
-        chances[int(np.argmax(worths))] += 1 - explore if may_try.any() else 1.0
+        chances[int(np.argmax(worths))] += max(0.0, 1 - explore - withheld)
     return np.asarray(chances, np.float64)
 
 
-def _taken(known: list[Worth], explore: float, seed: int, placement: str, draw: str) -> tuple[int, float]:
-    """(place in `known`, its probability), or -1 where nothing is done."""
+def _draw(occasion: Occasion, settings: ActionSettings) -> str:
+    """What is drawn by: the decision; the person and the span of time where it is learned what actions cause."""
+    if not occasion.draw or occasion.person is None or settings.uplift == "stated":
+        return occasion.draw
+    return f"{occasion.person.person}:{occasion.now_ms // round(settings.window_minutes * 60_000)}"
+
+
+def _taken(
+    known: list[Worth], explore: float, withheld: float, seed: int, placement: str, draw: str
+) -> tuple[int, float, float]:
+    """(place in `known` or -1 where nothing is done, the probability of that, the probability of nothing)."""
     worths = np.array([one.total for one in known])
     best = int(np.argmax(worths)) if len(known) and worths.max() > 0 else -1
     tried = np.array([one.value > one.cost for one in known], bool)
-    if not explore or not tried.any():
-        return best, 1.0
-    chances = chances_of(worths, tried, explore)
+    if not (explore and tried.any()) and not withheld:
+        return best, 1.0, float(best < 0)
+    chances = chances_of(worths, tried, explore, withheld)
+    nothing = withheld if best >= 0 else max(0.0, 1 - float(chances.sum()))
     number = float(numbers_of(seed, placement, draw, 1)[0])
     place = int(np.searchsorted(np.cumsum(chances), number, side="right"))
-    if place == len(known):  # nothing worth its cost is known, and none was drawn to be tried; or a rounding below 1
-        place = best
-    return place, float(chances[place]) if place >= 0 else 1.0
-
-
-def _kept(known: list[Worth]) -> CandidateFeatures:
-    """All that may be done, with what it is worth by: what another policy is replayed on."""
-    return CandidateFeatures(
-        item_ids=tuple(one.item_id for one in known),
-        scores=tuple(one.total for one in known),
-        columns={name: tuple(getattr(one, name) for one in known) for name in ("value", "cost", "probability")},
-    )
+    if place == len(known):
+        place = -1 if nothing else best  # `best` only by a rounding below 1
+    return place, float(chances[place]) if place >= 0 else nothing, nothing
 
 
 def _allowed(situation: Situation, removed: Counter[str], notes: list[str]) -> list[Item]:
@@ -206,18 +231,24 @@ def _allowed(situation: Situation, removed: Counter[str], notes: list[str]) -> l
     return found
 
 
-def _worth(item: Item, sums: CreativeSums, prior_rows: float) -> Worth:
-    n_times, successes, _ = sums.of_items.get(item.id, {}).get("", (0.0, 0.0, 0.0))
+def _worth(item: Item, sums: CreativeSums, settings: ActionSettings) -> Worth:
+    held = sums.of_items.get(item.id, {})
+    n_times, successes, _ = held.get("", (0.0, 0.0, 0.0))
     stated = number(item, "probability")
     prior = min(max(USUAL_PROBABILITY if stated is None else stated, 0.0), 1.0)
-    learned = (successes + prior_rows * prior) / (n_times + prior_rows)
+    learned = (successes + settings.prior_rows * prior) / (n_times + settings.prior_rows)
     uplift = number(item, "uplift")
+    found = None
+    if settings.uplift == "learned":
+        found = caused(held, prior if uplift is None else uplift, settings.prior_rows)
+        uplift = found.uplift
     return Worth(
         item_id=item.id,
         value=number(item, "value") or 0.0,
         cost=number(item, "cost") or 0.0,
         probability=learned if uplift is None else uplift,
         n_times=n_times,
+        caused=found,
     )
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from bespeak.decide.settings.parts import ActionSettings
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.variants.bandits import ArmSums
+from bespeak.decide.variants.caused import rows_of
 from bespeak.decide.variants.context import vector_of
 from bespeak.decide.variants.creative_sums import CreativeSums
 from bespeak.decide.variants.settings import VariantPlacement, VariantSettings
@@ -193,10 +194,11 @@ class ActionLesson(Lesson[CreativeSums]):
         digest = settings.learning_digest()
         super().__init__(placement, "actions", digest, settings.window_minutes, settings.half_life_days,
                          done=settings.success)  # fmt: skip
+        self._is_causal = settings.uplift == "learned"
 
     def is_row(self, decision: Decision) -> bool:
-        """Actions that were shown, not previewed."""
-        return any(shown.sources == ("action",) for shown in decision.items)
+        """Actions that were done, or withheld, at random, not previewed."""
+        return decision.withheld_propensity > 0 or any(shown.sources == ("action",) for shown in decision.items)
 
     def read(self, raw: bytes | None) -> CreativeSums:
         """As `packed` wrote them."""
@@ -207,11 +209,16 @@ class ActionLesson(Lesson[CreativeSums]):
         return sums.packed()
 
     def sums(self, rows: Sequence[Joined], weights: Float64s, shares: Float64s) -> CreativeSums:
-        """One row for each action: 1 for a success, else 0."""
-        done = [float(not self.done.isdisjoint(row.done)) for row in rows]
-        ids = [row.decision.items[0].item_id for row in rows]
-        found = [(item, "", weight, reward) for item, weight, reward in zip(ids, weights.tolist(), done, strict=True)]
-        return CreativeSums.of(found, shares.tolist())
+        """One row for each action, 1 for a success, else 0; and what the decision says of what actions cause."""
+        found, counted = [], []
+        for row, weight, share in zip(rows, weights.tolist(), shares.tolist(), strict=True):
+            reward = float(not self.done.isdisjoint(row.done))
+            of_row = [(shown.item_id, "", weight, reward) for shown in row.decision.items]
+            if self._is_causal:
+                of_row += rows_of(row.decision, reward, weight)
+            found += of_row
+            counted += [share] * len(of_row)
+        return CreativeSums.of(found, counted)
 
 
 AnyLesson = VariantLesson | CreativeLesson | ActionLesson

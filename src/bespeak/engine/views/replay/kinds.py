@@ -191,7 +191,7 @@ class ActionLog(ChoiceLog):
         ):
             return OTHER_RULES
         value, cost = (np.array(kept.columns[name]) for name in ("value", "cost"))
-        logged = _with_nothing(chances_of(np.array(kept.scores), value > cost, held.actions.explore))
+        logged = _with_nothing(chances_of(np.array(kept.scores), value > cost, held.actions.explore, held.actions.withheld))
         arms = (*kept.item_ids, NOTHING)
         shown = decision.items[0] if decision.items else None
         place = arms.index(shown.item_id if shown is not None else NOTHING)
@@ -200,8 +200,8 @@ class ActionLog(ChoiceLog):
         if self._policy.always:
             settled = _certain(arms, self._policy.always if self._policy.always in arms else NOTHING)
         else:
-            explore = 0.0 if self._policy.is_greedy else self._own.explore
-            settled = _with_nothing(chances_of(np.array(kept.scores), value > cost, explore))
+            drawn = (0.0, 0.0) if self._policy.is_greedy else (self._own.explore, self._own.withheld)
+            settled = _with_nothing(chances_of(np.array(kept.scores), value > cost, *drawn))
         has_won = not self._success.isdisjoint(row.done)
         return [
             Taken(
