@@ -137,7 +137,7 @@ def test_turns_give_what_the_log_gives_while_windows_are_open_and_after(
         track(engine, "Product Viewed", user, product_id="p1")
     rng = np.random.default_rng(5)
     for n in range(20):
-        for user in rng.choice(USERS, 3, replace=False):
+        for user in rng.choice(USERS, 3, replace=False).tolist():
             decide(engine, user, n)
             clock.advance(int(rng.integers(1, 20)) * SECOND_MS)
             if rng.random() < 0.5:

@@ -206,6 +206,15 @@ def _taken(
     return place, float(chances[place]) if place >= 0 else nothing, nothing
 
 
+def _kept(known: list[Worth]) -> CandidateFeatures:
+    """All that may be done, with what it is worth by: what another policy is replayed on."""
+    return CandidateFeatures(
+        item_ids=tuple(one.item_id for one in known),
+        scores=tuple(one.total for one in known),
+        columns={name: tuple(getattr(one, name) for one in known) for name in ("value", "cost", "probability")},
+    )
+
+
 def _allowed(situation: Situation, removed: Counter[str], notes: list[str]) -> list[Item]:
     """The items that may be shown at all, to this person, now."""
     world, now_ms = situation.world, situation.now_ms

@@ -191,7 +191,9 @@ class ActionLog(ChoiceLog):
         ):
             return OTHER_RULES
         value, cost = (np.array(kept.columns[name]) for name in ("value", "cost"))
-        logged = _with_nothing(chances_of(np.array(kept.scores), value > cost, held.actions.explore, held.actions.withheld))
+        logged = _with_nothing(
+            chances_of(np.array(kept.scores), value > cost, held.actions.explore, held.actions.withheld)
+        )
         arms = (*kept.item_ids, NOTHING)
         shown = decision.items[0] if decision.items else None
         place = arms.index(shown.item_id if shown is not None else NOTHING)
