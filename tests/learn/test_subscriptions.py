@@ -28,9 +28,7 @@ def subscribers(seed: int, probability: np.ndarray) -> tuple[np.ndarray, np.ndar
 def test_the_day_of_the_calibration_takes_sides_with_neither_those_who_leave_nor_those_who_stay():
     # On 31 March those who will leave on 1 April and those who will renew look alike: counting either is a bias.
     start, end = subscribers(1, np.random.default_rng(2).beta(0.8, 3.0, N))
-    found = fit_subscriptions(
-        Subscriptions.of_spans(np.arange(N), start, end, MONTH), CALIBRATED, np.random.default_rng(0), end=END
-    )
+    found = fit_subscriptions(Subscriptions.of_spans(np.arange(N), start, end, MONTH), CALIBRATED, end=END)
     assert (found.model.alpha, found.model.beta) == pytest.approx((0.8, 3.0), rel=0.1)
     assert found.by_age.holdout.predicted == pytest.approx(found.by_age.holdout.actual, rel=0.025)
     assert found.n_later > 0
@@ -44,9 +42,7 @@ def test_what_is_known_of_subscribers_tells_them_apart():
     paid = np.where(plan.codes == 1, 20.0, 10.0)
     paid[::10] = np.nan
     held = Subscriptions.of_spans(np.arange(N), start, end, MONTH)
-    found = fit_subscriptions(
-        held, CALIBRATED, np.random.default_rng(0), end=END, paid=paid, columns={"plan": plan}, n_ahead=6
-    )
+    found = fit_subscriptions(held, CALIBRATED, end=END, paid=paid, columns={"plan": plan}, n_ahead=6)
     assert found.by_customer.holdout.predicted == pytest.approx(found.by_customer.holdout.actual, rel=0.025)
     assert found.by_customer.holdout.correlation > found.by_age.holdout.correlation
     is_pro = plan.codes[found.place] == 1
@@ -60,7 +56,7 @@ def test_what_is_known_of_subscribers_tells_them_apart():
 def test_who_has_cancelled_is_not_foretold_even_before_the_period_is_over():
     start = np.zeros(60, np.int64)
     end = np.concatenate([np.full(30, 31), [95] * 10, [NEVER] * 20])
-    found = fit_subscriptions(Subscriptions.of_spans(np.arange(60), start, end, 31), 100, np.random.default_rng(0), end=100)  # fmt: skip  # noqa: E501
+    found = fit_subscriptions(Subscriptions.of_spans(np.arange(60), start, end, 31), 100, end=100)  # fmt: skip
     assert found.place.tolist() == list(range(40, 60))
     assert found.by_age.holdout is None
 
@@ -68,8 +64,8 @@ def test_who_has_cancelled_is_not_foretold_even_before_the_period_is_over():
 def test_nobody_left_and_amounts_of_nobody_are_refused():
     gone = Subscriptions.of_spans(np.arange(30), np.zeros(30), np.full(30, 31), 31)
     with pytest.raises(InvalidInput, match="nobody to predict"):
-        fit_subscriptions(gone, 100, np.random.default_rng(0), end=100)
+        fit_subscriptions(gone, 100, end=100)
     end = np.where(np.arange(40) < 30, 31, NEVER)
     held = Subscriptions.of_spans(np.arange(40), np.zeros(40), end, 31)
     with pytest.raises(InvalidInput, match="has an amount"):
-        fit_subscriptions(held, 100, np.random.default_rng(0), end=100, paid=np.full(40, np.nan))
+        fit_subscriptions(held, 100, end=100, paid=np.full(40, np.nan))

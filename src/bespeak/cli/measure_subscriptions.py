@@ -22,7 +22,6 @@ from bespeak.models.predictors.design import Columns
 from bespeak.models.predictors.renewals import NEVER, Subscriptions
 
 _SHOWN = 12
-_SEED = 1
 
 
 class Asked(NamedTuple):
@@ -65,7 +64,6 @@ def subscriptions(rows: Table, asked: Asked, period: Period, out: Path | None, *
     found = fit_subscriptions(
         read.held,
         period.calibrated,
-        np.random.default_rng(_SEED),
         end=end,
         n_ahead=n_ahead,
         paid=read.paid,
@@ -149,31 +147,11 @@ def _read(rows: Table, asked: Asked, period: Period) -> _Read:
         paid = None if amount is None else amount[kept]
     else:
         held = Subscriptions.of_payments(who[kept], when[kept], period.days)
-        key = _key(who[kept], when[kept])
-        order = np.argsort(key, kind="stable")
-        told, row = when[kept], kept[order[np.searchsorted(key[order], _key(held.customer, held.start))]]
+        told, row = when[kept], kept[held.first_row]
         seen = kept[when[kept] <= period.calibrated]
-        paid = None if amount is None else _mean_paid(held, who[seen], when[seen], amount[seen])
+        paid = None if amount is None else held.mean_paid(who[seen], when[seen], amount[seen])
     columns = known_columns(rows.rows, asked.features, row) if asked.features else None
     return _Read(ids, held, int(told.max()), paid, columns)
-
-
-def _key(customer: npt.NDArray[np.int64], day: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """int64[n]: ascends as (customer, day) do."""
-    return (customer << 23) + day
-
-
-def _mean_paid(
-    held: Subscriptions,
-    who: npt.NDArray[np.int64],
-    when: npt.NDArray[np.int64],
-    amount: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
-    """float64[subscriptions]: the mean of the known amounts of payments; NaN where there are none."""
-    known = ~np.isnan(amount)
-    place = np.searchsorted(_key(held.customer, held.start), _key(who[known], when[known]), side="right") - 1
-    n, total = np.bincount(place, minlength=len(held)), np.bincount(place, amount[known], len(held))
-    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
 
 
 def _best(found: SubscriptionLifetime) -> Ahead:

@@ -170,8 +170,9 @@ def _check_predictions(settings: Settings, signals: SignalCatalogue) -> None:
             raise ConfigError(
                 "is no name.", key=f"predictions.{name}", hint="Lower-case letters, digits and _, a letter first."
             )
-        if asked.of and asked.kind == "lifetime_value":
-            raise ConfigError("orders are meant.", key=f"predictions.{name}.of", hint="Leave it out.")
+        if asked.of and asked.kind not in ("churn", "propensity"):
+            what = "orders are meant" if asked.kind == "lifetime_value" else "the subscription is meant"
+            raise ConfigError(f"{what}.", key=f"predictions.{name}.of", hint="Leave it out.")
         if asked.of and asked.of not in signals.classes:
             known = UnknownName("signal class", asked.of, sorted(signals.classes), limit=40)
             raise ConfigError(known.message, key=f"predictions.{name}.of", hint=known.hint)

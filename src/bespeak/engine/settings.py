@@ -169,15 +169,16 @@ class PredictionSettings(Section, frozen=True, kw_only=True):
     """What is foretold of each person."""
 
     kind: Annotated[
-        Literal["churn", "propensity", "lifetime_value"],
+        Literal["churn", "propensity", "lifetime_value", "cancellation", "subscription_value"],
         Meta(
             description="churn: probability of not doing `of` within so many days; propensity: of doing it; "
-            "lifetime_value: money expected within so many days, in minor units"
+            "lifetime_value: money expected of orders within so many days, in minor units; cancellation: probability "
+            "that a subscription ends within so many days; subscription_value: money expected of its renewals"
         ),
     ]
     of: Annotated[
         str,
-        Meta(description="class of the signals that are meant, such as purchase; empty: any. Not for lifetime_value"),
+        Meta(description="class of the signals that are meant, such as purchase; empty: any. churn and propensity"),
     ] = ""
     within_days: Annotated[int, Meta(description="how far it reaches, in days", ge=1, le=730)] = 30
     among_days: Annotated[
@@ -188,6 +189,16 @@ class PredictionSettings(Section, frozen=True, kw_only=True):
             le=365,
         ),
     ] = 90
+    period_days: Annotated[
+        float, Meta(description="how long a period of a subscription is, in days; a twelfth of a year is 30.4375", ge=1)
+    ] = 30.4375
+    ends_by: Annotated[
+        Literal["cancellation", "missed_renewal"],
+        Meta(
+            description="cancellation: a subscription goes on until an event ends it; missed_renewal: also "
+            "without one, half a period after a renewal was due, where each renewal is an event"
+        ),
+    ] = "cancellation"
 
 
 class RetentionSettings(Section, frozen=True, kw_only=True):

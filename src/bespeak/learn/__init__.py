@@ -14,4 +14,5 @@ uplift       who is worth treating, judged on people held back
 reward_model what a choice earns                 replay       logged decisions under another policy
 logged_choices the reward model of a log from outside
 predictions  what people will probably do next: churn and propensity
+cancelling   who will end their subscription
 """

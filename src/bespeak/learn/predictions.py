@@ -1,4 +1,4 @@
-"""What a person will probably do next, learned from dates in the past: churn and propensity.
+"""What a person will probably do next, learned from dates in the past: churn, propensity, and cancelling.
 
 For several dates people's features as of that date are set beside what they did in the days after it. The latest date
 is held back: it shows how good and how well calibrated the probabilities are. The model that serves learned from all.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,32 @@ _FOLDS = 5
 Direction = Literal["does", "does not"]
 
 
+class Asked(Protocol):
+    """What is to be foretold, of whom."""
+
+    @property
+    def within_days(self) -> int:
+        """How far it reaches after the date."""
+        ...
+
+    @property
+    def behind_days(self) -> int:
+        """Days before a date without which it cannot be asked."""
+        ...
+
+    def people(self, activity: Activity, date: int) -> Int64s:
+        """int64[n]: who is asked of, ascending."""
+        ...
+
+    def came_true(self, activity: Activity, date: int, people: Int64s) -> npt.NDArray[np.bool_]:
+        """bool[n]: of whom it came true in the days after the date."""
+        ...
+
+    def more(self, date: int, people: Int64s) -> Float64s:
+        """float64[n, k]: features beside their activity, as of the date."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is to be foretold.
@@ -46,6 +72,26 @@ class Question:
     direction: Direction
     within_days: int
     among_days: int
+
+    @property
+    def behind_days(self) -> int:
+        """Days before a date without which it cannot be asked."""
+        return min(self.within_days, self.among_days)
+
+    def people(self, activity: Activity, date: int) -> Int64s:
+        """int64[n]: who did it, or anything, in the days up to the date."""
+        asked = activity.of_class(self.of if self.direction == "does not" else "")
+        return np.flatnonzero(asked.between(date - self.among_days + 1, date).has_any())
+
+    def came_true(self, activity: Activity, date: int, people: Int64s) -> npt.NDArray[np.bool_]:
+        """bool[n]: who did it, or did not, in the days after the date."""
+        did = activity.of_class(self.of).between(date + 1, date + self.within_days).has_any()[people]
+        return did if self.direction == "does" else ~did
+
+    def more(self, date: int, people: Int64s) -> Float64s:
+        """Nothing beside what people did."""
+        del date
+        return np.zeros((len(people), 0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,10 +109,17 @@ class Answers:
     intercept: float
     beta: Float64s
 
-    def probabilities(self, activity: Activity, day: int) -> Float64s:
-        """float64[n_people], as of the end of a day; of people who were not asked of when learning it means nothing."""
+    def probabilities(self, activity: Activity, day: int, more: Float64s | None = None) -> Float64s:
+        """float64[n_people], as of the end of a day; of people who were not asked of when learning it means nothing.
+
+        Args:
+            activity: what they did. day: the date.
+            more: float64[n_people, k], what was learned from beside it.
+        """
         held = Ridge("binary", self.intercept, self.beta, 0.0)
-        return held.predict(_scaled(features(activity, day), self.mean, self.spread))
+        x = features(activity, day)
+        x = x if more is None else np.concatenate([x, more], axis=1)
+        return held.predict(_scaled(x, self.mean, self.spread))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +146,13 @@ class Quality:
 
 
 def learn_answers(
-    activity: Activity, question: Question, first_day: int, last_day: int, rng: np.random.Generator
+    activity: Activity, question: Asked, first_day: int, last_day: int, rng: np.random.Generator
 ) -> tuple[Answers, Quality]:
     """Learns from the past.
 
     Args:
         activity: what people did.
+        question: what is to be foretold.
         first_day, last_day: the days that it tells of completely.
         rng: of the folds.
 
@@ -175,23 +229,20 @@ class _Fit:
         return Ridge("binary", intercept, self.slope * self.ridge.beta, self.ridge.l2)
 
 
-def _dates(question: Question, first_day: int, last_day: int) -> list[int]:
+def _dates(question: Asked, first_day: int, last_day: int) -> list[int]:
     """The last days that were looked back from, the latest first: what follows each is known to its end."""
     dates = [last_day - question.within_days * (step + 1) for step in range(MOST_DATES + 1)]
-    behind = min(question.within_days, question.among_days)
-    kept = [date for date in dates if date - behind + 1 >= first_day]
+    kept = [date for date in dates if date - question.behind_days + 1 >= first_day]
     if len(kept) < 2:
-        needed = 2 * question.within_days + behind
+        needed = 2 * question.within_days + question.behind_days
         raise InvalidInput(f"The log tells of {last_day - first_day + 1} days; at least {needed} are needed.")
     return kept
 
 
-def _rows_at(activity: Activity, question: Question, date: int) -> _Rows:
-    asked = activity.of_class(question.of if question.direction == "does not" else "")
-    people = np.flatnonzero(asked.between(date - question.among_days + 1, date).has_any())
-    did = activity.of_class(question.of).between(date + 1, date + question.within_days).has_any()[people]
-    y = did if question.direction == "does" else ~did
-    return _Rows(date, people, features(activity, date)[people], y.astype(np.float64))
+def _rows_at(activity: Activity, question: Asked, date: int) -> _Rows:
+    people = question.people(activity, date)
+    x = np.concatenate([features(activity, date)[people], question.more(date, people)], axis=1)
+    return _Rows(date, people, x, question.came_true(activity, date, people).astype(np.float64))
 
 
 def _fit(rows: _Rows, rng: np.random.Generator) -> _Fit:

@@ -75,23 +75,23 @@ class SubscriptionLifetime:
 def fit_subscriptions(
     held: Subscriptions,
     calibration_end: int,
-    rng: np.random.Generator,
     *,
     end: int,
     n_ahead: int | None = None,
     paid: Float64s | None = None,
     columns: Columns | None = None,
+    seed: int = 0,
 ) -> SubscriptionLifetime:
     """Fits what is known by the end of a day, and sets what it says of the days after it beside what came.
 
     Args:
         held: all subscriptions.
         calibration_end: last day that the models see (days since 1970).
-        rng: of the hazard's folds.
         end: last day that was watched.
         n_ahead: periods to predict; else those until `end`, or `AHEAD` where the watch ended.
         paid: float64[n], for a period, as known at the end of the calibration; NaN where unknown.
         columns: what was known of each subscription when it began; fits the hazard too, which then predicts.
+        seed: of the hazard's folds.
 
     Raises:
         InvalidInput: too little to learn from, or nobody is left to predict.
@@ -106,7 +106,7 @@ def fit_subscriptions(
         raise InvalidInput("All subscriptions have ended, so there is nobody to predict.")
     made = known.made[place]
     price = None if paid is None else _price(paid[place])
-    hazard = None if columns is None else Hazard.fit(_rows(columns, begun), then, rng)
+    hazard = None if columns is None else Hazard.fit(_rows(columns, begun), then, np.random.default_rng(seed))
 
     n_watched = held.occasions(end)[place] - made if end > calibration_end else None
     later = held.renewals(end).made[place] - made

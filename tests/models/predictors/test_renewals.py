@@ -72,6 +72,20 @@ def test_counts_by_occasion_add_up():
     assert len(kept) == len(lost) == 0
 
 
+def test_none_are_none():
+    for held in (Subscriptions.of_payments([], [], MONTH), Subscriptions.of_spans([], [], [], MONTH)):
+        assert (
+            len(held) == len(held.renewals(5)) == len(held.mean_paid(*(np.zeros(0, np.int64),) * 2, np.zeros(0))) == 0
+        )
+
+
+def test_what_was_paid_is_that_of_the_subscription_it_was_paid_in():
+    held = Subscriptions.of_spans([1, 0, 1], [300, 5, 0], [NEVER, NEVER, 90], MONTH)
+    who, day = np.array([1, 1, 1, 0, 1]), np.array([0, 31, 300, 5, 330])
+    paid = held.mean_paid(who, day, np.array([10.0, 20.0, 7.0, np.nan, np.nan]))
+    assert paid == pytest.approx([7.0, np.nan, 15.0], nan_ok=True)
+
+
 def test_what_cannot_be_is_refused():
     with pytest.raises(InvalidInput, match="1 subscriptions end before they begin"):
         Subscriptions.of_spans([0, 1], [5, 5], [4, 9], 30)

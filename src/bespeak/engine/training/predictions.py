@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bespeak.engine.core import Core
 from bespeak.engine.granted import granted_rows
-from bespeak.engine.predictors import StoredAnswers, StoredPrediction, StoredValue
+from bespeak.engine.predictors import StoredAnswers, StoredPrediction, StoredRenewing, StoredValue
 from bespeak.engine.settings import PredictionSettings
+from bespeak.engine.training.held_signals import HeldSignals
 from bespeak.errors import InvalidInput
+from bespeak.learn.cancelling import Cancelling
 from bespeak.learn.lifetime import fit_lifetime
-from bespeak.learn.predictions import Quality, Question, learn_answers
-from bespeak.models.predictors.activity import Activity
+from bespeak.learn.predictions import Asked, Quality, Question, learn_answers
+from bespeak.learn.subscriptions import fit_subscriptions
 from bespeak.models.predictors.gamma_gamma import GammaGamma, independence
-from bespeak.models.predictors.repeat_purchases import Float64s, Int64s, PurchaseDays
-from bespeak.profiles.settings import DAY_MS
+from bespeak.models.predictors.renewals import Subscriptions, occasions_ahead
+from bespeak.models.predictors.repeat_purchases import Float64s
+from bespeak.models.predictors.shifted_beta_geometric import ShiftedBetaGeometric
 
 _COLUMNS = (
     *("log_id", "person_id", "time_ms", "signal", "signal_class", "purposes", "is_bot"),
     *("value_minor", "currency"),
 )
-
-_TOLD_BY = ("signal", "signal_class")
-"""Whose role says what a row does to orders; a signal's wins over its class's."""
 
 
 class TrainedPredictions(NamedTuple):
@@ -55,12 +52,14 @@ def learn_predictions(core: Core, as_of_ms: int | None, seed: int) -> TrainedPre
     rows = np.flatnonzero(keep)
     if not len(rows):
         return TrainedPredictions([], [f"{name}: nothing may be learned from." for name in asked])
-    held = _Held(table.take(pa.array(rows)), person[rows], core.runtime.observer.fold_settings.roles)
+    held = HeldSignals(table.take(pa.array(rows)), person[rows], core.runtime.observer.fold_settings.roles)
     stored, sentences = [], []
     for name, settings in asked.items():
         try:
             if settings.kind == "lifetime_value":
                 one, sentence = _learn_value(name, settings, held)
+            elif settings.kind == "subscription_value":
+                one, sentence = _learn_renewals(name, settings, held)
             else:
                 one, sentence = _learn_answers(name, settings, held, seed)
             stored.append(one)
@@ -70,60 +69,19 @@ def learn_predictions(core: Core, as_of_ms: int | None, seed: int) -> TrainedPre
     return TrainedPredictions(stored, sentences)
 
 
-class _Held:
-    """The usable rows: who, when, what."""
-
-    def __init__(self, table: pa.Table, person: np.ndarray[Any, Any], roles: Mapping[str, str]) -> None:
-        people, self.person = np.unique(person, return_inverse=True)
-        self.n_people = len(people)
-        self.day: Int64s = table.column("time_ms").to_numpy() // DAY_MS
-        # The newest day is hardly over, so nothing can be said of what was not done on it.
-        self.first_day, self.last_day = int(self.day.min()), int(self.day.max()) - 1
-        self._table = table
-        self._roles = roles
-
-    @cached_property
-    def activity(self) -> Activity:
-        """What everybody did, by class and day."""
-        classes = self._table.column("signal_class").combine_chunks().dictionary_encode()
-        names = classes.dictionary.to_pylist()
-        order = np.argsort(names)
-        place = np.empty(len(names), np.int64)
-        place[order] = np.arange(len(names))
-        code = place[classes.indices.to_numpy()]
-        return Activity.of([names[i] for i in order], self.person, code, self.day, self.n_people)
-
-    def bought(self) -> tuple[PurchaseDays, str]:
-        """The days with an order, with money of the currency that most rows of orders name."""
-        table = self._table
-        roles = self._roles
-        signal, signal_class = (table.column(name).combine_chunks().dictionary_encode() for name in _TOLD_BY)
-        is_role = [
-            np.array([roles.get(name) for name in held.dictionary.to_pylist()], object)
-            for held in (signal, signal_class)
-        ]
-        by_signal, by_class = (
-            held[column.indices.to_numpy()] for held, column in zip(is_role, (signal, signal_class), strict=True)
+def _learn_answers(
+    name: str, settings: PredictionSettings, held: HeldSignals, seed: int
+) -> tuple[StoredPrediction, str]:
+    question: Asked
+    if settings.kind == "cancellation":
+        question = Cancelling(_subscriptions(settings, held)[0], settings.within_days)
+    else:
+        question = Question(
+            of=settings.of,
+            direction="does not" if settings.kind == "churn" else "does",
+            within_days=settings.within_days,
+            among_days=settings.among_days,
         )
-        is_order = np.where(by_signal == None, by_class, by_signal) == "order"  # noqa: E711 - by element
-        priced = pc.and_(pc.is_valid(table.column("currency")), pc.greater(table.column("value_minor"), 0))
-        counts = pc.value_counts(table.column("currency").filter(pc.and_(priced, pa.array(is_order)))).to_pylist()
-        most = min(counts, key=lambda one: (-one["counts"], one["values"]), default={"values": ""})
-        currency = str(most["values"])
-        is_ours = pc.fill_null(pc.equal(table.column("currency"), currency), False).to_numpy(zero_copy_only=False)
-        value = table.column("value_minor").to_numpy()
-        spent = np.where(is_ours & (value > 0), value.astype(np.float64), np.nan)
-        rows = np.flatnonzero(is_order & (self.day <= self.last_day))
-        return PurchaseDays.of(self.person[rows], self.day[rows], spent[rows]), currency
-
-
-def _learn_answers(name: str, settings: PredictionSettings, held: _Held, seed: int) -> tuple[StoredPrediction, str]:
-    question = Question(
-        of=settings.of,
-        direction="does not" if settings.kind == "churn" else "does",
-        within_days=settings.within_days,
-        among_days=settings.among_days,
-    )
     found, quality = learn_answers(held.activity, question, held.first_day, held.last_day, np.random.default_rng(seed))
     answers = StoredAnswers(
         classes=list(found.classes),
@@ -132,9 +90,11 @@ def _learn_answers(name: str, settings: PredictionSettings, held: _Held, seed: i
         intercept=found.intercept,
         beta=found.beta.tolist(),
     )
-    asked = held.activity.of_class(settings.of if settings.kind == "churn" else "")
-    is_asked = asked.between(held.last_day - settings.among_days + 1, held.last_day).has_any()
-    cuts = _thirds(found.probabilities(held.activity, held.last_day)[is_asked])
+    people = question.people(held.activity, held.last_day)
+    more = question.more(held.last_day, people)
+    theirs = np.zeros((held.n_people, more.shape[1]))
+    theirs[people] = more
+    cuts = _thirds(found.probabilities(held.activity, held.last_day, theirs)[people])
     stored = StoredPrediction(name=name, settings=settings, answers=answers, quality=asdict(quality), cuts=cuts)
     return stored, _sentence(settings, quality)
 
@@ -149,6 +109,7 @@ def _thirds(values: Float64s) -> tuple[float, float] | None:
 
 def _sentence(settings: PredictionSettings, quality: Quality) -> str:
     what = f"no {settings.of or 'signal'}" if settings.kind == "churn" else f"a {settings.of or 'signal'}"
+    what = "the end of a subscription" if settings.kind == "cancellation" else what
     gain = 1 - quality.log_loss / quality.base_log_loss if quality.base_log_loss else 0.0
     return (
         f"{what} within {settings.within_days} days came true for {quality.share:.1%} of {quality.n_test:,} people "
@@ -158,7 +119,7 @@ def _sentence(settings: PredictionSettings, quality: Quality) -> str:
     )
 
 
-def _learn_value(name: str, settings: PredictionSettings, held: _Held) -> tuple[StoredPrediction, str]:
+def _learn_value(name: str, settings: PredictionSettings, held: HeldSignals) -> tuple[StoredPrediction, str]:
     bought, currency = held.bought()
     if not len(bought.day):
         raise InvalidInput("There are no orders.", hint="Lifetime value is learned from purchases.")
@@ -198,4 +159,39 @@ def _learn_value(name: str, settings: PredictionSettings, held: _Held) -> tuple[
     if not check.holds:
         more = "more" if check.correlation > 0 else "less"
         sentence += f" Who buys more often spends {more} each time, which the model does not know."
+    return stored, sentence
+
+
+def _subscriptions(settings: PredictionSettings, held: HeldSignals) -> tuple[Subscriptions, Float64s, str]:
+    found = held.subscriptions(settings.period_days, is_lapsing=settings.ends_by == "missed_renewal")
+    if not len(found[0]):
+        raise InvalidInput("There are no subscriptions.", hint="Their events are Subscription Started and the like.")
+    return found
+
+
+def _learn_renewals(name: str, settings: PredictionSettings, held: HeldSignals) -> tuple[StoredPrediction, str]:
+    subscriptions, paid, currency = _subscriptions(settings, held)
+    known = ~np.isnan(paid)
+    if not known.any():
+        raise InvalidInput("No subscription has an amount.", hint="Send its price with the events: revenue, currency.")
+    ahead = max(1, min(settings.within_days, (held.last_day - held.first_day) // 3))
+    judged = fit_subscriptions(subscriptions, held.last_day - ahead, end=held.last_day)
+    model = ShiftedBetaGeometric.fit(*subscriptions.renewals(held.last_day).by_occasion())
+    holdout = judged.by_age.holdout
+    assert holdout is not None
+    renewing = StoredRenewing(
+        alpha=model.alpha, beta=model.beta, mean_paid=float(paid[known].mean()), currency=currency
+    )
+    active = np.flatnonzero(subscriptions.begun(held.last_day) & ~subscriptions.is_over(held.last_day))
+    age = held.last_day - subscriptions.start[active]
+    expected = model.expected_renewals(*occasions_ahead(age, settings.within_days, settings.period_days))
+    price = np.where(known[active], paid[active], renewing.mean_paid)
+    stored = StoredPrediction(
+        name=name, settings=settings, renewing=renewing, quality=asdict(holdout), cuts=_thirds(expected * price)
+    )
+    sentence = (
+        f"in the latest {ahead} days {holdout.predicted:,.0f} renewals were expected of {judged.n_active:,} "
+        f"subscribers and {holdout.actual:,.0f} came. Learned from {len(subscriptions):,} subscriptions; "
+        f"{1 - float(model.retention(1)):.1%} do not renew after the first period."
+    )
     return stored, sentence

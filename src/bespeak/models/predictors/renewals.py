@@ -78,6 +78,7 @@ class Subscriptions:
         days_per_period: float.
         late: share of a period after an occasion until its outcome counts, whatever it was: if ends counted sooner
             than renewals, or later, retention would come out too low or too high.
+        first_row: int64[n], the place of its first row in what it was read from.
     """
 
     customer: Int64s
@@ -86,6 +87,7 @@ class Subscriptions:
     known: Int64s
     days_per_period: float
     late: float
+    first_row: Int64s
 
     @classmethod
     def of_spans(
@@ -111,7 +113,7 @@ class Subscriptions:
         is_over = last < NEVER
         periods = np.where(is_over, last - first, 0) / days_per_period
         lost_at = np.where(is_over, np.maximum(np.ceil(periods - SLACK), 1), 0).astype(np.int64)
-        return cls(who, first, lost_at, last, days_per_period, SLACK)
+        return cls(who, first, lost_at, last, days_per_period, SLACK, np.arange(len(who)))
 
     @classmethod
     def of_payments(cls, customer: npt.ArrayLike, day: npt.ArrayLike, days_per_period: float) -> Subscriptions:
@@ -131,10 +133,10 @@ class Subscriptions:
         is_first = np.ones(len(who), np.bool_)
         is_first[1:] = (who[1:] != who[:-1]) | (np.diff(when) > (1 + LATE) * days_per_period)
         first = np.flatnonzero(is_first)
-        last = np.append(first[1:], len(who)) - 1
+        last = np.append(first[1:], len(who))[: len(first)] - 1
         lost_at = np.rint((when[last] - when[first]) / days_per_period).astype(np.int64) + 1
         known = np.floor(when[last] + (1 + LATE) * days_per_period).astype(np.int64) + 1
-        return cls(who[first], when[first], lost_at, known, days_per_period, LATE)
+        return cls(who[first], when[first], lost_at, known, days_per_period, LATE, order[first])
 
     def __len__(self) -> int:
         return len(self.start)
@@ -152,8 +154,38 @@ class Subscriptions:
         """bool[n]: those that are known to have ended by the end of a day, also before their occasion counts."""
         return self.known <= day
 
+    def mean_paid(self, customer: Int64s, day: Int64s, amount: Float64s) -> Float64s:
+        """float64[n]: the mean of the known amounts that were paid from the start of each to the next one's.
+
+        Args:
+            customer, day, amount: a payment each, not before the customer's first subscription; NaN is unknown.
+        """
+        order = np.lexsort((self.start, self.customer))
+        known = ~np.isnan(amount)
+        begun = _key(self.customer[order], self.start[order])
+        place = order[np.searchsorted(begun, _key(customer[known], day[known]), side="right") - 1]
+        n, total = np.bincount(place, minlength=len(self)), np.bincount(place, amount[known], len(self))
+        return np.where(n > 0, total / np.maximum(n, 1), np.nan)
+
     def renewals(self, day: int) -> Renewals:
         """All of them, up to the last occasion that counts by the end of a day."""
         made = self.occasions(day)
         is_lost = (self.lost_at > 0) & (self.lost_at <= made)
         return Renewals(np.where(is_lost, self.lost_at - 1, made), is_lost)
+
+
+def occasions_ahead(age_days: npt.ArrayLike, within_days: float, days_per_period: float) -> tuple[Int64s, Int64s]:
+    """int64[n] twice: the occasions that lie behind subscriptions of that age, and those of the days ahead.
+
+    Example:
+        >>> [found.tolist() for found in occasions_ahead([0, 29, 45], 60, 30)]
+        [[0, 0, 1], [2, 2, 2]]
+    """
+    age = np.atleast_1d(np.asarray(age_days, np.float64))
+    made = np.floor(age / days_per_period).astype(np.int64)
+    return made, np.floor((age + within_days) / days_per_period).astype(np.int64) - made
+
+
+def _key(customer: Int64s, day: Int64s) -> Int64s:
+    """int64[n]: ascends as (customer, day) do."""
+    return (customer << 23) + day
