@@ -11,7 +11,7 @@ import pytest
 from bespeak.decide.variants.bandits import ArmSums, Posterior
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
-from bespeak.engine.learning import news
+from bespeak.engine.learning import fold, news
 from bespeak.engine.learning.lessons import VariantLesson, lessons_of
 from bespeak.engine.learning.shares import SETTLED_MS, Shares
 from bespeak.engine.learning.state import LearnedState, ask_for_refit, read_state
@@ -214,6 +214,17 @@ def test_a_log_that_is_far_ahead_is_passed_over_and_nothing_is_lost(
     engine.learn()
     assert sums_of(engine).total.sum() == len(USERS)
     assert_same(engine)
+
+
+def test_entries_that_change_nothing_are_not_read_again_and_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fold, "WRITE_EVERY_ENTRIES", 5)
+    before = state_of(engine).log_position
+    for user in USERS:
+        track(engine, "Product Viewed", user, 2, product_id="p1")
+    engine.learn()
+    assert state_of(engine).log_position == before + len(USERS)
 
 
 def test_a_clicked_creative_and_a_done_action_count_at_once(make: Callable[..., Engine], clock: VirtualClock) -> None:

@@ -28,6 +28,7 @@ from bespeak.storage.base import Session, Transaction
 
 REFIT_EVERY_MS = 86_400_000
 WRITE_EVERY_MS = 60_000
+WRITE_EVERY_ENTRIES = 1_000
 HALF_LIVES = 40
 
 
@@ -63,8 +64,7 @@ def learn(core: Core) -> list[Learnt]:
             records.drop_settings(tx, idle)
     turns = []
     for lesson, start, work, is_refit in found:
-        is_due = start is None or work.now_ms - start.moment_ms >= WRITE_EVERY_MS
-        if is_refit or is_due or work.is_changed:
+        if is_refit or work.is_changed or start is None or _is_due(start, work, news):
             state = work.state(news.position, now_ms if is_refit or start is None else start.refitted_ms)
             with core.store.write() as tx:
                 if not put_state(tx, lesson.key, start, state):
@@ -72,6 +72,12 @@ def learn(core: Core) -> list[Learnt]:
         if is_refit or work.is_changed:
             turns.append(Learnt(lesson.placement, work.n_new, work.n_corrected, is_refit))
     return turns
+
+
+def _is_due(start: LearnedState, work: SumsInWork[Any], news: News) -> bool:
+    """Whether sums that did not change are stored all the same, so that the next turn has less to look at."""
+    is_old = work.now_ms - start.moment_ms >= WRITE_EVERY_MS
+    return is_old or news.position - start.log_position >= WRITE_EVERY_ENTRIES
 
 
 def _idle(session: Session, lessons: Sequence[AnyLesson], now_ms: int) -> list[str]:
