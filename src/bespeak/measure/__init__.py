@@ -14,6 +14,7 @@ planner        how many units show an effect, how probable that is, how many day
 winsor         a cap on values that would drown all others
 reliability    whether probabilities mean what they say
 uplift         whether an order of people by uplift is worth anything
+drift          the day on which people's past stopped telling what they turn to
 words          a comparison as a sentence
 choices        a log of choices with their propensities, and another policy beside it
 overlap        whether such a log can say anything of that policy

@@ -4,13 +4,14 @@ project     SQLite, configuration, models, lake
 intake      rejects, clocks, consent categories, event names, bots
 catalogue   titles, prices, stubs, currencies, filters, placements
 profiles    live profiles against what holds now, and against their log
+tastes      drift: the day on which the past stopped telling what people turn to
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from bespeak.engine.checks import catalogue, intake, profiles, project
+from bespeak.engine.checks import catalogue, intake, profiles, project, tastes
 from bespeak.engine.checks.finding import FAIL, PASS, WARN, Check, Finding
 from bespeak.engine.core import Core
 from bespeak.errors import BespeakError
@@ -36,6 +37,7 @@ CHECKS: tuple[Check, ...] = (
     project.lake_lag,
     profiles.refolded_profiles,
     profiles.rebuilt_profiles,
+    tastes.drift,
 )
 """All checks, in the order in which they are shown."""
 
