@@ -8,7 +8,7 @@ import typer
 
 from bespeak.cli.output import bar, emit, note, say, table
 from bespeak.cli.project import AsOfOption, JsonOption, ProjectOption, opened, time_option
-from bespeak.engine.views.launches import INTERFERENCE
+from bespeak.engine.views.launches import INTERFERENCE, PLANNED_LIFT
 from bespeak.engine.views.report import Report, build_report
 
 
@@ -75,11 +75,18 @@ def _launches(found: Report) -> None:
     if not found.launches:
         return
     say("\nWhat personalization is worth", style="bold")
+    waiting = [launch for launch in found.launches if not any(arm.n_assigned for arm in launch.arms)]
     for launch in found.launches:
+        if launch in waiting:
+            continue
         rows = [[arm.variant, arm.n_people, arm.n_engaged, arm.n_converted] for arm in launch.arms]
         table((launch.experiment, "people", "engaged", "ordered"), rows, right=(1, 2, 3))
         for sentence in launch.sentences:
             say(sentence)
+    if waiting:
+        n_more = max(launch.n_more_people or 0 for launch in waiting)
+        say(f"Nobody has been assigned yet at: {', '.join(launch.placement for launch in waiting)}.")
+        say(f"At a usual rate of orders, a lift of {PLANNED_LIFT:.0%} would show with about {n_more:,} people each.")
     note(INTERFERENCE)
 
 

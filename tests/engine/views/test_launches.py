@@ -112,7 +112,24 @@ def test_wrong_sizes_block_the_report(engine):
     assert found.sample_ratio < 0.001
     assert found.outcomes == []
     assert not found.is_told
+    assert found.n_more_people is None
+    assert len(found.sentences) == 1
     assert "broken" in found.sentences[0]
+
+
+def test_who_was_only_shown_something_has_not_turned_to_it(engine):
+    planted(engine, {"control": 30, "personalized": 30}, {"control": 4, "personalized": 6})
+    shown = {"placement": "home", "items": [{"item_id": "p1", "position": 1}]}
+    seen = [
+        {
+            **event(f"{variant}-{place}", "Recommendation Viewed", messageId=f"shown-{variant}-{place}"),
+            "properties": shown,
+        }
+        for variant in ("control", "personalized")
+        for place in range(30)
+    ]
+    engine.track(seen, source="backend")
+    assert [(arm.n_engaged, arm.n_converted) for arm in report(engine).arms] == [(4, 4), (6, 6)]
 
 
 def test_orders_before_the_assignment_do_not_count(engine):

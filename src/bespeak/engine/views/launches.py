@@ -31,6 +31,8 @@ from bespeak.storage.log import DAY_MS
 CONVERSION = "purchase"
 PLANNED_LIFT = 0.1
 ASSUMED_RATE = 0.02
+_TURNED = "item_id IS NOT NULL AND signal_class NOT IN ('exposure', 'delivery')"
+"""What people did themselves: the metric `engagement_rate` counts the same."""
 _ENOUGH_FOR_A_RATE = 20
 
 
@@ -70,7 +72,7 @@ class LaunchReport(msgspec.Struct, frozen=True, kw_only=True):
         is_told: whether the interval of the conversion rate's lift leaves zero out.
         outcomes: conversion and engagement rate; empty while too few converted, or where the sizes are wrong.
         n_more_people, n_more_days: until a lift of `PLANNED_LIFT` shows with 80 % power; None when it is told, or when
-            nobody came yet.
+            nothing may be read; no days while nobody came.
     """
 
     placement: str
@@ -162,10 +164,10 @@ def _units(core: Core, assigned: Sequence[Assignment], refusing: set[int]) -> _U
 def _outcomes(
     core: Core, person: npt.NDArray[np.int64], first_ms: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Whose outcome (a place in `person`, ascending) each signal about an item since then is, and whether it orders."""
+    """Whose outcome (a place in `person`, ascending) each turn to an item since then is, and whether it orders."""
     start_ms = int(first_ms.min())
     columns = ("person_id", "time_ms", "signal_class", "purposes", "is_bot")
-    table = core.lake.read("signals", columns, where="item_id IS NOT NULL", start_ms=start_ms)
+    table = core.lake.read("signals", columns, where=_TURNED, start_ms=start_ms)
     rows: npt.NDArray[Any] = table.column("person_id").to_numpy()
     with core.store.read() as session:
         roots = people.roots(session)
@@ -190,7 +192,7 @@ def _report(placement: str, name: str, experiment: Experiment | None, units: _Un
     held = None if is_early or is_broken else conversion
     interval = held.lift_interval if held is not None else None
     is_told = interval is not None and (interval.low > 0 or interval.high < 0)
-    n_more = None if is_told or experiment is None else _more_people(arms, experiment)
+    n_more = None if is_told or is_broken or experiment is None else _more_people(arms, experiment)
     n_days = None
     if n_more is not None and len(units.person):
         days = max(1.0, (now_ms - int(units.first_ms.min())) / DAY_MS)
