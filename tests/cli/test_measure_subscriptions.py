@@ -112,6 +112,7 @@ def test_nothing_after_the_calibration_is_no_holdout(run, spans):
         (["--ended", "began"], "named twice"),
         (["--subscription", "--unit", "moon"], "Allowed: day, week, month, year"),
         (["--subscription", "--ahead", "1.5"], "whole periods"),
+        (["--subscription", "--ahead", "1e9"], "at most 1,200 periods"),
         (["--ended", "ended", "--end", "2023-01-05"], "lies before"),
         (["--features", "plan"], "is for subscriptions"),
         (["--subscription", "--unit", "year", "--end", "2024-04-01"], "subscriptions came to their first renewal"),

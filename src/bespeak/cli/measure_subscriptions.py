@@ -22,6 +22,7 @@ from bespeak.models.predictors.design import Columns
 from bespeak.models.predictors.renewals import NEVER, Subscriptions
 
 _SHOWN = 12
+_MOST_AHEAD = 1_200
 
 
 class Asked(NamedTuple):
@@ -57,6 +58,8 @@ def subscriptions(rows: Table, asked: Asked, period: Period, out: Path | None, *
     n_ahead = None if period.ahead is None else int(period.ahead)
     if n_ahead is not None and n_ahead != period.ahead:
         raise InvalidInput("--ahead counts whole periods of a subscription.", hint=f"Take {n_ahead} or {n_ahead + 1}.")
+    if n_ahead is not None and n_ahead > _MOST_AHEAD:
+        raise InvalidInput(f"--ahead is at most {_MOST_AHEAD:,} periods.", hint="Nobody knows what comes after that.")
     read = _read(rows, asked, period)
     end = period.end if period.end is not None else max(read.last, period.calibrated)
     if end < period.calibrated:

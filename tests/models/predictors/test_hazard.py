@@ -40,6 +40,13 @@ def test_without_anything_known_it_is_the_share_of_each_occasion():
     assert found.lost({}, np.arange(1, 4)) == pytest.approx(lost / (kept + lost), abs=0.01)
 
 
+def test_of_very_many_rows_a_part_is_fitted(monkeypatch):
+    monkeypatch.setattr("bespeak.models.predictors.hazard.MOST_ROWS", 3_000)
+    renewals = population(np.tile([0.3, 0.2, 0.1], (N, 1)), np.random.default_rng(4), 3)
+    found = Hazard.fit({}, renewals, np.random.default_rng(1))
+    assert found.lost({}, np.arange(1, 4)) == pytest.approx([0.3, 0.2, 0.1], abs=0.05)
+
+
 def test_renewals_ahead_are_the_sum_of_staying_so_long():
     renewals = population(np.full((500, 4), 0.2), np.random.default_rng(5), 4)
     known = {"age": np.random.default_rng(6).normal(size=500)}

@@ -24,6 +24,9 @@ from bespeak.models.predictors.repeat_purchases import Float64s, Int64s
 from bespeak.models.predictors.ridge import Ridge, fit_tuned, folds_of
 
 MOST_LEVELS = 24
+MOST_ROWS = 2_000_000
+"""Rows that are fitted; of more, those of a random part of the subscriptions."""
+
 _OCCASION, _LOG = "occasion", "log occasion"
 _LEVELS = [str(t) for t in range(1, MOST_LEVELS + 1)]
 
@@ -46,15 +49,17 @@ class Hazard:
         Args:
             columns: what was known of each subscription when it began.
             renewals: what became of them.
-            rng: of the folds.
+            rng: of the folds, and of the part that is drawn.
 
         Raises:
             InvalidInput: nobody reached an occasion.
         """
-        n_rows = renewals.made + renewals.is_lost
-        row = np.repeat(np.arange(len(renewals)), n_rows)
+        reached = renewals.made + renewals.is_lost
+        drawn = rng.permutation(len(renewals))
+        drawn = np.sort(drawn[np.cumsum(reached[drawn]) <= MOST_ROWS])
+        row, n_rows = np.repeat(drawn, reached[drawn]), reached[drawn]
         occasion = np.arange(len(row)) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows) + 1
-        y = (renewals.is_lost[row] & (occasion == n_rows[row])).astype(np.float64)
+        y = (renewals.is_lost[row] & (occasion == reached[row])).astype(np.float64)
         known = _with_time({name: column[row] for name, column in columns.items()}, occasion)
         design = Design.of(known)
         folds = folds_of(len(renewals), rng)[row]
