@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,7 +35,11 @@ AGREED = ["essential", "personalize", "measure", "improve"]
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A shop with flags; its visitors agreed to everything."""
-    root = tmp_path_factory.mktemp("flags") / "shop"
+    return make_flags(tmp_path_factory.mktemp("flags") / "shop")
+
+
+def make_flags(root: Path) -> Project:
+    """Makes a shop with flags."""
     web = {"kind": "browser", "key": "wk_flags", "consent": AGREED}
     settings = {
         "placements": FLAGS,

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,15 +130,15 @@ def make_project(
 
 def start(project: Project, *, workers: int = 1, jobs: bool = False, virtual: bool = False, port: int = 0) -> Server:
     """Starts a server and returns when it is ready; one with a virtual clock runs jobs, too."""
-    log_path = project.root.with_name(f"{project.root.name}-{time.monotonic_ns()}.log")
     how = "virtual" if virtual else "jobs" if jobs else "no-jobs"
+    return started(project, str(PROGRAM), str(project.root), str(port), str(workers), how)
+
+
+def started(project: Project, *command: str) -> Server:
+    """Starts a Python program that serves a project and prints its address; returns when it is ready."""
+    log_path = project.root.with_name(f"{project.root.name}-{time.monotonic_ns()}.log")
     with log_path.open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(project.root), str(port), str(workers), how],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
+        process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout is not None
     server = Server(process.stdout.readline().strip(), project, process, log_path)
     try:
@@ -169,6 +170,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="module")
 def serve() -> Iterator[Serve]:
     """Starts servers: `serve(project, workers=2)`. Each is stopped at the end of the module."""
+    with serving() as starter:
+        yield starter
+
+
+@contextmanager
+def serving() -> Iterator[Serve]:
+    """Starts servers, and stops them at the end; each must then end with status 0, and have logged no exception."""
     servers: list[Server] = []
 
     def starter(project: Project, **options: Any) -> Server:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from bespeak.console.shop_settings import shop_settings, with_pictures
 from bespeak.engine.engine import Engine
-from server_fixtures import READY_SECONDS, STOP_SECONDS, Project, make_project
+from browser_fixtures import chromium
+from server_fixtures import Project, make_project, started
 
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+__all__ = ["chromium"]
+
 PROGRAM = Path(__file__).with_name("serve_shop.py")
 N_PEOPLE, N_ITEMS = 60, 96
 VARIANTS = {
@@ -91,45 +84,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         engine.models.train()
         engine.track([{"type": "track", "event": "Nobody did this"}])
     numbers = [str(n) for n in (N_PEOPLE, N_ITEMS, project.world.end_ms)]
-    process = subprocess.Popen(
-        [sys.executable, str(PROGRAM), str(root), project.keys.token_private_key, *numbers],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        url = process.stdout.readline().strip()
-        assert url, "the server did not start"
-        _wait(url)
-        yield Shop(url, project)
-    finally:
-        process.terminate()
-        status = process.wait(STOP_SECONDS)
-        process.stdout.close()
-    assert status == 0
-
-
-def _wait(url: str) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(url + "/health/ready", timeout=30, trust_env=False).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError("the server did not get ready")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """A browser. It is closed with the module: while it is open, its event loop lets no test run one of its own."""
-    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
-    assert path, f"none of {', '.join(CHROMIUM_NAMES)} is on the path: run `make test-all`, which installs one"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
+    server = started(project, str(PROGRAM), str(root), project.keys.token_private_key, *numbers)
+    yield Shop(server.url, project)
+    assert server.stop() == 0
 
 
 def watched(browser: Browser, size: dict[str, int]) -> tuple[Page, list[str]]:

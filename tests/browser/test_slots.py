@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, Route, expect
+
+from browser_fixtures import site_of
 
 pytestmark = pytest.mark.outside
 
@@ -25,11 +24,6 @@ HERO = """<div id="hero" class="slot big" data-bespeak-slot="greeting">
   <a data-attr="title:tip"><b data-field="title">Welcome</b></a>
   <template data-variant="phone"><a data-attr="title:tip"><i data-field="title"></i></a></template>
 </div>"""
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
-        """Says nothing."""
 
 
 class Site:
@@ -83,12 +77,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
     """Serves what lies in the folder, at an origin that is not the shop's."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{httpd.server_port}/"
-        httpd.shutdown()
-        thread.join()
+    with site_of(folder) as served:
+        yield served
 
 
 @pytest.fixture

@@ -5,23 +5,20 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request
 
+from browser_fixtures import site_of
+from node_fixtures import HOW_TO, PACKAGES
 from server_fixtures import Project, Server, basic
 
 pytestmark = pytest.mark.outside
 
-CLIENT = Path(__file__).with_name("node") / "node_modules" / "@segment" / "analytics-next" / "dist" / "umd"
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CLIENT = PACKAGES / "@segment" / "analytics-next" / "dist" / "umd"
 PAGE = (
     """<!doctype html><html lang="de"><title>Shop A</title><script src="/umd/index.js"></script><h1>Shop</h1></html>"""
 )
@@ -33,36 +30,15 @@ LOAD = """async ([writeKey, cdnURL]) => {
 }"""
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
-        """Says nothing."""
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A shop's page with the client, at an origin that is not the server's."""
-    assert CLIENT.is_dir(), (
-        "the client comes with `make test-all`, or with `npm ci` in the folder `node` beside this file"
-    )
+    assert CLIENT.is_dir(), HOW_TO
     folder = tmp_path_factory.mktemp("site")
     (folder / "index.html").write_text(PAGE, encoding="utf-8")
     shutil.copytree(CLIENT, folder / "umd")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{httpd.server_port}/"
-        httpd.shutdown()
-        thread.join()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
-    assert path, f"none of {', '.join(CHROMIUM_NAMES)} is on the path: run `make test-all`, which installs one"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with site_of(folder) as address:
+        yield address
 
 
 class Visitor:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from node_fixtures import run_node
 from server_fixtures import Project, Server
 
 pytestmark = pytest.mark.outside
 
-FOLDER = Path(__file__).with_name("node")
 SCRIPT = """
 const { Analytics } = require('@segment/analytics-node')
 const [, host, writeKey, options, calls] = process.argv
@@ -27,18 +24,7 @@ client.closeAndFlush({ timeout: 20000 }).then(() => console.log(JSON.stringify({
 
 def run(server: Server, key: str, calls: list[tuple[str, dict[str, Any]]], **options: Any) -> list[str]:
     """Makes calls with the client, flushes it, and returns the errors it reported."""
-    done = subprocess.run(
-        ["node", "-e", SCRIPT, server.url, key, json.dumps(options), json.dumps(calls)],
-        cwd=FOLDER,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, (
-        f"{done.stderr}\n(the packages come with `make test-all`, or `npm ci` in {FOLDER.name})"
-    )
-    errors: list[str] = json.loads(done.stdout)["errors"]
+    errors: list[str] = run_node(SCRIPT, server.url, key, options, calls)["errors"]
     return errors
 
 

@@ -22,7 +22,9 @@ from segment.analytics.request import APIError
 
 from bespeak.engine.engine import Engine
 from bespeak.storage import log
-from server_fixtures import Project, Server, make_project
+from server_fixtures import Project, Server, make_project, project, serve, server
+
+__all__ = ["project", "serve", "server"]  # a server of its own, which the last test stops
 
 Make = Callable[..., Client]
 

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from bespeak.measure.assignment import bucket
-from flag_fixtures import project
+from browser_fixtures import site_of
+from node_fixtures import HOW_TO, PACKAGES
 from server_fixtures import Project, Server
-
-__all__ = ["project"]
 
 pytestmark = pytest.mark.outside
 
-PACKAGES = Path(__file__).with_name("node") / "node_modules"
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CORE = "/packages/@openfeature"
 PAGE = f"""<!doctype html><html lang="en"><title>Shop</title><h1>Shop</h1>
 <script type="importmap">{{"imports": {{
@@ -47,33 +39,15 @@ PAGE = f"""<!doctype html><html lang="en"><title>Shop</title><h1>Shop</h1>
 """
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
-        """Says nothing."""
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A shop's page that loads the client, at an origin that is not the server's."""
+    assert (PACKAGES / "@openfeature").is_dir(), HOW_TO
     folder = tmp_path_factory.mktemp("site")
     (folder / "index.html").write_text(PAGE, encoding="utf-8")
     (folder / "packages").symlink_to(PACKAGES)
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{httpd.server_port}/"
-        httpd.shutdown()
-        thread.join()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
-    assert path, f"none of {', '.join(CHROMIUM_NAMES)} is on the path: run `make test-all`, which installs one"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with site_of(folder) as address:
+        yield address
 
 
 @pytest.fixture

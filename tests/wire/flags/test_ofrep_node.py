@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bespeak.measure.assignment import bucket
-from flag_fixtures import project
+from node_fixtures import run_node
 from server_fixtures import Project, Server
-
-__all__ = ["project"]
 
 pytestmark = pytest.mark.outside
 
-FOLDER = Path(__file__).with_name("node")
 SCRIPT = """
 const { OpenFeature } = require('@openfeature/server-sdk')
 const { OFREPProvider } = require('@openfeature/ofrep-provider')
@@ -37,18 +31,7 @@ main()
 
 def resolved(server: Server, key: str, *calls: tuple[str, str, Any, dict[str, Any]]) -> list[dict[str, Any]]:
     """What the client says of (type, flag, default, context)."""
-    done = subprocess.run(
-        ["node", "-e", SCRIPT, server.url, key, json.dumps(calls)],
-        cwd=FOLDER,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, (
-        f"{done.stderr}\n(the packages come with `make test-all`, or `npm ci` in {FOLDER.name})"
-    )
-    found: list[dict[str, Any]] = json.loads(done.stdout)
+    found: list[dict[str, Any]] = run_node(SCRIPT, server.url, key, calls)
     return found
 
 

@@ -9,10 +9,8 @@ import pytest
 from growthbook import GrowthBook, InMemoryFeatureCache
 from growthbook.growthbook import feature_repo
 
-from flag_fixtures import FLAGS, project
+from flag_fixtures import FLAGS
 from server_fixtures import Server
-
-__all__ = ["project"]
 
 Make = Callable[..., GrowthBook]
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flag_fixtures import FLAGS, project
+from flag_fixtures import FLAGS
+from node_fixtures import run_node
 from server_fixtures import Project, Server
-
-__all__ = ["project"]
 
 pytestmark = pytest.mark.outside
 
-FOLDER = Path(__file__).with_name("node")
 SCRIPT = """
 const { GrowthBook } = require('@growthbook/growthbook')
 const [, apiHost, visitors, options] = process.argv
@@ -40,18 +35,7 @@ main()
 
 def seen(server: Server, visitors: list[dict[str, Any]], **options: Any) -> list[dict[str, Any]]:
     """What the client says to each visitor, and what it tells the site."""
-    done = subprocess.run(
-        ["node", "-e", SCRIPT, server.url, json.dumps(visitors), json.dumps(options)],
-        cwd=FOLDER,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, (
-        f"{done.stderr}\n(the packages come with `make test-all`, or `npm ci` in {FOLDER.name})"
-    )
-    found: list[dict[str, Any]] = json.loads(done.stdout)
+    found: list[dict[str, Any]] = run_node(SCRIPT, server.url, visitors, options)
     return found
 
 

@@ -13,10 +13,7 @@ from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import Reason
 
 from bespeak.measure.assignment import bucket
-from flag_fixtures import project
 from server_fixtures import Project, Server
-
-__all__ = ["project"]
 
 Connect = Callable[..., OpenFeatureClient]
 
