@@ -74,10 +74,16 @@ def test_a_body_that_is_too_large_is_refused_when_its_length_is_not_announced(ba
     assert refusal(backend.post("/v1/batch", content=parts()), 413)[0] == "body_too_large"
 
 
+@pytest.fixture(scope="module")
+def bomb() -> bytes:
+    """A small body that becomes a large one."""
+    packed = gzip.compress(b'{"batch":[' + b" " * 20 * LIMIT + b"]}", 1)
+    assert len(packed) < LIMIT
+    return packed
+
+
 @pytest.mark.parametrize("encoding", ["gzip", ""])
-def test_a_gzip_bomb_is_refused(backend, encoding):
-    bomb = gzip.compress(b'{"batch":[' + b" " * 200_000_000 + b"]}", 1)
-    assert len(bomb) < LIMIT
+def test_a_gzip_bomb_is_refused(backend, bomb, encoding):
     headers = {"content-encoding": encoding} if encoding else {}
     assert refusal(backend.post("/v1/batch", content=bomb, headers=headers), 413)[0] == "body_too_large"
 
