@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import msgspec
 
-from bespeak.decide.decide import decide, rank, under
+from bespeak.decide.decide import decide, prepare, under
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import context_record
 from bespeak.decide.settings.placements import Placement
@@ -100,7 +100,7 @@ def _with_shadow(decision: Decision, occasion: Occasion) -> Decision:
     shadow = _shadow(occasion)
     if shadow is None:
         return decision
-    would = rank(replace(occasion, is_preview=True), shadow).items()
+    would = prepare(occasion, shadow).ranked().items()
     return msgspec.structs.replace(decision, shadow_policy=shadow.name, shadow=tuple(would))
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from bespeak.decide.launch import Assigned
 from bespeak.decide.person import PersonView
+from bespeak.decide.reading import Reading
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.world import World
 from bespeak.signals.decisions import Mode
@@ -57,6 +59,11 @@ class Occasion:
     def mode(self) -> Mode:
         """As `mode_of`."""
         return mode_of(self.whom)
+
+    @cached_property
+    def reading(self) -> Reading:
+        """What the profile says; policies that decide side by side share it, and with it what the models say."""
+        return Reading.of(self.readable, self.world, self.now_ms)
 
     @property
     def draw(self) -> str:

@@ -86,14 +86,14 @@ class Situation:
             occasion: what is asked, for whom, with which snapshot, when.
             placement: the settings that decide.
             mode: in place of the occasion's own.
-            reading: that of the same person, world and moment, where there is one already.
+            reading: in place of the occasion's own; the rows of a page share one.
             subject: what the slate is about, in place of what the request says.
 
         Raises:
             RuleError: the request's filter is wrong.
         """
         request, world, now_ms = occasion.request, occasion.world, occasion.now_ms
-        reading = reading or Reading.of(occasion.readable, world, now_ms)
+        reading = reading or occasion.reading
         notes: list[str] = []
         market = request.market or placement.market
         match = _match(request, world) if request.query else None
