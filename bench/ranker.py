@@ -94,7 +94,7 @@ class Judge:
         }  # fmt: skip
         context = read_context(told, time_ms=now_ms)
         request = DecideRequest(placement=PLACEMENT, count=size, context=context)
-        view = engine.person(keys, context, now_ms, "")
+        view = engine.decisions.person(keys, context, now_ms, "")
         return {
             name: [item for item, _ in rank(Occasion(request, view, snapshot, now_ms)).items()]
             for name, snapshot in variants(engine.core.world).items()

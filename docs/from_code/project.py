@@ -13,9 +13,10 @@ from bespeak.catalogue import columns as item_columns
 from bespeak.decide.scoring import features, past_items
 from bespeak.decide.scoring.score import PRIOR_WEIGHTS
 from bespeak.decide.settings import parts as placement_parts
+from bespeak.decide.settings.checks import SOURCE_NAMES
 from bespeak.decide.settings.pages import BUILT_IN_PAGES, Page, RowSettings
 from bespeak.decide.settings.parts import Part
-from bespeak.decide.settings.placements import BUILT_IN, SOURCE_NAMES, Placement
+from bespeak.decide.settings.placements import BUILT_IN, Placement
 from bespeak.decide.variants import when
 from bespeak.decide.variants.settings import VariantSettings
 from bespeak.engine.settings import ArmSettings, ExperimentSettings, KeySettings, PredictionSettings, Section, Settings

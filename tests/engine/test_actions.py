@@ -110,7 +110,7 @@ def test_frequencies_match_the_propensities(make: Callable[..., Engine]) -> None
 
 def test_without_the_store_nothing_personal_is_done(make: Callable[..., Engine]) -> None:
     engine = opened(make)
-    slate = engine.fallback(engine.core.request("next", None), "no time")
+    slate = engine.decisions.fallback(engine.core.request("next", None), "no time")
     assert (slate.item_ids, slate.decision.mode) == (["mail"], "fallback")
 
 

@@ -56,7 +56,9 @@ def test_a_variant_that_was_seen_is_an_exposure_and_no_item(shop: Engine) -> Non
     shop.decide("flag", user_id="ann", decision_id="d1")
     shop.track([event("Variant Viewed", "ann", decision_id="d1", variant="on")], source="shop")
     with shop.core.store.read() as session:
-        person = shop.person(shop._ids("ann", ""), shop.core.request("flag", None).context, shop.core.now_ms())
+        person = shop.decisions.person(
+            shop._ids("ann", ""), shop.core.request("flag", None).context, shop.core.now_ms()
+        )
         assert person is not None
         seen = records.exposures_of(session, [person.person or 0])
     assert [(shown.decision_id, shown.item_id, shown.position) for shown in seen] == [("d1", "on", 1)]

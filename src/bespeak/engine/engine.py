@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,18 +9,14 @@ from typing import Any, Self
 
 import msgspec
 
-from bespeak.decide.answer import answer, answer_without
-from bespeak.decide.occasion import Occasion
 from bespeak.decide.pages.page import page_request
-from bespeak.decide.person import PersonView
-from bespeak.decide.reasons.tree_reasons import told_by_signal
-from bespeak.decide.reasons.why_not import WhyNot, why_not
-from bespeak.decide.request import DecideRequest, excluded_ids, listed_items
-from bespeak.decide.scoring.forest import TREES
-from bespeak.decide.slates.foreign import ForeignItem, foreign_slate
+from bespeak.decide.reasons.why_not import WhyNot
+from bespeak.decide.request import excluded_ids, listed_items
+from bespeak.decide.slates.foreign import ForeignItem
 from bespeak.engine.clock import Clock, SystemClock
 from bespeak.engine.config import parse_config, read_file
 from bespeak.engine.core import Core
+from bespeak.engine.decisions import Decisions
 from bespeak.engine.experiments import Experiments
 from bespeak.engine.flags import Flags
 from bespeak.engine.folding.refold import standing
@@ -37,18 +31,15 @@ from bespeak.engine.profiles import Profiles
 from bespeak.engine.project import ProjectFolder
 from bespeak.engine.slates import Slate
 from bespeak.engine.training.models import Models, Progress, TrainingReport
-from bespeak.engine.views.people_view import person_view, with_shown
 from bespeak.engine.views.recommendations import Recommended, recommend_everybody
-from bespeak.engine.weights import weights_of_version
 from bespeak.engine.writer import WriteRequest, Written
-from bespeak.errors import BespeakError, StoreUnavailable, UnknownName
+from bespeak.errors import UnknownName
 from bespeak.intake.segment import Decoded, decode_batch
 from bespeak.intake.wire import SourceInfo
-from bespeak.profiles.codec import decode
 from bespeak.signals.decisions import Decision
-from bespeak.signals.events import Context, Event
+from bespeak.signals.events import Event
 from bespeak.signals.ids import ANONYMOUS_ID, PROFILE_ID, SEPARATOR, USER_ID, IdKey, clean_id
-from bespeak.storage import log, people, records
+from bespeak.storage import log, records
 from bespeak.storage.open import open_store
 
 
@@ -75,6 +66,7 @@ class Engine:
         profiles: what is known of people.
         models: training and trained versions.
         experiments: who takes part in what.
+        decisions: single decisions, for those who have a request made.
         pages: whole pages.
         policies: the versions of what decides.
         flags: placements with variants, for clients that ask again and again.
@@ -88,9 +80,10 @@ class Engine:
         self.profiles = Profiles(core)
         self.models = Models(core)
         self.experiments = Experiments(core.store)
-        self.pages = Pages(core, self.experiments, self.person, self._log)
+        self.decisions = Decisions(core, self.experiments)
+        self.pages = Pages(core, self.experiments, self.decisions.person, self.decisions.log)
         self.policies = Policies(core.store, lambda: core.config.names)
-        self.flags = Flags(core, self.experiments, self.person, self._log)
+        self.flags = Flags(core, self.experiments, self.decisions.person, self.decisions.log)
         self.offers = Offers(core)
         self.privacy = Privacy(core)
 
@@ -245,7 +238,7 @@ class Engine:
             explain=explain,
         )
         ids = self._ids(user_id, anonymous_id, profile_id)
-        return self.decide_request(request, ids, decision_id=decision_id, is_preview=is_preview)
+        return self.decisions.decide(request, ids, decision_id=decision_id, is_preview=is_preview)
 
     def page(
         self,
@@ -277,71 +270,6 @@ class Engine:
         ids = self._ids(user_id, anonymous_id, profile_id)
         return self.pages.decide(request, ids, page_id=page_id, is_preview=is_preview)
 
-    def decide_request(
-        self,
-        request: DecideRequest,
-        ids: Sequence[IdKey],
-        *,
-        source: str = "",
-        decision_id: str = "",
-        is_preview: bool = False,
-    ) -> Slate:
-        """Decides for the first of `ids` that is known, and queues the record for the log.
-
-        A preview takes part in no experiment and explores nothing. A store that cannot be read gives the fallback
-        slate; a log that is full drops the record, never the answer.
-        """
-        self.core.refresh_when_due()
-        world = self.core.world
-        now_ms = self.core.now_ms()
-        name = decision_id or secrets.token_hex(16)
-        started = time.perf_counter_ns()
-        try:
-            person = self.person(ids, request.context, now_ms, source)
-            occasion = self.experiments.assign(
-                Occasion(request, person, world, now_ms, name, ids=ids, is_preview=is_preview)
-            )
-        except StoreUnavailable:
-            return self.fallback(request, "the store cannot be reached")
-        decision = answer(occasion)
-        duration_us = (time.perf_counter_ns() - started) // 1000
-        decision = msgspec.structs.replace(decision, duration_us=duration_us)
-        self._log(decision)
-        return Slate.of(decision, request, world)
-
-    def log_slate(
-        self,
-        placement: str,
-        items: Sequence[ForeignItem],
-        ids: Sequence[IdKey],
-        *,
-        context: Mapping[str, Any] | None = None,
-        query: str = "",
-        decision_id: str = "",
-    ) -> Decision:
-        """Logs a slate that another system showed; returns its record when it is durable.
-
-        Args:
-            placement: where it was shown.
-            items: in the order shown.
-            ids: of the person, the strongest first.
-            context, query: as in `decide`.
-            decision_id: for events to name; a known one changes nothing.
-
-        Raises:
-            UnknownName, InvalidInput: as `foreign_slate`.
-            StoreUnavailable: nothing was logged; a retry is safe.
-        """
-        request = self.core.request(placement, context, query=query)
-        self.core.refresh_when_due()
-        world, now_ms = self.core.world, self.core.now_ms()
-        person = self.person(ids, request.context, now_ms)
-        name = decision_id or secrets.token_hex(16)
-        occasion = self.experiments.assign(Occasion(request, person, world, now_ms, name, ids=ids))
-        decision = foreign_slate(occasion, items)
-        self.core.submit(WriteRequest(decisions=(decision,), n_bytes=2_000)).result()
-        return decision
-
     def why_not(
         self,
         placement: str,
@@ -367,18 +295,20 @@ class Engine:
             UnknownName, RuleError, InvalidInput: as `decide`.
         """
         request = self.core.request(placement, context, count=count, item=item, query=query, filter=filter)
-        self.core.refresh_when_due()
-        now_ms = self.core.now_ms()
-        person = self.person(self._ids(user_id, anonymous_id, profile_id), request.context, now_ms)
-        return why_not(Occasion(request, person, self.core.world, now_ms), item_id)
+        return self.decisions.why_not(request, item_id, self._ids(user_id, anonymous_id, profile_id))
 
-    def fallback(self, request: DecideRequest, note: str) -> Slate:
-        """Returns what is popular, or the default variant, without asking the store, and queues the record."""
-        world = self.core.world
-        occasion = Occasion(request, None, world, self.core.clock.now_ms(), secrets.token_hex(16))
-        decision = answer_without(occasion, note)
-        self._log(decision)
-        return Slate.of(decision, request, world)
+    def log_slate(
+        self,
+        placement: str,
+        items: Sequence[ForeignItem],
+        ids: Sequence[IdKey],
+        *,
+        context: Mapping[str, Any] | None = None,
+        query: str = "",
+        decision_id: str = "",
+    ) -> Decision:
+        """Logs a slate that another system showed, as `Decisions.log_slate`."""
+        return self.decisions.log_slate(placement, items, ids, context=context, query=query, decision_id=decision_id)
 
     def recommend(
         self,
@@ -396,35 +326,9 @@ class Engine:
         """
         return recommend_everybody(self.core, placement, Path(target), count=count, progress=progress)
 
-    def person(self, ids: Sequence[IdKey], context: Context, now_ms: int, source: str = "") -> PersonView | None:
-        """Returns what a decision may read of the first of `ids` that is known, or None."""
-        if not ids:
-            return None
-        with self.core.store.read() as session:
-            for key in ids:
-                found = people.profile_of(session, key)
-                if found is not None and found[1] is not None:
-                    view = person_view(self.core.runtime, found[0], decode(found[1]), context, now_ms, source)
-                    hours = self.core.world.memory_hours
-                    return with_shown(session, self.core.runtime, view, hours, now_ms) if hours else view
-        return None
-
     def decision(self, decision_id: str) -> Decision | None:
-        """Returns one decision record, or None; records reach the log a moment after the answer.
-
-        Where trees took part, its reasons tell by signal what they gave.
-        """
-        with self.core.store.read() as session:
-            found = records.decision(session, decision_id)
-            if found is None or not any(TREES in item.features for item in found.items):
-                return found
-            weights = weights_of_version(session, found.placement, found.weights_version)
-        if weights is None or weights.forest is None:
-            return found
-        world = self.core.world
-        placement = world.placements.get(found.placement)
-        own = {} if placement is None else placement.weights
-        return told_by_signal(found, weights.forest, lambda names: weights.of(names, world.models.best, own))
+        """Returns one decision record, or None; records reach the log a moment after the answer."""
+        return self.decisions.record(decision_id)
 
     def lags(self) -> tuple[int, float]:
         """Returns how many log entries the lake does not hold yet, and the age of the models in use in seconds."""
@@ -437,12 +341,6 @@ class Engine:
     def up_to_date(self) -> float:
         """Returns the share of people whose profile is folded under what holds now, 0 to 1."""
         return standing(self.core).share
-
-    def _log(self, decision: Decision) -> None:
-        try:
-            self.core.submit(WriteRequest(decisions=(decision,), n_bytes=2_000), is_droppable=True)
-        except BespeakError:
-            return
 
     @staticmethod
     def _ids(user_id: str, anonymous_id: str, profile_id: str = "") -> list[IdKey]:

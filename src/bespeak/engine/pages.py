@@ -96,7 +96,7 @@ class Pages:
         page_id: str = "",
         is_preview: bool = False,
     ) -> PageSlates:
-        """Decides a page for the first of `ids` that is known; as `Engine.decide_request` for a single placement.
+        """Decides a page for the first of `ids` that is known; as `Decisions.decide` for a single placement.
 
         Raises:
             InvalidInput: the page asks for nothing, or for a placement that shows variants.

@@ -256,10 +256,10 @@ class Decider:
         ).checked()
 
     async def _answer(self, caller: Caller, ids: list[IdKey], request: DecideRequest, decision_id: str) -> bytes:
-        engine, started = self._site.engine, time.perf_counter()
+        decisions, started = self._site.engine.decisions, time.perf_counter()
         slate = await self.within_budget(
-            lambda: engine.decide_request(request, ids, source=caller.source(), decision_id=decision_id),
-            lambda note: engine.fallback(request, note),
+            lambda: decisions.decide(request, ids, source=caller.source(), decision_id=decision_id),
+            lambda note: decisions.fallback(request, note),
         )
         DECIDE_SECONDS.observe(time.perf_counter() - started)
         DECISIONS.labels(request.placement, slate.decision.mode).inc()

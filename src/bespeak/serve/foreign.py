@@ -58,7 +58,7 @@ def log_decision(call: Call) -> Logged:
     require_secret(caller)
     wanted: DecisionsBody = decoded(call.body, DecisionsBody)
     named = [str(value) if value is not None else "" for value in (wanted.user_id, wanted.anonymous_id)]
-    decision = call.site.engine.log_slate(
+    decision = call.site.engine.decisions.log_slate(
         wanted.placement,
         [ForeignItem(id=clean_id(item.id, "items.id"), score=item.score, propensity=item.propensity)
          for item in wanted.items],

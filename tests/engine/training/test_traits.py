@@ -151,7 +151,7 @@ def test_a_class_of_its_own_purpose_is_read_only_where_that_is_granted(make):
         engine.track([identify(f"u{n}", {"gender": "f"}, **consent)], source="backend")
     told = [user for user, traits in traits_of(engine).items() if traits]
     assert len(told) == 10
-    person = engine.person([IdKey(USER_ID, "u3")], Context(), engine.core.now_ms())
+    person = engine.decisions.person([IdKey(USER_ID, "u3")], Context(), engine.core.now_ms())
     assert not person.traits
 
 

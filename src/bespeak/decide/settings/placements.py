@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from math import isfinite
-from string import Formatter
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
@@ -17,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from bespeak.decide.settings.built_in_rows import FOREVER_DAYS, ROWS
+from bespeak.decide.settings.checks import check_boosts, check_heading, check_pins, check_shares, check_sources
 from bespeak.decide.settings.parts import (
     MAX_COUNT,
     MAX_HOURS,
@@ -33,26 +32,6 @@ from bespeak.decide.settings.parts import (
 )
 from bespeak.errors import ConfigError
 
-SOURCE_NAMES = (
-    "popular",
-    "trending",
-    "recent",
-    "neighbours",
-    "content",
-    "affinity",
-    "session",
-    "alike",
-    "cart",
-    "value",
-    "viewed",
-    "bought",
-    "started",
-    "next",
-    "models",
-)
-"""What `sources` may name, beside `model.NAME`; `match` (search) and the caller's list come with requests."""
-
-HEADING_WORDS = ("title", "value")
 SEEN_ON_HOME: Mapping[str, float] = MappingProxyType(
     {
         "view": 30.0,
@@ -339,10 +318,11 @@ def varied(placement: Placement, settings: Mapping[str, Any], key: str) -> Place
 
 
 def _check(placement: Placement, key: str) -> None:
-    _check_sources(placement, key)
-    _check_pins(placement, key)
-    _check_heading(placement, key)
-    _check_named(placement, key)
+    check_sources(placement.sources, f"{key}.sources")
+    check_pins(placement.pins, f"{key}.pins")
+    check_heading(placement.heading, f"{key}.heading")
+    check_shares(placement.shares, f"{key}.shares")
+    check_boosts(placement.boosts, f"{key}.boosts")
     if placement.actions is not None:
         check_actions(placement.actions, f"{key}.actions")
     if not placement.explore:
@@ -350,66 +330,6 @@ def _check(placement: Placement, key: str) -> None:
             if getattr(placement, setting):
                 hint = "Set `explore` above 0, or leave this out."
                 raise ConfigError("it goes with exploring, but `explore` is 0.", key=f"{key}.{setting}", hint=hint)
-
-
-def _check_sources(placement: Placement, key: str) -> None:
-    for source in placement.sources:
-        if source.name not in (*SOURCE_NAMES, "match") and not source.name.startswith("model."):
-            names = ", ".join(SOURCE_NAMES)
-            raise ConfigError(
-                f"there is no source '{source.name}'.", key=f"{key}.sources", hint=f"Known: {names}, model.NAME."
-            )
-
-
-def _check_pins(placement: Placement, key: str) -> None:
-    for place, pin in enumerate(placement.pins):
-        if bool(pin.item) == bool(pin.filter):
-            raise ConfigError(
-                f"the pin at position {pin.position} needs an item or a filter, and not both.",
-                key=f"{key}.pins",
-                hint='Write { position = 1, item = "p0001" }.',
-            )
-        for other in placement.pins[:place]:
-            if other.position == pin.position:
-                raise ConfigError(f"position {pin.position} is pinned twice.", key=f"{key}.pins", hint="Keep one.")
-            if pin.item and other.item == pin.item:
-                raise ConfigError(f"'{pin.item}' is pinned twice.", key=f"{key}.pins", hint="Keep one.")
-
-
-def _check_named(placement: Placement, key: str) -> None:
-    for setting in ("shares", "boosts"):
-        names: set[str] = set()
-        for part in getattr(placement, setting):
-            if not part.filter:
-                raise ConfigError(f"'{part.name}' has no filter.", key=f"{key}.{setting}", hint="Say which items.")
-            if part.name in names:
-                raise ConfigError(
-                    f"'{part.name}' stands twice.", key=f"{key}.{setting}", hint="Give each its own name."
-                )
-            names.add(part.name)
-    for share in placement.shares:
-        if share.at_least > share.at_most:
-            message = f"'{share.name}' is to have at least {share.at_least:g} and at most {share.at_most:g}."
-            raise ConfigError(message, key=f"{key}.shares", hint="Let `at_least` be no more than `at_most`.")
-    if sum(share.at_least for share in placement.shares) > 1:
-        hint = "Lower some `at_least`, so that they add up to 1 at most."
-        raise ConfigError("the least shares add up to more than all positions.", key=f"{key}.shares", hint=hint)
-    for boost in placement.boosts:
-        if not isfinite(boost.add):
-            raise ConfigError(f"'{boost.name}' adds no finite number.", key=f"{key}.boosts", hint="Give a number.")
-
-
-def _check_heading(placement: Placement, key: str) -> None:
-    texts = placement.heading.values() if isinstance(placement.heading, dict) else (placement.heading,)
-    for text in texts:
-        try:
-            words = [word for _, word, _, _ in Formatter().parse(text) if word is not None]
-        except ValueError as error:
-            raise ConfigError(f"{error}.", key=f"{key}.heading", hint="Write { and } as {{ and }}.") from None
-        unknown = [word for word in words if word not in HEADING_WORDS]
-        if unknown:
-            known = ", ".join(f"{{{word}}}" for word in HEADING_WORDS)
-            raise ConfigError(f"'{{{unknown[0]}}}' stands for nothing.", key=f"{key}.heading", hint=f"Known: {known}.")
 
 
 def _built_in() -> Mapping[str, Placement]:

@@ -1,0 +1,98 @@
+"""What the parts of a placement must not say, beyond what their types already forbid.
+
+Each check raises `ConfigError` with the key it was given; every part is checked by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+from string import Formatter
+
+from bespeak.decide.settings.parts import BoostSettings, PinSettings, ShareSettings, SourceSettings
+from bespeak.errors import ConfigError
+
+SOURCE_NAMES = (
+    "popular",
+    "trending",
+    "recent",
+    "neighbours",
+    "content",
+    "affinity",
+    "session",
+    "alike",
+    "cart",
+    "value",
+    "viewed",
+    "bought",
+    "started",
+    "next",
+    "models",
+)
+"""What `sources` may name, beside `model.NAME`; `match` (search) and the caller's list come with requests."""
+
+HEADING_WORDS = ("title", "value")
+
+
+def check_sources(sources: Sequence[SourceSettings], key: str) -> None:
+    """Every source exists."""
+    for source in sources:
+        if source.name not in (*SOURCE_NAMES, "match") and not source.name.startswith("model."):
+            names = ", ".join(SOURCE_NAMES)
+            raise ConfigError(f"there is no source '{source.name}'.", key=key, hint=f"Known: {names}, model.NAME.")
+
+
+def check_pins(pins: Sequence[PinSettings], key: str) -> None:
+    """Every pin names an item or a filter, and neither a position nor an item stands twice."""
+    for place, pin in enumerate(pins):
+        if bool(pin.item) == bool(pin.filter):
+            problem = f"the pin at position {pin.position} needs an item or a filter, and not both."
+            raise ConfigError(problem, key=key, hint='Write { position = 1, item = "p0001" }.')
+        for other in pins[:place]:
+            if other.position == pin.position:
+                raise ConfigError(f"position {pin.position} is pinned twice.", key=key, hint="Keep one.")
+            if pin.item and other.item == pin.item:
+                raise ConfigError(f"'{pin.item}' is pinned twice.", key=key, hint="Keep one.")
+
+
+def check_shares(shares: Sequence[ShareSettings], key: str) -> None:
+    """Every share has a name of its own and a filter, and together they leave room for each other."""
+    _check_names(shares, key)
+    for share in shares:
+        if share.at_least > share.at_most:
+            problem = f"'{share.name}' is to have at least {share.at_least:g} and at most {share.at_most:g}."
+            raise ConfigError(problem, key=key, hint="Let `at_least` be no more than `at_most`.")
+    if sum(share.at_least for share in shares) > 1:
+        hint = "Lower some `at_least`, so that they add up to 1 at most."
+        raise ConfigError("the least shares add up to more than all positions.", key=key, hint=hint)
+
+
+def check_boosts(boosts: Sequence[BoostSettings], key: str) -> None:
+    """Every boost has a name of its own and a filter, and adds a finite number."""
+    _check_names(boosts, key)
+    for boost in boosts:
+        if not isfinite(boost.add):
+            raise ConfigError(f"'{boost.name}' adds no finite number.", key=key, hint="Give a number.")
+
+
+def _check_names(parts: Sequence[ShareSettings | BoostSettings], key: str) -> None:
+    names: set[str] = set()
+    for part in parts:
+        if not part.filter:
+            raise ConfigError(f"'{part.name}' has no filter.", key=key, hint="Say which items.")
+        if part.name in names:
+            raise ConfigError(f"'{part.name}' stands twice.", key=key, hint="Give each its own name.")
+        names.add(part.name)
+
+
+def check_heading(heading: str | dict[str, str], key: str) -> None:
+    """Every text is a format string that names nothing but `HEADING_WORDS`."""
+    for text in heading.values() if isinstance(heading, dict) else (heading,):
+        try:
+            words = [word for _, word, _, _ in Formatter().parse(text) if word is not None]
+        except ValueError as error:
+            raise ConfigError(f"{error}.", key=key, hint="Write { and } as {{ and }}.") from None
+        unknown = [word for word in words if word not in HEADING_WORDS]
+        if unknown:
+            known = ", ".join(f"{{{word}}}" for word in HEADING_WORDS)
+            raise ConfigError(f"'{{{unknown[0]}}}' stands for nothing.", key=key, hint=f"Known: {known}.")
