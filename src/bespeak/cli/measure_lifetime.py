@@ -49,7 +49,7 @@ def lifetime(
     ] = None,
     end: Annotated[
         str | None,
-        typer.Option("--end", metavar="DATE", help="The last day that the file tells of; else its last purchase's."),
+        typer.Option("--end", metavar="DATE", help="The last day that the file tells of; else its latest date."),
     ] = None,
     ahead: Annotated[
         float | None,
