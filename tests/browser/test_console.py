@@ -12,7 +12,7 @@ pytestmark = pytest.mark.outside
 
 PAGES = (
     "/", "/events", "/rejects", "/people", "/people/1", "/try", "/try?placement=page:front", "/try?placement=hero",
-    "/models", "/experiments", "/experiments/calmer",
+    "/models", "/experiments", "/experiments/calmer", "/offers",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from bespeak.console import events, experiments, models, overview, people, policies, signing, tryout
+from bespeak.console import events, experiments, models, offers, overview, people, policies, signing, tryout
 from bespeak.console.desk import Desk
 from bespeak.console.guard import View, guarded
 from bespeak.engine.engine import Engine
@@ -38,6 +38,7 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("POST", "/experiments/{name}/start", experiments.start),
     ("POST", "/experiments/{name}/stop", experiments.stop),
     ("POST", "/policies/{placement}/{version:int}", policies.decide_again),
+    ("GET", "/offers", offers.offers_page),
     ("POST", "/models/train", models.train),
     ("GET", "/models/training", models.training_state),
     ("POST", "/logout", signing.sign_out),
