@@ -20,8 +20,8 @@ N, DAYS, PERIOD, WITHIN = 5_000, 300, 30, 30
 def world(by_behaviour: bool) -> tuple[Activity, Subscriptions]:
     """People subscribe all the time: their activity and subscriptions.
 
-    Either each leaves at a renewal with a probability of their own, whatever they do, or they lose interest at some time,
-    come seldom from then on, and leave at each renewal with .5, before that with .05.
+    Either each leaves at a renewal with a probability of their own, whatever they do, or they lose interest at some
+    time, come seldom from then on, and leave at each renewal with .5, before that with .05.
     """
     draw = np.random.default_rng(SEED)
     start, theta = draw.integers(0, DAYS, N), draw.beta(0.8, 3.0, N)
