@@ -29,7 +29,7 @@ def serving(project: Path, workers: int) -> Iterator[str]:
     try:
         try:
             url = receive.recv()
-            wait_ready(url)
+            wait_ready(url, workers)
         except (EOFError, NotReady):
             raise SystemExit(f"the server did not get ready:\n{(project / LOG).read_text()[-2_000:]}") from None
         yield url
@@ -44,16 +44,20 @@ def _serve(project: Path, workers: int, pipe: Any) -> None:
     serve(project, host="127.0.0.1", port=0, workers=workers, with_jobs=False, announce=pipe.send)
 
 
-def wait_ready(url: str, seconds: float = 60) -> None:
-    """Returns when the server answers that it is ready; raises `NotReady` when it never does."""
+def wait_ready(url: str, workers: int = 1, seconds: float = 60) -> None:
+    """Returns when so many workers have answered that they are ready; raises `NotReady` when they never do."""
+    answered: set[str] = set()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
             with Door(url) as door:
                 door.ask("GET", "/health/ready")
-                return
+                answered.add(door.worker())
         except (OSError, Refused):
-            time.sleep(0.05)
+            pass
+        if len(answered) == workers:
+            return
+        time.sleep(0.01)
     raise NotReady
 
 

@@ -24,7 +24,7 @@ from bespeak.engine.views.people_view import person_view, with_shown
 from bespeak.engine.weights import weights_of_version
 from bespeak.engine.writer import WriteRequest
 from bespeak.errors import BespeakError, StoreUnavailable
-from bespeak.profiles.codec import decode
+from bespeak.profiles.stored import live_profile
 from bespeak.signals.decisions import Decision
 from bespeak.signals.events import Context
 from bespeak.signals.ids import IdKey
@@ -148,7 +148,8 @@ class Decisions:
             for key in ids:
                 found = people.profile_of(session, key)
                 if found is not None and found[1] is not None:
-                    view = person_view(self._core.runtime, found[0], decode(found[1]), context, now_ms, source)
+                    profile = live_profile(found[1], self._core.runtime.observer.fold_settings)
+                    view = person_view(self._core.runtime, found[0], profile, context, now_ms, source)
                     hours = self._core.world.memory_hours
                     return with_shown(session, self._core.runtime, view, hours, now_ms) if hours else view
         return None

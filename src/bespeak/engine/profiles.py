@@ -9,9 +9,10 @@ from bespeak.engine.core import Core
 from bespeak.engine.folding import refold
 from bespeak.engine.privacy.retention import baselines
 from bespeak.engine.views.people_view import granted_purposes, profile_view
-from bespeak.profiles.codec import decode, encode
+from bespeak.profiles.codec import encode
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.readable import readable
+from bespeak.profiles.stored import live_profile
 from bespeak.signals.events import Context
 from bespeak.signals.ids import ANONYMOUS_ID, SEPARATOR, USER_ID, IdKey
 from bespeak.storage import log, people, records
@@ -44,7 +45,7 @@ class Profiles:
         """Returns the live profile of a person, or None when nothing was folded."""
         with self._core.store.read() as session:
             row = people.profiles(session, [person]).get(person)
-        return None if row is None else decode(row.body)
+        return None if row is None else self._live(row.body)
 
     def readable(self, user_id: str, *, or_anonymous: bool = True) -> dict[str, Any] | None:
         """Returns what is known of a person in a form that they can read, or None for somebody unknown."""
@@ -74,7 +75,7 @@ class Profiles:
             if not rows:
                 return
             for row in rows:
-                yield row.person_id, decode(row.body)
+                yield row.person_id, self._live(row.body)
             after = rows[-1].person_id
 
     def rebuilt(self, person: int) -> Profile:
@@ -101,3 +102,6 @@ class Profiles:
         The job `refold` does so by itself for everybody whose profile is out of date.
         """
         return refold.rebuild(self._core, persons)
+
+    def _live(self, body: bytes) -> Profile:
+        return live_profile(body, self._core.runtime.observer.fold_settings)

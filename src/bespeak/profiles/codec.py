@@ -71,7 +71,7 @@ def decode(data: bytes) -> Profile:
         try:
             return _decoder.decode(memoryview(data)[1:])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _unreadable() from error
+            raise unreadable() from error
     return _decode_old(data)
 
 
@@ -86,14 +86,14 @@ def decode_consent(data: bytes) -> dict[str, Consent]:
         try:
             found: dict[str, Consent] = _consent_decoder.decode(memoryview(data)[1:]).consent
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _unreadable() from error
+            raise unreadable() from error
         return found
     return decode(data).consent
 
 
 def _decode_old(data: bytes) -> Profile:
     if not data:
-        raise _unreadable()
+        raise unreadable()
     version = data[0]
     if version > VERSION:
         raise StoreTooNew(
@@ -106,8 +106,9 @@ def _decode_old(data: bytes) -> Profile:
             version += 1
         return msgspec.convert(fields, Profile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, AttributeError) as error:
-        raise _unreadable() from error
+        raise unreadable() from error
 
 
-def _unreadable() -> StoreError:
+def unreadable() -> StoreError:
+    """Returns the error for bytes that are no profile."""
     return StoreError("A stored profile cannot be read.", hint="Rebuild it from the log.", code="corrupt_profile")

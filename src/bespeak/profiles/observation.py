@@ -14,7 +14,7 @@ FacetValue = list[str] | float
 ItemFacets = dict[str, FacetValue]
 
 
-class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Observation(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What one event adds to one profile. It is stored with the log row, so that a replay folds exactly the same.
 
     Attributes:

@@ -29,7 +29,7 @@ class SignalClass(msgspec.Struct, frozen=True, kw_only=True):
     verb: str = ""
 
 
-class Signal(msgspec.Struct, frozen=True, gc=False):
+class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One thing an event says: this item (or these values), this strongly.
 
     Attributes:

@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from bespeak.engine.folding.profile_book import ProfileBook
+from bespeak.engine.views.queries import Queries
 from bespeak.profiles.codec import encode
 from bespeak.profiles.observation import Observation
+from bespeak.profiles.stored import WITH_EVENTS
 from bespeak.profiles.sums import all_keys
+from bespeak.signals.events import Context
+from bespeak.signals.ids import IdKey
 from bespeak.storage import people
 
 
@@ -73,6 +77,52 @@ def test_no_kept_profile_is_folded_onto_after_another_engine_changed_the_person(
     assert first.profiles.differing() == []
     expected = {"event": 3, "rebuild": 2, "merge": 5, "erase": 1}
     assert first.profiles.get("u1").n_events == expected[other]
+
+
+def waiting(engine, user: str = "u1") -> bool:
+    """True when events wait behind a person's stored profile."""
+    with engine.core.store.read() as session:
+        row = people.profiles(session, [engine.profiles.find(user)])
+    return next(iter(row.values())).body[0] == WITH_EVENTS
+
+
+def test_an_event_that_waits_behind_its_profile_is_seen_by_every_reader(make):
+    first, second = make(), make()
+    first.track([view("p1")], source="backend")
+    first.track([view("p2", properties={"product_id": "p2", "category": "audio"})], source="backend")
+    assert waiting(first)
+    for engine in (first, second):
+        assert engine.profiles.get("u1").n_events == 2
+        assert all_keys(dict(engine.profiles.all())[engine.profiles.find("u1")].items) == {"p1", "p2"}
+        person = engine.decisions.person([IdKey("user_id", "u1")], Context(), engine.core.now_ms(), "backend")
+        assert set(person.items) == {"p1", "p2"}
+        (exported,) = engine.privacy.export("u1")["profile"]
+        assert exported["n_events"] == 2
+        assert Queries(engine.core).recent_people(5)[0].n_events == 2
+    assert first.profiles.differing() == []
+
+
+def test_people_whose_events_wait_become_one_person_with_all_of_them(make):
+    first, second = make(), make()
+    for n in range(3):
+        first.track([view(f"p{n}"), view(f"d{n}", None, anonymousId="d")], source="backend")
+    assert waiting(first)
+    assert waiting(first, "d")
+    second.track([view("both", anonymousId="d")], source="backend")
+    assert first.profiles.get("u1").n_events == 7
+    assert first.profiles.differing() == []
+
+
+def test_refusing_the_profile_takes_at_once_what_waited(engine):
+    for n in range(3):
+        engine.track([view(f"p{n}")], source="backend")
+    assert waiting(engine)
+    no = {"consent": {"categoryPreferences": {"personalize": False}}}
+    engine.track([view("last", context=no)], source="backend")
+    with engine.core.store.read() as session:
+        (row,) = people.profiles(session, [engine.profiles.find("u1")]).values()
+    assert b"p1" not in row.body
+    assert engine.profiles.differing() == []
 
 
 def asked_for(monkeypatch) -> list[int]:

@@ -1,4 +1,4 @@
-"""The live profiles of a batch: each folded once, at the end of the batch, and written once.
+"""The live profiles of a batch: what came in is put behind each, or folded into it, and each is written once.
 
 Between batches it keeps profiles as they are stored, so that people who are active now cost no read. Where somebody
 else may have written since (`Store.change_token`), a kept profile is used only if its row still has the version that it
@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
-from bespeak.profiles.codec import decode, decode_consent, encode
+from bespeak.profiles.codec import encode
 from bespeak.profiles.fold import fold
 from bespeak.profiles.merge import merge
 from bespeak.profiles.observation import Observation
 from bespeak.profiles.profile import Consent, Profile
 from bespeak.profiles.settings import FoldSettings
+from bespeak.profiles.stored import consent_of, live_profile, with_events
 from bespeak.storage import people
 from bespeak.storage.base import Transaction
 from bespeak.storage.people import ProfileRow
@@ -105,7 +106,7 @@ class ProfileBook:
                 self._drop(person)
                 missing.append(person)
         for person, row in people.profiles(self._tx, missing).items():
-            self._held[person] = _Held(row.body, row.version, decode_consent(row.body), self._round)
+            self._held[person] = _Held(row.body, row.version, consent_of(row.body), self._round)
             self._n_bytes += len(row.body)
 
     def begin_profile(self, person: int) -> None:
@@ -136,27 +137,29 @@ class ProfileBook:
         self._drop(absorbed)
 
     def write(self, tx: Transaction, now_ms: int, *, returns_profiles: bool) -> dict[int, Profile]:
-        """Folds what waits and writes what changed.
+        """Writes what changed: most events behind their profiles (`profiles.stored`), every few of them folded.
 
         Returns:
-            Whom it wrote, if wanted: decoded profiles take much memory.
+            Whom it wrote, if wanted, all of them folded: decoded profiles take much memory.
         """
         rows = []
         written: dict[int, Profile] = {}
         for person in (*self._opened, *self._waiting):
-            profile = self._opened.get(person)
-            if profile is None:
-                profile = self._folded(person)
-            body = encode(profile)
             held = self._current(person)
+            body = None
+            if not returns_profiles and person not in self._opened:
+                body = with_events(held.body, self._waiting[person])
+            if body is None:
+                profile = self._opened.get(person) or self._folded(person)
+                body = encode(profile)
+                held.consent = profile.consent
+                if returns_profiles:
+                    written[person] = profile
             self._n_bytes += len(body) - len(held.body)
             held.body = body
             held.version += 1
-            held.consent = profile.consent
             self._held.move_to_end(person)  # who was active last stays longest
             rows.append(ProfileRow(person, held.version, now_ms, body))
-            if returns_profiles:
-                written[person] = profile
         people.put_profiles(tx, rows)
         return written
 
@@ -169,7 +172,7 @@ class ProfileBook:
 
     def _folded(self, person: int) -> Profile:
         held = self._current(person)
-        profile = decode(held.body) if held.body else Profile()
+        profile = live_profile(held.body, self._settings) if held.body else Profile()
         for observation in self._waiting.get(person, ()):
             fold(profile, observation, self._settings)
         return profile

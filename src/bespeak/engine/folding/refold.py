@@ -28,8 +28,10 @@ from bespeak.engine.folding.facets_now import FacetsNow
 from bespeak.engine.folding.membership import update_members
 from bespeak.engine.privacy.retention import baselines
 from bespeak.errors import StoreError
-from bespeak.profiles.codec import decode, encode
+from bespeak.profiles.codec import encode
 from bespeak.profiles.profile import Profile
+from bespeak.profiles.settings import FoldSettings
+from bespeak.profiles.stored import live_profile
 from bespeak.storage import items as item_rows
 from bespeak.storage import log, people, records
 from bespeak.storage.base import Session, Transaction
@@ -166,7 +168,8 @@ class _Folder:
         self._now_ms = core.clock.now_ms
         self._segments = core.config.segments
         self._observer = core.runtime.observer
-        self.version = self._observer.fold_settings.fold_version
+        self.settings = self._observer.fold_settings
+        self.version = self.settings.fold_version
         self.facets = FacetsNow.of(core)
 
     def fold_anew(self, tx: Transaction, persons: Sequence[int]) -> int:
@@ -179,7 +182,9 @@ class _Folder:
         made: dict[int, Profile] = {}
         rows: list[ProfileRow] = []
         for person, row in sorted(people.profiles(tx, persons).items()):
-            profile = self._folded(tx, person) or decode(row.body)  # nothing to fold it from: it stays as it is
+            profile = self._folded(tx, person)
+            if profile is None:  # nothing to fold it from: it stays as it is
+                profile = live_profile(row.body, self.settings)
             profile.fold_version = self.version
             made[person] = profile
             rows.append(ProfileRow(person, row.version + 1, now_ms, encode(profile)))
@@ -285,7 +290,7 @@ class _Run:
         old = {
             row.person_id
             for row in people.profiles(session, joined).values()
-            if _is_out_of_date(row, self._version, frozenset())
+            if _is_out_of_date(row, self._folder.settings, frozenset())
         }
         return _Part(sorted({*_roots(session, stale), *old}), to, to - after, to >= ceiling)
 
@@ -332,7 +337,7 @@ class _Run:
         chosen: list[int] = []
         n_entries = 0
         for place, row in enumerate(rows):
-            if not _is_out_of_date(row, self._version, changed):
+            if not _is_out_of_date(row, self._folder.settings, changed):
                 continue
             n = len(log.positions_of(tx, people.members(tx, row.person_id)))
             if chosen and n_entries + n > ENTRIES_AT_ONCE:
@@ -374,12 +379,14 @@ def _put(tx: Transaction, progress: Progress) -> None:
     records.put_setting(tx, SETTING, msgspec.json.encode(progress))
 
 
-def _is_out_of_date(row: ProfileRow, version: int, changed: frozenset[str]) -> bool:
+def _is_out_of_date(row: ProfileRow, settings: FoldSettings, changed: frozenset[str]) -> bool:
     try:
-        profile = decode(row.body)
+        profile = live_profile(row.body, settings)
     except StoreError:
         return True  # the log makes it anew
-    return profile.fold_version < version or any(not changed.isdisjoint(held) for held in profile.items.values())
+    return profile.fold_version < settings.fold_version or any(
+        not changed.isdisjoint(held) for held in profile.items.values()
+    )
 
 
 def _roots(session: Session, persons: Iterable[int]) -> list[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,7 +17,8 @@ import msgspec
 from bespeak.engine.clock import iso
 from bespeak.engine.folding.observe import Observer
 from bespeak.intake.segment import encode_event
-from bespeak.profiles.codec import decode
+from bespeak.profiles.settings import FoldSettings
+from bespeak.profiles.stored import live_profile
 from bespeak.signals.ids import SEPARATOR, IdKey
 from bespeak.signals.subjects import ReceiptLine, Subject
 from bespeak.storage import assignments, log, offers, people, records
@@ -231,7 +233,7 @@ def table_holders(tx: Transaction, observer: Observer, words: Iterable[str]) -> 
     """
     return [
         LogHolder(tx, observer),
-        TableHolder("profile", ("profiles", "profile_baselines"), tx, _profiles),
+        TableHolder("profile", ("profiles", "profile_baselines"), tx, partial(_profiles, observer.fold_settings)),
         TableHolder("consents", ("consents",), tx, _consents),
         TableHolder("segments", ("segment_members", "segment_moves"), tx, _segments),
         TableHolder("decisions", ("decisions", "exposures"), tx, _decisions),
@@ -251,11 +253,11 @@ def _events(session: Session, subject: Subject) -> list[dict[str, Any]]:
     ]
 
 
-def _profiles(session: Session, subject: Subject) -> list[dict[str, Any]]:
+def _profiles(settings: FoldSettings, session: Session, subject: Subject) -> list[dict[str, Any]]:
     rows = people.profiles(session, subject.people).values()
     found: list[dict[str, Any]] = []
     for row in rows:
-        profile = decode(row.body)
+        profile = live_profile(row.body, settings)
         found.append({name: msgspec.to_builtins(getattr(profile, name)) for name in profile.__struct_fields__})
     return found
 

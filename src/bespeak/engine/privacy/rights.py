@@ -18,7 +18,8 @@ from bespeak.engine.training.stored_sets import ModelHolder
 from bespeak.errors import InvalidInput
 from bespeak.privacy.pseudonyms import pseudonym
 from bespeak.privacy.subjects import Holder
-from bespeak.profiles.codec import decode
+from bespeak.profiles.settings import FoldSettings
+from bespeak.profiles.stored import live_profile
 from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey
 from bespeak.signals.subjects import ReceiptLine, Subject
 from bespeak.storage import log, people, records
@@ -111,11 +112,12 @@ class Privacy:
             return bool(people.resolve(session, [key]).links or people.claimants(session, [key]))
 
     def _holders(self, tx: Transaction, subject: Subject) -> list[Holder]:
+        observer = self._core.runtime.observer
         return [
             ModelHolder(tx, self._core.blobs),
             LearningHolder(tx, lessons_of(self._core.world)),
             LakeHolder(tx, self._core.lake),
-            *table_holders(tx, self._core.runtime.observer, _traits(tx, subject)),
+            *table_holders(tx, observer, _traits(tx, subject, observer.fold_settings)),
         ]
 
     def _locked(self, tx: Transaction, keys: Sequence[IdKey]) -> Subject:
@@ -166,11 +168,12 @@ class Privacy:
         return pseudonym(self._core.message_secret, value).hex()
 
 
-def _traits(session: Session, subject: Subject) -> set[str]:
+def _traits(session: Session, subject: Subject, settings: FoldSettings) -> set[str]:
     """Returns the text traits of a person, from the profile and from every event, household ids included."""
     found: set[str] = set()
     for row in people.profiles(session, subject.people).values():
-        found.update(str(trait.value) for trait in decode(row.body).traits.values() if isinstance(trait.value, str))
+        traits = live_profile(row.body, settings).traits
+        found.update(str(trait.value) for trait in traits.values() if isinstance(trait.value, str))
     for entry in log.entries_of(session, subject.people):
         if entry.body.event is not None:
             found.update(value for value in entry.body.event.traits.values() if isinstance(value, str))

@@ -15,7 +15,7 @@ import pyarrow as pa
 from bespeak.engine.core import Core
 from bespeak.engine.views.people_view import trait_words
 from bespeak.models.base import PersonTraits
-from bespeak.profiles.codec import decode
+from bespeak.profiles.stored import live_profile
 from bespeak.signals.catalogue import TRAIT_CLASS, TRAIT_SIGNAL
 from bespeak.storage import people
 
@@ -38,7 +38,7 @@ def told_traits(
         keep: bool[n], rows that may be used.
         user_ids: the people of the training data.
     """
-    signals = core.config.signals
+    signals, settings = core.config.signals, core.runtime.observer.fold_settings
     with core.store.read() as session:
         refused = people.refusing(session, signals.classes[TRAIT_CLASS].purpose)
     wanted = np.fromiter(map(int, user_ids), np.int64, count=len(user_ids))
@@ -55,7 +55,7 @@ def told_traits(
         for who, row in stored.items():
             held = {
                 name: trait
-                for name, trait in decode(row.body).traits.items()
+                for name, trait in live_profile(row.body, settings).traits.items()
                 if (name, trait.time_ms, trait.received_ms) in events[who]
             }
             found[str(who)] = trait_words(signals, held)

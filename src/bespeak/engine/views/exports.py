@@ -22,8 +22,8 @@ from bespeak.engine.core import Core
 from bespeak.engine.views.people_view import granted_purposes, profile_view
 from bespeak.errors import InvalidInput
 from bespeak.intake.segment import encode_event
-from bespeak.profiles.codec import decode
 from bespeak.profiles.readable import readable
+from bespeak.profiles.stored import consent_of, live_profile
 from bespeak.signals.events import Context
 from bespeak.signals.ids import SEPARATOR
 from bespeak.storage import log, people, records
@@ -192,7 +192,7 @@ def _profiles(core: Core, is_shareable: bool, progress: Progress) -> Iterator[li
         after = rows[-1].person_id
         found: list[Pair] = []
         for stored in rows:
-            profile = decode(stored.body)
+            profile = live_profile(stored.body, runtime.observer.fold_settings)
             granted = granted_purposes(runtime, profile, Context())
             word = profile.consent.get("share")
             if is_shareable and not (word is not None and word.is_granted):
@@ -275,7 +275,7 @@ _BATCHES: dict[str, Callable[[Core, bool, Progress], Iterator[list[Pair]]]] = {
 def _agreeing(session: Session, persons: set[int]) -> set[int]:
     """Returns those who said yes to `share`: what a decision was made with may come from any source."""
     rows = people.profiles(session, persons)
-    words = {person: decode(row.body).consent.get("share") for person, row in rows.items()}
+    words = {person: consent_of(row.body).get("share") for person, row in rows.items()}
     return {person for person, word in words.items() if word is not None and word.is_granted}
 
 

@@ -22,9 +22,9 @@ from bespeak.engine.core import Core
 from bespeak.engine.pages import PageSlates
 from bespeak.engine.slates import Slate
 from bespeak.engine.views.people_view import granted_purposes, person_view, profile_view
-from bespeak.profiles.codec import decode
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.readable import readable
+from bespeak.profiles.stored import live_profile
 from bespeak.signals.events import Context, Event
 from bespeak.signals.ids import ANONYMOUS_ID, PROFILE_ID, USER_ID, IdKey
 from bespeak.storage import items as item_rows
@@ -219,12 +219,13 @@ class Queries:
             chosen = list(latest)[:limit]
             ids = people.links_of(session, chosen)
             rows = people.profiles(session, chosen)
+        settings = self._core.runtime.observer.fold_settings
         return [
             PersonFound(
                 person=person,
                 label=label_of(ids.get(person, ())),
                 last_ms=latest[person],
-                n_events=decode(rows[person].body).n_events if person in rows else 0,
+                n_events=live_profile(rows[person].body, settings).n_events if person in rows else 0,
             )
             for person in chosen
         ]
@@ -261,7 +262,7 @@ class Queries:
     def _profile(self, person: int) -> Profile | None:
         with self._core.store.read() as session:
             row = people.profiles(session, [person]).get(person)
-        return None if row is None else decode(row.body)
+        return None if row is None else live_profile(row.body, self._core.runtime.observer.fold_settings)
 
     # -- decisions -----------------------------------------------------------------------------------------------------
     def preview(

@@ -28,7 +28,7 @@ from bespeak.engine.experiments import Experiments
 from bespeak.engine.views.exports import whole_file
 from bespeak.engine.views.people_view import person_view
 from bespeak.errors import InvalidInput
-from bespeak.profiles.codec import decode
+from bespeak.profiles.stored import live_profile
 from bespeak.signals.decisions import Mode
 from bespeak.signals.events import Context
 from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey
@@ -174,7 +174,8 @@ class _Lists:
 
     def _rank(self, key: IdKey, person: int, body: bytes) -> tuple[str | None, _List]:
         """Returns the variant of an experiment, None outside of any, and the list."""
-        view = person_view(self._runtime, person, decode(body), Context(), self._now_ms)
+        profile = live_profile(body, self._runtime.observer.fold_settings)
+        view = person_view(self._runtime, person, profile, Context(), self._now_ms)
         occasion = self._experiments.assign(Occasion(self._request, view, self._world, self._now_ms, ids=[key]))
         variant = None if occasion.assigned is None else occasion.assigned.variant
         if view.can_personalize and not occasion.is_unread:
