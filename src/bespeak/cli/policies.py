@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from bespeak.cli.output import emit, note, say, table
+from bespeak.cli.output import emit, note, say, table, warn
 from bespeak.cli.project import JsonOption, ProjectOption, opened
 from bespeak.engine.clock import iso
+from bespeak.engine.views.policy_values import WeightsValue, weights_values
 
 policy = typer.Typer(no_args_is_help=True, help="Versions of what decides at each placement.")
 
@@ -30,6 +31,49 @@ def list_(
     rows = [[f"{one.placement}@{one.version}", one.state, one.what_for, iso(one.created_ms)[:19], one.author]
             for one in found]  # fmt: skip
     table(("policy", "", "made for", "since", "by"), rows)
+
+
+@policy.command("show")
+def show(
+    placement: Annotated[str, typer.Argument(help="A placement of the project.")],
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Shows what learned weights of a placement were predicted to bring, and what they have brought since.
+
+    The prediction is a replay of the decision log from before they were taken over.
+    """
+    with opened(project) as engine:
+        versions = engine.policies.rows(placement)
+        found = weights_values(engine.core, placement)
+    if as_json:
+        emit({"versions": versions, "weights": found})
+        return
+    deciding = next((row for row in versions if row.state == "decides"), versions[0])
+    say(f"{placement}@{deciding.version} decides, since {iso(deciding.created_ms)[:19]}.", style="bold")
+    if not found:
+        say("Its weights are the default ones: none that were learned have been better.")
+        return
+    rows = [
+        [one.version, "in use" if one.is_in_use else "", iso(one.created_ms)[:19], *_predicted(one), *_brought(one)]
+        for one in found
+    ]
+    heads = ("weights", "", "since", "predicted", "95 % interval", "brought", "95 % interval", "decisions")
+    table(heads, rows, right=(3, 4, 5, 6, 7))
+    for one in found:
+        (warn if one.is_off and one.is_in_use else say)(one.sentence)
+
+
+def _predicted(one: WeightsValue) -> tuple[str, str]:
+    said = one.prediction
+    return ("", "") if said is None else (f"{said.value:.4g}", f"{said.interval[0]:.4g} to {said.interval[1]:.4g}")
+
+
+def _brought(one: WeightsValue) -> tuple[str, str, str]:
+    held = one.online
+    if held is None:
+        return "", "", f"{one.n_decisions:,}"
+    return f"{held.value:.4g}", f"{held.low:.4g} to {held.high:.4g}", f"{one.n_decisions:,}"
 
 
 @policy.command("rollback")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bespeak.cli.output import bar, emit, note, say, table
+from bespeak.cli.output import bar, emit, note, say, table, warn
 from bespeak.cli.project import AsOfOption, JsonOption, ProjectOption, opened, time_option
 from bespeak.engine.views.launches import INTERFERENCE, PLANNED_LIFT
 from bespeak.engine.views.report import Report, build_report
@@ -112,3 +112,5 @@ def _went_out(found: Report) -> None:
     say("\nTrained", style="bold")
     for sentence in found.trained or ["No model yet. Make one with: bespeak train"]:
         say(sentence)
+    for one in found.weights:
+        (warn if one.is_off else say)(one.sentence)

@@ -58,6 +58,27 @@ class StoredForest(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replay of the decision log said of weights before they were taken over.
+
+    Attributes:
+        worth: signal class -> what it counted for, the largest as 1.
+        window_ms: how long after it was shown an outcome counted.
+        n_positions: of each slate so many counted; n_decisions: that were replayed.
+        value, interval: what a decision brings under them, and its 95 % interval.
+        difference, difference_interval: of that less what it brings under the weights in use then.
+    """
+
+    worth: dict[str, float]
+    window_ms: int
+    n_positions: int
+    n_decisions: int
+    value: float
+    interval: tuple[float, float]
+    difference: float
+    difference_interval: tuple[float, float]
+
+
 class StoredWeights(msgspec.Struct, frozen=True, kw_only=True):
     """One version of a placement's learned weights.
 
@@ -67,6 +88,7 @@ class StoredWeights(msgspec.Struct, frozen=True, kw_only=True):
         forest: trees on top of the linear score, whose weight stands in `table` under `trees`.
         sentence: why it was taken over.
         until_ms: the latest decision that it was learned from; 0 where that was not kept.
+        prediction: what a replay said of it; None where the log could not tell.
     """
 
     version: int
@@ -77,6 +99,7 @@ class StoredWeights(msgspec.Struct, frozen=True, kw_only=True):
     forest: StoredForest | None = None
     sentence: str = ""
     until_ms: int = 0
+    prediction: Prediction | None = None
 
     def weights(self) -> Weights:
         """The weights as decisions use them."""
@@ -119,6 +142,7 @@ class WeightsReport(msgspec.Struct, frozen=True, kw_only=True):
         calibration: (mean chance, mean outcome) of later rows, those of equal chance together.
         examination: device (or "") -> how likely each position is looked at, the likeliest as 1.
         signals: signal -> its weight.
+        prediction: what a replay of later decisions said; None where the log cannot tell.
     """
 
     placement: str
@@ -137,6 +161,7 @@ class WeightsReport(msgspec.Struct, frozen=True, kw_only=True):
     calibration: list[tuple[float, float]] = []
     examination: dict[str, list[float]] = {}
     signals: dict[str, LearnedSignal] = {}
+    prediction: Prediction | None = None
     sentences: list[str] = []
 
 

@@ -127,6 +127,29 @@ def evaluate(choices: Choices, estimators: Sequence[str] = ("dr",), *, alpha: fl
     )
 
 
+def compare(of: Choices, beside: Choices, estimator: str = "dr", *, alpha: float = 0.05) -> Estimate:
+    """Estimates the value of a policy, and its difference from that of another one on the same rows.
+
+    What both would do alike falls out of the difference, so that it is told more closely than either value.
+
+    Args:
+        of, beside: the same log with both policies laid beside it.
+        estimator: of `ESTIMATORS`; alpha: as `evaluate`.
+
+    Raises:
+        InvalidInput: the rows are not the same.
+
+    Example:
+        >>> log = Choices(np.tile([1.0, 0.0], 500), np.full(1000, 0.5), np.full(1000, 0.5))
+        >>> compare(log, log, "ips").difference_interval
+        Interval(low=0.0, high=0.0)
+    """
+    if len(of.reward) != len(beside.reward) or not (of.reward == beside.reward).all():
+        raise InvalidInput("Two policies can be compared on the same log only.")
+    values = [ESTIMATORS[known_estimators([estimator])[0]](choices) for choices in (of, beside)]
+    return _estimate(estimator, values[0], of, alpha, values[1])
+
+
 def known_estimators(names: Sequence[str]) -> Sequence[str]:
     """Returns the names; raises `UnknownName` with those there are where one is none."""
     for name in names:

@@ -8,7 +8,7 @@ was shown so lately that the window is still open is left out, whatever came of 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -51,12 +51,14 @@ class Exposed:
         are_seen: rows are what exposure events named; else what was decided, for none were reported.
         n_open: rows left out because their attribution window is still open.
         item_ids: what the codes in `shown.items` stand for.
+        worth: signal class -> what it counts for in the rewards.
     """
 
     shown: ShownItems
     are_seen: bool
     n_open: int
     item_ids: tuple[str, ...] = ()
+    worth: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -123,9 +125,11 @@ def exposed_items(core: Core, name: str, placement: Placement, now_ms: int) -> E
     person, keep = granted_people(core, ids[:, 1], ids[:, 6])
     rates = np.array([row[7:] for row in columns.rows])
     outcomes = Outcomes.read(core, columns.items, IMPROVE, int(ids[:, 5].min()), now_ms)
-    rewards = outcomes.rewards(placement.objective or CLICKED, person, ids[:, 2], ids[:, 5], window_ms)
+    worth = placement.objective or CLICKED
+    rewards = outcomes.rewards(worth, person, ids[:, 2], ids[:, 5], window_ms)
     if not placement.objective and np.count_nonzero(rewards) < MIN_REWARDED:
-        rewards = outcomes.rewards(TURNED_TO, person, ids[:, 2], ids[:, 5], window_ms)
+        worth = TURNED_TO
+        rewards = outcomes.rewards(worth, person, ids[:, 2], ids[:, 5], window_ms)
     shown_items = ShownItems(
         names=tuple(columns.names),
         values=columns.matrix(),
@@ -141,7 +145,7 @@ def exposed_items(core: Core, name: str, placement: Placement, now_ms: int) -> E
         times_ms=ids[:, 5],
     )
     order = np.lexsort((shown_items.positions, shown_items.decisions))
-    return Exposed(shown_items.select(order[keep[order]]), are_seen, n_open, tuple(columns.items))
+    return Exposed(shown_items.select(order[keep[order]]), are_seen, n_open, tuple(columns.items), worth)
 
 
 def _has_exposures(core: Core, name: str) -> bool:

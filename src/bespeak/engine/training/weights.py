@@ -9,16 +9,20 @@ import msgspec
 import numpy as np
 
 from bespeak.decide.scoring.forest import TREES
+from bespeak.decide.scoring.score import Weights
 from bespeak.decide.settings.placements import Placement
+from bespeak.decide.world import World
 from bespeak.engine.core import Core
 from bespeak.engine.training.exposures import DAY_MS, TURNED_TO, Exposed, exposed_items
-from bespeak.engine.weights import LearnedSignal, StoredForest, StoredWeights, WeightsReport, stored_weights
+from bespeak.engine.training.promotion import Trial, tried_on_log
+from bespeak.engine.views.policy_values import weights_values
+from bespeak.engine.weights import LearnedSignal, Prediction, StoredForest, StoredWeights, WeightsReport, stored_weights
 from bespeak.learn.intervals import Interval
 from bespeak.learn.rankers.click_rate import click_rates
 from bespeak.learn.rankers.shown import Float64s
 from bespeak.learn.rankers.tree_ranker import LearnedTrees, learn_trees
 from bespeak.learn.rankers.trees import MISSING, lightgbm
-from bespeak.learn.rankers.weights import LearnedWeights, learn_weights, missing_rows
+from bespeak.learn.rankers.weights import LearnedWeights, WeightedScore, learn_weights, missing_rows
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ def learn_placements(core: Core, now_ms: int, created_ms: int, seed: int) -> Lea
     reports: list[WeightsReport] = []
     better: dict[str, StoredWeights] = {}
     rates: dict[str, dict[str, float]] = {}
+    brought = {one.placement: one.sentence for one in weights_values(core, only_in_use=True) if one.online}
     for name, placement in core.world.placements.items():
         if not placement.learn:
             continue
@@ -61,10 +66,12 @@ def learn_placements(core: Core, now_ms: int, created_ms: int, seed: int) -> Lea
         values = click_rates(exposed.shown, learned.bias.examination_of(exposed.shown))
         rates[name] = {exposed.item_ids[code]: round(float(values[code]), 4) for code in np.flatnonzero(values)}
         trees = _trees(core, name, placement, exposed, learned, seed) if placement.ranker == "trees" else None
-        report = _report(name, placement, exposed, learned, trees)
+        found = _Found(name, placement, exposed, learned, trees)
+        trial = tried_on_log(core, placement, found.judged(core.world), exposed.worth, found.judged_from_ms, now_ms)
+        report = _report(found, trial, brought.get(name, ""))
         reports.append(report)
         if report.is_in_use:
-            stored = _stored(core, name, placement, learned, trees, report.sentences[0])
+            stored = found.stored(core.world, report.sentences[0], trial.prediction)
             until_ms = int(exposed.shown.times_ms.max())
             better[name] = msgspec.structs.replace(stored, created_ms=created_ms, until_ms=until_ms)
     return LearnedPlacements(tuple(reports), better, rates)
@@ -112,35 +119,78 @@ def _trees(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What was learned for one placement, and which parts of it may be taken over.
+
+    Attributes:
+        trees: None where none were grown.
+    """
+
+    name: str
+    placement: Placement
+    exposed: Exposed
+    learned: LearnedWeights
+    trees: LearnedTrees | None
+
+    @property
+    def better_trees(self) -> LearnedTrees | None:
+        """The trees where they tell more than the linear score alone."""
+        return self.trees if self.trees is not None and self.trees.is_better else None
+
+    @property
+    def is_better(self) -> bool:
+        """Whether anything is, by what people later chose."""
+        return self.learned.is_better or self.better_trees is not None
+
+    @property
+    def has_new_linear(self) -> bool:
+        """Whether the linear weights would be new: those in use stay below trees that alone are better."""
+        return self.learned.is_better or self.better_trees is None
+
+    @property
+    def judged_from_ms(self) -> int:
+        """From when on nothing of `judged` was fitted on what came of decisions."""
+        of_trees = 0 if self.better_trees is None else self.better_trees.judged_from_ms
+        return max(self.learned.judged_from_ms, of_trees)
+
+    def judged(self, world: World) -> Weights:
+        """What would be taken over, as far as it was fitted on the earlier part alone."""
+        table = self._table(world, self.learned.judged)
+        forest = None
+        if self.better_trees is not None:
+            table[TREES], forest = self.better_trees.weight, self.better_trees.tried
+        score = self.learned.judged
+        return Weights(learned=table, version=-1, forest=forest, intercept=score.intercept, slope=score.slope)
+
+    def stored(self, world: World, sentence: str, prediction: Prediction | None) -> StoredWeights:
+        """What is taken over, fitted on everything."""
+        table, forest = self._table(world, self.learned.score), None
+        if self.better_trees is not None:
+            table[TREES], forest = self.better_trees.weight, StoredForest.of(self.better_trees.forest)
+        return StoredWeights(
+            version=0,
+            created_ms=0,
+            table=table,
+            intercept=self.learned.score.intercept,
+            slope=self.learned.score.slope,
+            forest=forest,
+            sentence=sentence,
+            prediction=prediction,
+        )
+
+    def _table(self, world: World, score: WeightedScore) -> dict[str, float]:
+        names, weights = self.learned.names, score.weights
+        if not self.has_new_linear:
+            weights = world.weights_of(self.name).of(names, world.models.best, self.placement.weights)
+        return dict(zip(names, weights.tolist(), strict=True))
+
+
 def _linear(core: Core, name: str, placement: Placement, learned: LearnedWeights) -> Float64s:
-    """The linear weights that will be in use: those learned where they are better, else those that are."""
+    """The linear weights that trees stand on: those learned where they are better, else those in use."""
     if learned.is_better:
         return learned.score.weights
     return core.world.weights_of(name).of(learned.names, core.world.models.best, placement.weights)
-
-
-def _stored(
-    core: Core,
-    name: str,
-    placement: Placement,
-    learned: LearnedWeights,
-    trees: LearnedTrees | None,
-    sentence: str,
-) -> StoredWeights:
-    table = dict(zip(learned.names, _linear(core, name, placement, learned).tolist(), strict=True))
-    has_trees = trees is not None and trees.is_better
-    if has_trees:
-        assert trees is not None
-        table[TREES] = trees.weight
-    return StoredWeights(
-        version=0,
-        created_ms=0,
-        table=table,
-        intercept=learned.score.intercept,
-        slope=learned.score.slope,
-        forest=StoredForest.of(trees.forest) if has_trees and trees is not None else None,
-        sentence=sentence,
-    )
 
 
 def _too_few(name: str, placement: Placement, exposed: Exposed, missing: str, *, is_first: bool) -> WeightsReport:
@@ -163,15 +213,14 @@ def _too_few(name: str, placement: Placement, exposed: Exposed, missing: str, *,
     )
 
 
-def _report(
-    name: str, placement: Placement, exposed: Exposed, learned: LearnedWeights, trees: LearnedTrees | None
-) -> WeightsReport:
+def _report(found: _Found, trial: Trial, brought: str) -> WeightsReport:
+    exposed, learned, trees = found.exposed, found.learned, found.trees
     gain, score = learned.gain, learned.score
     curves = {"": learned.bias.curve, **learned.bias.by_device}
     return WeightsReport(
-        placement=name,
+        placement=found.name,
         is_learned=True,
-        is_in_use=learned.is_better or (trees is not None and trees.is_better),
+        is_in_use=_is_taken_over(found, trial),
         n_shown=learned.n_shown,
         n_rewarded=learned.n_rewarded,
         n_decisions=learned.n_decisions,
@@ -194,40 +243,48 @@ def _report(
                 strict=True,
             )
         },
-        sentences=_sentences(name, placement, exposed, learned, trees),
+        prediction=trial.prediction,
+        sentences=[*_sentences(found, trial), *([brought] if brought else [])],
     )
 
 
-def _sentences(
-    name: str, placement: Placement, exposed: Exposed, learned: LearnedWeights, trees: LearnedTrees | None
-) -> list[str]:
+def _is_taken_over(found: _Found, trial: Trial) -> bool:
+    """Whether the log says so; where it cannot tell, whether what people later chose does."""
+    return trial.has_won or (found.is_better and not trial.has_lost)
+
+
+def _sentences(found: _Found, trial: Trial) -> list[str]:
+    name, placement, learned, trees = found.name, found.placement, found.learned, found.trees
+    is_used = _is_taken_over(found, trial)
     low, mean, high = _shares(learned.likelier)
     said = [
         f"{name}: weights learned from {learned.n_shown:,} shown items ({learned.n_rewarded:,} outcomes, "
         f"{learned.n_people:,} people) make what people later chose {mean:+.1%} likelier than those in use (95 % "
-        f"interval {low:+.1%} to {high:+.1%}): {_verdict(learned)}."
+        f"interval {low:+.1%} to {high:+.1%}): {_verdict(learned, is_used=is_used and found.has_new_linear)}."
     ]
     if trees is not None:
         low, mean, high = _shares(trees.likelier)
         said.append(
             f"{name}: boosted trees on top make it {mean:+.1%} likelier still (95 % interval {low:+.1%} to {high:+.1%})"
-            f": {'they are used' if trees.is_better else 'they are not used'}."
+            f": {'they are used' if is_used and trees.is_better else 'they are not used'}."
         )
     elif placement.ranker == "trees":
         why = MISSING if lightgbm() is None else "boosted trees need more outcomes on more days"
         said.append(f"{name}: {why}.")
+    if placement.explore:
+        said.append(trial.sentence(name))
     if not learned.bias.curve.is_harvested:
         how = "set `explore` to let positions be drawn" if not placement.explore else "more drawn positions will tell"
         said.append(f"{name}: how likely each position is looked at is guessed from the slates; {how}.")
-    if not exposed.are_seen:
+    if not found.exposed.are_seen:
         said.append(f"{name}: no exposures were reported, so everything that was decided counts as shown.")
     return said + [f"{name}: {warning}" for warning in learned.warnings]
 
 
-def _verdict(learned: LearnedWeights) -> str:
-    if learned.is_better:
+def _verdict(learned: LearnedWeights, *, is_used: bool) -> str:
+    if is_used:
         return "they are taken over"
-    if learned.likelier.above_zero:
+    if learned.likelier.above_zero and not learned.is_better:
         return f"but their order would bring {learned.gain.mean:+.1%}, so those in use stay"
     return "those in use stay"
 

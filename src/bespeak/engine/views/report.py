@@ -14,6 +14,7 @@ from bespeak.engine.core import Core
 from bespeak.engine.lake_feed import feed
 from bespeak.engine.views.launches import LaunchReport, launch_reports
 from bespeak.engine.views.lifts import LiftRow, experiment_lifts
+from bespeak.engine.views.policy_values import WeightsValue, weights_values
 from bespeak.engine.worlds import MODEL_SET, SetHeader
 from bespeak.measure.planner import Plan, days_needed
 from bespeak.storage import log, people, records
@@ -81,6 +82,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         launches: what each launch and holdout tells so far.
         experiments: what each experiment tells in the metric that decides.
         trained: what the model in use says about itself.
+        weights: what learned weights in use were predicted to bring, and what they brought.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     launches: list[LaunchReport]
     experiments: list[LiftRow]
     trained: list[str]
+    weights: list[WeightsValue]
     model_version: int
     lift: LiftNeeds
 
@@ -107,6 +110,7 @@ def build_report(core: Core, progress: Callable[[int], None] | None = None) -> R
     """Returns the report of a project; brings the lake up to date first."""
     feed(core, progress)
     launches, experiments = launch_reports(core), experiment_lifts(core)
+    weights = [one for one in weights_values(core, only_in_use=True) if one.prediction is not None]
     with core.store.read() as session:
         span = log.time_range(session)
         current = records.models(session, name=MODEL_SET, state="current")
@@ -134,6 +138,7 @@ def build_report(core: Core, progress: Callable[[int], None] | None = None) -> R
             launches=launches,
             experiments=experiments,
             trained=header.sentences if header else [],
+            weights=weights,
             model_version=current[0].version if current else 0,
             lift=_lift_needs(core, span),
         )

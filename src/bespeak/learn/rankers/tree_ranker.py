@@ -36,12 +36,16 @@ class LearnedTrees:
         weight: of their sum, in units of the score; 0 where they are not trusted at all.
         likelier: how much likelier they make what people later chose than the linear score alone, as `LearnedWeights`.
         gain: likewise.
+        tried: grown on the earlier part alone, `weight` being its own: what the comparisons are about.
+        judged_from_ms: the first moment of what judges them.
     """
 
     forest: Forest
     weight: float
     likelier: Interval
     gain: Interval
+    tried: Forest
+    judged_from_ms: int
 
     @property
     def is_better(self) -> bool:
@@ -84,6 +88,8 @@ def learn_trees(
         weight=share / slope,
         likelier=likelier_by(later, chances, held, seed),
         gain=gain_by(later, together, given[is_later, 0], seen, seed),
+        tried=tried,
+        judged_from_ms=int(later.times_ms.min()),
     )
 
 

@@ -95,6 +95,8 @@ class LearnedWeights:
         calibration: chances of the later rows beside what came of them, rows of alike chance together.
         n_shown, n_rewarded, n_decisions, n_people: what it was learned from.
         warnings: signals that fight, in sentences.
+        judged: fitted on the first part alone that can be judged.
+        judged_from_ms: the first moment of what judges it: neither it nor the weights in use were fitted on that.
     """
 
     names: tuple[str, ...]
@@ -111,6 +113,8 @@ class LearnedWeights:
     n_decisions: int
     n_people: int
     warnings: tuple[str, ...]
+    judged: WeightedScore
+    judged_from_ms: int
 
     @property
     def is_better(self) -> bool:
@@ -188,14 +192,21 @@ def learn_weights(
         n_decisions=shown.n_decisions,
         n_people=shown.n_people,
         warnings=tuple(_fights(shown, usual, allowed, bias)),
+        judged=judged.first,
+        judged_from_ms=int(later.times_ms.min()),
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Judged:
-    """Rows that judge, each scored by weights fitted before it, and by those in use (`held`); arrays are float64[n]."""
+    """Rows that judge, each scored by weights fitted before it, and by those in use (`held`); arrays are float64[n].
+
+    Attributes:
+        first: the weights that were fitted on the least: all of the rows judge them.
+    """
 
     shown: ShownItems
+    first: WeightedScore
     examination: Float64s
     scores: Float64s
     held_scores: Float64s
@@ -208,6 +219,7 @@ def _judged(
 ) -> _Judged:
     columns = np.zeros((4, len(shown)))
     judges = np.zeros(len(shown), np.bool_)
+    fits: list[WeightedScore] = []
     for is_earlier, is_later in parts:
         if not _can_judge(shown, is_earlier, is_later):
             continue
@@ -218,8 +230,9 @@ def _judged(
         chances = fit.probabilities(later.values), expit(held.logits(current[is_later][:, None]))
         columns[:, is_later] = looked, later.values @ fit.weights, looked * chances[0], looked * chances[1]
         judges |= is_later
+        fits.append(fit)
     looked, scores, ours, held_chances = columns[:, judges]
-    return _Judged(shown.select(judges), looked, scores, current[judges], ours, held_chances)
+    return _Judged(shown.select(judges), fits[0], looked, scores, current[judges], ours, held_chances)
 
 
 def _walk(shown: ShownItems, window_ms: int, since_ms: int) -> Iterator[tuple[Bools, Bools]]:

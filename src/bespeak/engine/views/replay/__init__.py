@@ -1,7 +1,6 @@
 """Would another policy have won? The decision log of a placement under it.
 
 asked     words and files -> the policy to evaluate
-slates    lists and rows of pages: which decisions may be used, and what came of them
 choices   single choices: the same; kinds: variants, creatives, next best actions
 report    the evaluation, and how many decisions were left out for which reason
 

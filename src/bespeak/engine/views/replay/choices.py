@@ -20,8 +20,8 @@ from bespeak.decide.variants.when import CONTEXT, Line, context_values, record_o
 from bespeak.engine.core import Core
 from bespeak.engine.learning.outcomes import Joined, joined, wanted
 from bespeak.engine.policies import Versions
+from bespeak.engine.slate_log import A_BOT, STILL_OPEN
 from bespeak.engine.views.replay.asked import Policy
-from bespeak.engine.views.replay.slates import A_BOT, STILL_OPEN
 from bespeak.learn.replay.single import Taken, Target
 from bespeak.signals.decisions import Decision
 from bespeak.signals.events import Context

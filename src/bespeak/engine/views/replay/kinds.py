@@ -14,9 +14,9 @@ from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.engine.core import Core
 from bespeak.engine.learning.lessons import worth_of
 from bespeak.engine.learning.outcomes import Joined
+from bespeak.engine.slate_log import NOT_TRIED, SETTINGS_GONE, UNFAITHFUL
 from bespeak.engine.views.replay.asked import Policy
 from bespeak.engine.views.replay.choices import OTHER_LINES, ChoiceLog
-from bespeak.engine.views.replay.slates import NOT_TRIED, SETTINGS_GONE, UNFAITHFUL
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.learn.replay.single import Always, Bools, Float64s, Learning, Shares, Taken, Target
 from bespeak.signals.decisions import Decision, ShownItem

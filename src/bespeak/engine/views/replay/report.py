@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bespeak.engine.core import Core
+from bespeak.engine.slate_log import UNFAITHFUL, SlateLog
 from bespeak.engine.views.replay.asked import Policy
 from bespeak.engine.views.replay.kinds import choice_log
-from bespeak.engine.views.replay.slates import UNFAITHFUL, SlateLog
 from bespeak.errors import UnknownName
 from bespeak.learn.replay.single import replay_single
 from bespeak.learn.replay.slates import replay

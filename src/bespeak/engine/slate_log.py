@@ -42,7 +42,9 @@ class SlateLog:
         worth: signal class -> what it is worth, the largest counting as 1; each position counts once.
         from_ms: the first moment.
         window_ms: how long after it was shown an outcome counts; decisions whose window is open are left out.
-        purposes: what the rows are used for: each held then and is not refused now.
+        purposes: what the rows are used for: each held then and is not refused now; of outcomes the last.
+        until_ms: the last moment that is known; now when left out.
+        needs_candidates: whether only decisions count that kept their candidates; else all that explored.
     """
 
     def __init__(
@@ -53,10 +55,14 @@ class SlateLog:
         from_ms: int,
         window_ms: int,
         purposes: tuple[str, ...] = (MEASURE,),
+        until_ms: int | None = None,
+        *,
+        needs_candidates: bool = True,
     ) -> None:
         self._core, self._placement, self._purposes = core, placement, purposes
-        self._from_ms, self._until_ms = from_ms, core.now_ms()
+        self._from_ms, self._until_ms = from_ms, core.now_ms() if until_ms is None else until_ms
         self._closed_ms = self._until_ms - window_ms
+        self._needs_candidates = needs_candidates
         self._settings: dict[str, Placement | None] = {}
         self.left_out: Counter[str] = Counter()
         self.policies: Counter[str] = Counter()
@@ -106,7 +112,7 @@ class SlateLog:
         person, item, time_ms = np.array(rows, np.int64).T
         feed(self._core)
         last_ms = int(time_ms.max()) + window_ms
-        outcomes = Outcomes.read(self._core, codes, MEASURE, int(time_ms.min()), last_ms)
+        outcomes = Outcomes.read(self._core, codes, self._purposes[-1], int(time_ms.min()), last_ms)
         came = outcomes.rewards(worth, person, item, time_ms, window_ms)
         if len(worth) == 1:  # one class happens or does not
             came = (came > 0).astype(np.float64)
@@ -121,7 +127,7 @@ class SlateLog:
             return A_BOT
         if decision.time_ms > self._closed_ms:
             return STILL_OPEN
-        return _kind_against(decision)
+        return _kind_against(decision, needs_candidates=self._needs_candidates)
 
     def _decisions(self) -> Iterator[Decision]:
         after = (self._from_ms, "")
@@ -144,12 +150,12 @@ class SlateLog:
         return self._roots.get(person, person)
 
 
-def _kind_against(decision: Decision) -> str:
+def _kind_against(decision: Decision, *, needs_candidates: bool) -> str:
     """Why a decision of this kind cannot be walked again; "" where it can."""
     if decision.policy == INCUMBENT:
         return OF_ANOTHER
     if any(shown.team for shown in decision.items):
         return INTERLEAVED
-    if decision.candidate_features is None:
+    if decision.candidate_features is None and (needs_candidates or not decision.candidate_features_rate):
         return "its candidates were not kept" if decision.candidate_features_rate else NOT_TRIED
     return "" if decision.items else "nothing was shown"
