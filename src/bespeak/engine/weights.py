@@ -65,8 +65,9 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
         worth: signal class -> what it counted for, the largest as 1.
         window_ms: how long after it was shown an outcome counted.
         n_positions: of each slate so many counted; n_decisions: that were replayed.
-        value, interval: what a decision brings under them, and its 95 % interval.
-        difference, difference_interval: of that less what it brings under the weights in use then.
+        value, interval: what a decision brings under what was taken over, and its 95 % interval.
+        difference, difference_interval: what one brings under weights fitted before it alone, less what it brings under
+            the weights in use then: by this it was decided.
     """
 
     worth: dict[str, float]

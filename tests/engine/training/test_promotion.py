@@ -166,9 +166,8 @@ def test_a_false_improvement_is_refused(
     loved = Weights(learned={"fresh": 3.0})
     gap = truth(engine, loved, likes_new=False) - truth(engine, Weights(), likes_new=False)
     assert gap < -0.05
-    trial = tried_on_log(
-        engine.core, engine.core.world.placement("home"), loved, CLICKED, clock.now_ms() - 3 * DAY_MS, clock.now_ms()
-    )
+    home, now_ms = engine.core.world.placement("home"), clock.now_ms()
+    trial = tried_on_log(engine.core, home, loved, loved, CLICKED, now_ms - 3 * DAY_MS, now_ms)
     assert trial.has_lost
     assert trial.prediction is not None
     low, high = trial.prediction.difference_interval
@@ -191,7 +190,8 @@ def test_a_log_that_cannot_tell_says_why(
     stocked(engine, clock)
     lived(engine, clock, range(2), likes_new=True)
     placement = engine.core.world.placement("home")
-    trial = tried_on_log(engine.core, placement, Weights(learned={"fresh": 2.0}), CLICKED, 0, engine.core.now_ms())
+    fresh = Weights(learned={"fresh": 2.0})
+    trial = tried_on_log(engine.core, placement, fresh, fresh, CLICKED, 0, engine.core.now_ms())
     assert trial.prediction is None
     assert reason in trial.sentence("home")
     assert not trial.has_won

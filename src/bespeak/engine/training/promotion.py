@@ -1,10 +1,13 @@
 """Whether learned weights would have won on the decision log, before anybody is shown what they choose.
 
 Weights are judged by what people later chose out of the slates that they were shown. That says nothing of slates that
-only the new weights would make. Where a placement explores, the log does: decisions made after those that the weights
-were fitted on are replayed under them and under the weights in use, both doubly robust, on the same decisions. Where
-that tells the two apart, it decides; else the held-out comparison does, and the sentence says so. What was predicted is
-kept with the version, for `views.policy_values` to hold the outcome beside it.
+only the new weights would make. Where a placement explores, the log does: decisions are replayed, doubly robust, under
+weights that were fitted before them alone, and under the weights in use. Where that tells the two apart, it decides;
+else the held-out comparison does, and the sentence says so.
+
+What is taken over is fitted on everything, so it brings something else again. What the same replay says of that is kept
+with the version as its prediction, for `views.policy_values` to hold the outcome beside it. It was fitted on outcomes
+of these decisions too, which makes it look a little better than it is; nothing is decided by it.
 """
 
 from __future__ import annotations
@@ -60,10 +63,10 @@ class Trial:
         if found is None:
             return f"{name}: the decision log cannot tell what they would have brought: {self.reason}."
         low, high = found.difference_interval
+        n, positions = found.n_positions, "position" if found.n_positions == 1 else "positions"
         said = (
-            f"{name}: replayed on {found.n_decisions:,} later decisions they bring {found.value:.4g} a decision, those "
-            f"in use {found.value - found.difference:.4g} (first {found.n_positions} positions; difference "
-            f"{low:+.4g} to {high:+.4g}): "
+            f"{name}: replayed on {found.n_decisions:,} later decisions (first {n} {positions}) they bring "
+            f"{found.difference:+.4g} a decision beside those in use (95 % interval {low:+.4g} to {high:+.4g}): "
         )
         if self.has_won:
             return said + "they would have won."
@@ -71,14 +74,21 @@ class Trial:
 
 
 def tried_on_log(
-    core: Core, placement: Placement, weights: Weights, worth: Mapping[str, float], from_ms: int, until_ms: int
+    core: Core,
+    placement: Placement,
+    judged: Weights,
+    taken: Weights,
+    worth: Mapping[str, float],
+    from_ms: int,
+    until_ms: int,
 ) -> Trial:
     """Replays later decisions under weights that may be taken over and under those in use.
 
     Args:
         core: the open project, its lake up to date.
         placement: whose decisions.
-        weights: fitted on decisions before `from_ms` alone.
+        judged: fitted on decisions before `from_ms` alone: what is decided by.
+        taken: fitted on everything: what would be taken over.
         worth: signal class -> what it counts for.
         from_ms, until_ms: the first moment of what judges, and the last that is known.
     """
@@ -89,19 +99,17 @@ def tried_on_log(
     if not log.n_recorded:
         return Trial(None, "no later decision kept its candidates")
     step = -(-log.n_recorded // MOST_REPLAYED)
-    worlds = (replace(core.world, learned={**core.world.learned, placement.name: weights}), core.world)
-    laid = [_laid(log, placement, world, step) for world in worlds]
-    if laid[0] is None or laid[1] is None:
-        return Trial(None, "no later decision can be walked again")
-    reason = ""
+    learned = core.world.learned
+    worlds = [replace(core.world, learned={**learned, placement.name: weights}) for weights in (judged, taken)]
+    laid = [_laid(log, placement, world, step) for world in (*worlds, core.world)]
+    reason = "no later decision can be walked again"
     for n_positions in POSITIONS:
-        of, beside = (_first(choices, n_positions) for choices in laid if choices is not None)
-        if int(of.units.max()) < 1:
-            return Trial(None, "all later decisions are one person's")
-        seen = evaluate(of, ()).overlap
-        reason = seen.refusal or evaluate(beside, ()).overlap.refusal or seen.suspicion
+        ours, new, current = (None if choices is None else _first(choices, n_positions) for choices in laid)
+        if ours is None or new is None or current is None:
+            break
+        reason = _against(ours, new, current)
         if not reason:
-            found = compare(of, beside)
+            found, said = compare(ours, current), compare(new, current)
             assert found.difference is not None
             assert found.difference_interval is not None
             return Trial(
@@ -109,14 +117,22 @@ def tried_on_log(
                     worth=dict(worth),
                     window_ms=window_ms,
                     n_positions=n_positions,
-                    n_decisions=of.n_decisions,
-                    value=found.value,
-                    interval=(found.interval.low, found.interval.high),
+                    n_decisions=ours.n_decisions,
+                    value=said.value,
+                    interval=(said.interval.low, said.interval.high),
                     difference=found.difference,
                     difference_interval=(found.difference_interval.low, found.difference_interval.high),
                 )
             )
     return Trial(None, reason.rstrip("."))
+
+
+def _against(*laid: Choices) -> str:
+    """Why the log cannot tell of one of some policies; "" where it tells of all."""
+    if int(laid[0].units.max()) < 1:
+        return "all later decisions are one person's"
+    seen = [evaluate(choices, ()).overlap for choices in laid]
+    return next((said for one in seen if (said := one.refusal or one.suspicion)), "")
 
 
 def _laid(log: SlateLog, placement: Placement, world: World, step: int) -> Choices | None:

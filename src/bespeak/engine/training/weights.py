@@ -67,7 +67,7 @@ def learn_placements(core: Core, now_ms: int, created_ms: int, seed: int) -> Lea
         rates[name] = {exposed.item_ids[code]: round(float(values[code]), 4) for code in np.flatnonzero(values)}
         trees = _trees(core, name, placement, exposed, learned, seed) if placement.ranker == "trees" else None
         found = _Found(name, placement, exposed, learned, trees)
-        trial = tried_on_log(core, placement, found.judged(core.world), exposed.worth, found.judged_from_ms, now_ms)
+        trial = found.tried(core, now_ms)
         report = _report(found, trial, brought.get(name, ""))
         reports.append(report)
         if report.is_in_use:
@@ -148,13 +148,14 @@ class _Found:
         """Whether the linear weights would be new: those in use stay below trees that alone are better."""
         return self.learned.is_better or self.better_trees is None
 
-    @property
-    def judged_from_ms(self) -> int:
-        """From when on nothing of `judged` was fitted on what came of decisions."""
+    def tried(self, core: Core, now_ms: int) -> Trial:
+        """What the decision log says of it."""
         of_trees = 0 if self.better_trees is None else self.better_trees.judged_from_ms
-        return max(self.learned.judged_from_ms, of_trees)
+        from_ms = max(self.learned.judged_from_ms, of_trees)
+        taken = self.stored(core.world, "", None).weights()
+        return tried_on_log(core, self.placement, self._judged(core.world), taken, self.exposed.worth, from_ms, now_ms)
 
-    def judged(self, world: World) -> Weights:
+    def _judged(self, world: World) -> Weights:
         """What would be taken over, as far as it was fitted on the earlier part alone."""
         table = self._table(world, self.learned.judged)
         forest = None
