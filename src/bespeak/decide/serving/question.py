@@ -110,8 +110,15 @@ class ItemMap:
         from_catalogue[to_catalogue[known]] = known
         return cls(to_catalogue, from_catalogue)
 
+    @cached_property
+    def _has_all(self) -> bool:
+        """Whether the models know every item of the catalogue."""
+        return bool((self.from_catalogue >= 0).all())
+
     def seen(self, scores: Float32s) -> Float32s:
         """float32[n]: scores float32[m] of the models' items in catalogue items, 0 for what they lack."""
+        if self._has_all:
+            return scores.take(self.from_catalogue)
         padded = np.zeros(len(scores) + 1, np.float32)  # -1 finds the 0 of what the models lack
         padded[:-1] = scores
         return padded.take(self.from_catalogue)
