@@ -164,6 +164,53 @@ def test_cards_are_reported_as_items(site):
     assert [item["position"] for item in seen["items"]] == [1, 2]
 
 
+FRONT = """<div id="rows" data-bespeak-page="front" data-live><section>Our best</section>
+  <template><section data-attr="aria-label:heading"><h2 data-field="heading"></h2>
+  <div data-bespeak-row><template><article><b data-field="title"></b></article></template></div></section></template>
+</div>"""
+
+
+def test_a_page_fills_its_rows_and_each_is_reported_under_its_own_decision(site):
+    one = site()
+    page = one.open(FRONT)
+    expect(page.locator("#rows[data-filled] section h2").first).to_have_text("Picked for you")
+    assert page.locator("#rows > template").count() == 0
+    assert page.get_by_text("Our best").count() == 0
+    headings = page.locator("#rows h2").all_inner_texts()
+    labels = page.eval_on_selector_all("#rows section", "rows => rows.map((row) => row.ariaLabel)")
+    assert labels == headings
+    ids = page.eval_on_selector_all("[data-item-id]", "cards => cards.map((card) => card.dataset.itemId)")
+    assert len(ids) == len(set(ids)) > 8
+    one.settle(lambda: one.events("Recommendation Viewed"))
+    shown = page.locator("#rows section").first.locator("[data-item-id]")
+    assert one.events("Recommendation Viewed")[0]["decision_id"] == shown.first.get_attribute("data-decision-id")
+
+
+@pytest.mark.parametrize("failure", ["refused", "an unknown page", "no row"])
+def test_a_page_that_cannot_be_filled_keeps_its_content(failure, site):
+    one = site()
+    if failure == "refused":
+        one.page.route("**/api/page", lambda route: route.fulfill(status=503, body="{}"))
+    if failure == "no row":
+        one.page.route("**/api/page", lambda route: route.fulfill(body='{"pageId":"p","rows":[],"leftOut":[]}'))
+    page = one.open(FRONT.replace('"front"', '"nowhere"') if failure == "an unknown page" else FRONT)
+    expect(page.locator("#rows[data-filled]")).to_contain_text("Our best")
+    assert page.locator("[data-item-id]").count() == 0
+
+
+def test_a_page_that_is_filled_again_keeps_the_rows_that_stay_and_asks_once(site):
+    one = site()
+    page = one.open(FRONT)
+    expect(page.locator("#rows[data-filled] [data-item-id]").first).to_be_visible()
+    page.evaluate("document.querySelectorAll('#rows section').forEach((row) => { row.isHeld = true })")
+    page.evaluate("bespeak.consent({ personalize: true, measure: true })")
+    one.settle(lambda: len([r for r in one.requests if r.url.endswith("/api/page")]) == 2)
+    page.wait_for_timeout(300)
+    expect(page.locator("#rows h2").first).to_have_text("Picked for you")
+    assert page.evaluate("document.querySelector('#rows section').isHeld")
+    assert not [r for r in one.requests if r.url.endswith("/api/decide")], "rows come with their page"
+
+
 @pytest.mark.parametrize("failure", ["refused", "no network", "slow", "no JSON", "an unknown placement"])
 def test_whatever_fails_leaves_the_content(failure, site):
     one = site()

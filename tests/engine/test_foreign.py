@@ -74,3 +74,5 @@ def test_what_cannot_be_is_refused(shop):
         logged(shop, "u1", ForeignItem(id="p1", propensity=1.5))
     with pytest.raises(InvalidInput, match="outside 0 to 1"):
         logged(shop, "u1", ForeignItem(id="p1", propensity=float("nan")))
+    with pytest.raises(InvalidInput, match="not a finite number"):
+        logged(shop, "u1", ForeignItem(id="p1", score=float("inf")))

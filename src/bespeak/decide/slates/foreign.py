@@ -37,7 +37,7 @@ def foreign_slate(occasion: Occasion, items: Sequence[ForeignItem]) -> Decision:
 
     Raises:
         UnknownName: there is no such placement.
-        InvalidInput: no items or too many, or a propensity that is none.
+        InvalidInput: no items or too many, a propensity that is none, or a score that is not finite.
     """
     request, person, world = occasion.request, occasion.person, occasion.world
     world.placement(request.placement)
@@ -45,6 +45,8 @@ def foreign_slate(occasion: Occasion, items: Sequence[ForeignItem]) -> Decision:
         raise InvalidInput(f"`items` has {len(items)} entries.", hint=f"Give 1 to {MAX_LISTED}.")
     if any(item.propensity is not None and not 0 < item.propensity <= 1 for item in items):
         raise InvalidInput("A propensity lies outside 0 to 1.", hint="Leave it out where it is not known.")
+    if any(item.score - item.score != 0 for item in items):
+        raise InvalidInput("A score is not a finite number.", hint="Leave it out.")
     mode, places = mode_of(person), dict[str, tuple[int, ForeignItem]]()
     for position, item in enumerate(items, 1):
         places.setdefault(item.id, (position, item))
