@@ -56,9 +56,9 @@ class Shown:
         popular, oracle = (policy(visits, candidates, size) for policy in (self.world.popular, self.world.oracle))
         if visits.day < FROM_DAY:
             return popular
+        self.clock.set(int(visits.at_ms[0]))  # all of the day's first: time that stands makes decisions quick
         is_oracle = np.zeros(len(visits), bool)
         for row, person in enumerate(visits.person.tolist()):
-            self.clock.set(max(int(visits.at_ms[row]), self.clock.now_ms()))
             ids = self._ids(visits, row)
             slate = self.engine.decide("home", **ids, count=size)
             if slate.decision.experiment is not None:
