@@ -8,6 +8,8 @@ import json
 import numpy as np
 import pytest
 
+from bespeak.engine.clock import SharedClock, iso
+
 UNTIL = ("--until", "2025-06-15")
 
 
@@ -80,6 +82,18 @@ def test_people_visit_a_project_and_one_experiment_spreads_them(launch, tmp_path
     people = [arm["n_people"] for found in launches if found["placement"] == "home" for arm in found["arms"]]
     assert len(people) == (2 if launch else 0)
     assert all(people)  # people who agreed are in both variants of the project's own experiment
+
+
+def test_a_project_with_a_clock_of_its_own_lives_and_is_read_by_it(tmp_path, run):
+    run("init", tmp_path / "shop")
+    clock = SharedClock.begin(tmp_path / "shop" / "data" / "clock")
+    options = ("--people", 12, "--days", 3, "--items", 24, *UNTIL)
+    run("simulate", "shop", "--into", tmp_path / "shop", *options)
+    assert iso(clock.now_ms()) == "2025-06-15T00:00:00.000Z"
+    decided = run("decide", "home", "--user", "u0001", "--project", tmp_path / "shop", "--json").json
+    assert decided["items"]
+    said = run("simulate", "shop", "--into", tmp_path / "shop", *options, expect=1).err
+    assert "only goes forward" in said
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ import typer
 
 from bespeak.cli.output import bar, emit, note, say, table
 from bespeak.cli.project import JsonOption, find
-from bespeak.engine.clock import SystemClock, VirtualClock, iso
+from bespeak.engine.clock import SharedClock, SystemClock, VirtualClock, iso
 from bespeak.engine.engine import Engine
+from bespeak.engine.project import ProjectFolder
 from bespeak.errors import InvalidInput
 from bespeak.intake.times import parse_time_ms
 from bespeak.simulate import WORLDS, Behaviour, Consent, Event, Experiment, Faults, Policy, play
@@ -165,8 +166,11 @@ def _write(
 
 def _visit(world: World, into: Path, from_day: int) -> dict[str, Any]:
     """The closed loop: people visit a project in this process, in the world's own time."""
-    clock = VirtualClock(world.start_ms)
-    with Engine.open(find(into), clock=clock) as engine, bar("people visit") as told:
+    folder = find(into)
+    held = ProjectFolder(folder).clock
+    clock = SharedClock(held) if held.exists() else VirtualClock(world.start_ms)
+    clock.set(world.start_ms)
+    with Engine.open(folder, clock=clock) as engine, bar("people visit") as told:
         engine.items.put(world.items())
         sources = engine.core.config.settings.sources
         source = next((name for name, one in sources.items() if one.kind == "server"), "import")
