@@ -125,8 +125,9 @@ def test_a_server_that_refuses_or_is_not_there_says_so(server: Server) -> None:
     wrong_key.close()
     with pytest.raises(StoreUnavailable, match="did not answer"):
         OverHttp("http://127.0.0.1:9", "sk").send([{"type": "track"}], END_MS)
-    with pytest.raises(InvalidInput, match="no address"):
-        OverHttp("shop.example", "sk")
+    for address in ("shop.example", "ftp://shop.example", "http://shop.example:99999", "http://["):
+        with pytest.raises(InvalidInput, match="no address"):
+            OverHttp(address, "sk")
 
 
 def test_a_server_in_real_time_has_no_clock_to_set(server: Server) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from bespeak.engine import Engine
 from bespeak.engine.clock import VirtualClock
-from bespeak.errors import InvalidInput, StoreUnavailable, UnknownName
+from bespeak.errors import InvalidInput, StoreUnavailable
 from bespeak.simulate.events import PLACEMENT, Event
 
 BATCH = 500
@@ -114,11 +114,14 @@ class OverHttp:
     """
 
     def __init__(self, url: str, key: str) -> None:
-        parts = urlsplit(url)
+        try:
+            parts, port = urlsplit(url), urlsplit(url).port
+        except ValueError:
+            parts, port = urlsplit(""), None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InvalidInput("That is no address of a server.", hint="Write it like http://127.0.0.1:8787.")
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        self._connections = [kind(parts.hostname, parts.port, timeout=_TIMEOUT_SECONDS) for _ in range(_N_CONNECTIONS)]
+        self._connections = [kind(parts.hostname, port, timeout=_TIMEOUT_SECONDS) for _ in range(_N_CONNECTIONS)]
         self._turns = cycle(self._connections)
         token = base64.b64encode(f"{key}:".encode()).decode()
         self._headers = {"authorization": f"Basic {token}", "content-type": "application/json"}
@@ -157,11 +160,20 @@ class OverHttp:
         except (OSError, HTTPException) as error:
             connection.close()
             raise StoreUnavailable(f"The server did not answer ({type(error).__name__}).") from error
-        if response.status == 404:
-            raise UnknownName("route", path, [])
         if response.status != 200:
-            raise InvalidInput(f"The server answered {path} with status {response.status}: {text[:200].decode()}")
-        return json.loads(text)
+            raise _Refused(path, response.status, text[:200].decode(errors="replace"))
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise InvalidInput(f"The server answered {path} with no JSON.", hint="Is it Bespeak's?") from None
+
+
+class _Refused(InvalidInput):
+    """An answer of a server that is no success."""
+
+    def __init__(self, path: str, status: int, text: str) -> None:
+        super().__init__(f"The server answered {path} with status {status}: {text}")
+        self.status = status
 
 
 class VirtualServer(OverHttp):
@@ -180,8 +192,10 @@ class VirtualServer(OverHttp):
         super().__init__(url, key)
         try:
             self.now_ms = int(self._ask("GET", "/api/clock")["nowMs"])
-        except UnknownName:
+        except _Refused as refused:
             self.close()
+            if refused.status != 404:
+                raise
             raise InvalidInput(
                 "This server lives in real time.", hint="Start one for the simulation: bespeak serve --virtual-clock"
             ) from None
