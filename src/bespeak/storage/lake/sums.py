@@ -90,7 +90,6 @@ def _figures(wanted: Sequence[Wanted]) -> dict[Figure, str]:
 
 def _sql(request: SumsRequest, parts: Sequence[str]) -> str:
     names = _figures(request.wanted)
-    aggregates = ", ".join(f"{_aggregate(figure)} AS {name}" for figure, name in names.items())
     first = min((figure.from_ms for figure in names), default=0)
     filled = ", ".join(f"coalesce({name}, 0) AS {name}" for name in names.values())
     columns = ["u.arm", *(f"u.{part}" for part in parts)]
@@ -117,9 +116,10 @@ def _sql(request: SumsRequest, parts: Sequence[str]) -> str:
           WHERE (s.purposes & {request.purposes}) = {request.purposes} AND NOT s.is_bot
             AND s.time_ms < {request.end_ms} AND s.time_ms - m.start_ms >= {first}
         ),
-        figures AS (SELECT unit, {aggregates} FROM rows GROUP BY unit),
+        {_aggregates(names)},
         filled AS (
-          SELECT {", ".join(columns)}, u.start_ms, {filled} FROM units u LEFT JOIN figures f ON f.unit = u.unit
+          SELECT {", ".join(columns)}, u.start_ms, {filled}
+          FROM units u LEFT JOIN figures f ON f.unit = u.unit LEFT JOIN counted c ON c.unit = u.unit
         ),
         units_values AS (
           SELECT arm{"".join(f", {part}" for part in parts)}, {", ".join(values)} FROM filled
@@ -128,6 +128,25 @@ def _sql(request: SumsRequest, parts: Sequence[str]) -> str:
         final AS (SELECT units_values.*{replaced} FROM units_values, caps)
         SELECT arm{by_parts}, {", ".join(sums)} FROM final GROUP BY GROUPING SETS ({grouping})
     """  # noqa: S608 - rules are checked and written as SQL by `bespeak.rules`, all other parts are our own
+
+
+def _aggregates(names: dict[Figure, str]) -> str:
+    """The tables of what each unit did: `figures`, and `counted` for figures that count different things.
+
+    These see only the rows that they are about, mostly few: to count different things among all rows, each row would
+    have to be kept by what it is.
+    """
+    distinct = {figure: name for figure, name in names.items() if figure.aggregate in ("events", "days")}
+    plain = {figure: name for figure, name in names.items() if figure not in distinct}
+    about = " OR ".join(dict.fromkeys(f"({figure.where})" for figure in distinct)) or "FALSE"
+    return f"""
+        figures AS (SELECT {_columns(plain)} FROM rows GROUP BY unit),
+        counted AS (SELECT {_columns(distinct)} FROM rows WHERE {about} GROUP BY unit)
+    """  # noqa: S608 - see `_sql`
+
+
+def _columns(names: dict[Figure, str]) -> str:
+    return ", ".join(["unit", *(f"{_aggregate(figure)} AS {name}" for figure, name in names.items())])
 
 
 def _sums_of(place: int) -> list[str]:
