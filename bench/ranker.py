@@ -2,10 +2,12 @@
 
     python bench/ranker.py [--short] [--people 400] [--days 40] [--seeds 1]
 
-The engine listens for a quarter of the days, trains, and decides for everybody with a tenth of each position drawn,
-until half of the days are over. Training again then learns the weights. In the days after that, every visit is answered
-by several rankers from the same state: the learned weights, the default ones, the chosen model alone. `clicks` is the
-exact expected number of clicks a visit under each (no draws, nothing estimated); differences are paired by person.
+The engine listens for a quarter of the days, trains, and decides for everybody with a tenth of each position drawn. It
+trains again after half and after three quarters of the days, and learns the weights. In the last quarter every visit is
+answered by several rankers from the same state: the weights in use, the default ones, the chosen model alone, and what
+was learned last whether it was taken over or not. `clicks` is the exact expected number of clicks a visit under each (no
+draws, nothing estimated); differences are paired by person. `price` and `evening` are shops whose people choose otherwise
+than the default weights expect: by price; by the hour and the device.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ from bespeak.engine.project import create
 from bespeak.intake.context import read_context
 from bespeak.learn.intervals import difference_interval
 from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey
-from bespeak.simulate import WORLDS
+from bespeak.simulate import WORLDS, ShopWorld
+from bespeak.simulate.behaviour import Behaviour
 from bespeak.simulate.crowd.choice import Visits
 from bespeak.simulate.crowd.identities import KINDS
 from bespeak.simulate.events import PLACEMENT, EventWriter
@@ -55,14 +58,23 @@ CROSSES = {
 }
 
 
+TASTES = {"category": 0.5, "brand": 0.25, "colour": 0.1}
+CROWDS = {
+    "": Behaviour(),
+    "price": Behaviour(weights=replace(ShopWorld.WEIGHTS, price=2.0, facets=TASTES)),
+    "evening": Behaviour(weights=replace(ShopWorld.WEIGHTS, evening=2.0, mobile_price=-1.0, facets=TASTES)),
+}
+
+
 class Judge:
     """A policy of three parts: popular, then the engine, then the engine beside what others would have shown."""
 
     def __init__(self, world: World, engine: Engine, clock: VirtualClock, days: int) -> None:
+        self.last = Weights()
         self.clicks: dict[str, list[float]] = {}
         self.people: list[int] = []
         self._world, self._engine = world, engine
-        self._decides_from, self._judges_from = days // 4, days // 2
+        self._decides_from, self._judges_from = days // 4, 3 * days // 4
         self._policy = SitePolicy(world, InProcess(engine, clock))
         self._index = {item_id: place for place, item_id in enumerate(world.stock.ids)}
 
@@ -97,22 +109,28 @@ class Judge:
         view = engine.decisions.person(keys, context, now_ms, "")
         return {
             name: [item for item, _ in rank(Occasion(request, view, snapshot, now_ms)).items()]
-            for name, snapshot in variants(engine.core.world).items()
+            for name, snapshot in variants(engine.core.world, self.last).items()
         }
 
 
-def variants(world: Snapshot) -> Mapping[str, Snapshot]:
-    """The rankers that are compared."""
+def variants(world: Snapshot, last: Weights) -> Mapping[str, Snapshot]:
+    """The rankers that are compared; `last` are the weights that were learned last."""
     bare = {**world.placements, PLACEMENT: msgspec.structs.replace(world.placements[PLACEMENT], weights={})}
     alone = Weights({"model.best": 1.0, "popular": 1e-3})
     return {
-        "learned": world,
-        "without crosses": replace(
-            world, learned={name: uncrossed(weights) for name, weights in world.learned.items()}
-        ),
+        "in use": world,
+        "learned": replace(world, learned={PLACEMENT: last}),
+        "without crosses": replace(world, learned={PLACEMENT: uncrossed(last)}),
         "default": replace(world, learned={}),
         "best model": replace(world, learned={}, weights=alone, placements=bare),
     }
+
+
+def learned_last(engine: Engine) -> Weights:
+    """The weights of the latest training's report, taken over or not."""
+    reports = engine.models.versions()[0][1].weights
+    found = next((report for report in reports if report.placement == PLACEMENT), None)
+    return Weights(learned={name: signal.learned for name, signal in found.signals.items()} if found else {})
 
 
 def uncrossed(weights: Weights) -> Weights:
@@ -122,7 +140,8 @@ def uncrossed(weights: Weights) -> Weights:
 
 
 def lived(kind: str, seed: int, n_people: int, days: int, settings: Mapping[str, Any]) -> dict[str, Any]:
-    world = WORLDS[kind](seed, n_people, N_ITEMS, days, end_ms=END_MS)
+    name, _, crowd = kind.partition(" ")
+    world = WORLDS[name](seed, n_people, N_ITEMS, days, end_ms=END_MS, behaviour=CROWDS[crowd])
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / world.name
         create(project, token_key=make_token_key(), settings={"placements": {PLACEMENT: settings}})
@@ -134,12 +153,16 @@ def lived(kind: str, seed: int, n_people: int, days: int, settings: Mapping[str,
                 midnight_ms = world.calendar.midnight_ms(day.number) + DAY_MS
                 last_ms = int(day.acts.at_ms.max()) if len(day.acts) else midnight_ms
                 site.send(writer.events(day), min(max(midnight_ms, last_ms + 1), world.end_ms))
-                if day.number + 1 in (days // 4, days // 2):
+                if day.number + 1 in (days // 4, days // 2, 3 * days // 4):
                     site.train()
+                    judge.last = learned_last(engine)
             report = next(w for w in engine.models.versions()[0][1].weights if w.placement == PLACEMENT)
     people = np.array(judge.people, np.int32)
     clicks = {name: np.array(values) for name, values in judge.clicks.items()}
     result: dict[str, Any] = {"clicks": {name: round(float(v.mean()), 4) for name, v in clicks.items()}}
+    found = difference_interval(clicks["in use"], clicks["default"], np.random.default_rng(0), groups=people)
+    base = clicks["default"].mean()
+    result["in use over default"] = [round(float(v / base), 4) for v in (found.low, found.mean, found.high)]
     for other in ("default", "best model", "without crosses"):
         found = difference_interval(clicks["learned"], clicks[other], np.random.default_rng(0), groups=people)
         base = clicks[other].mean()
@@ -161,10 +184,12 @@ def main() -> None:
         seeds=(1, 1, "worlds of each kind"),
     )
     summary: dict[str, Any] = {}
-    for kind in WORLDS:
+    for kind in ("shop", "streaming", "shop price", "shop evening"):
         for seed in range(SEED, SEED + given.seeds):
             started = time.perf_counter()
-            found = lived(kind, seed, given.people, given.days, {"explore": EXPLORE, "crosses": CROSSES[kind]})
+            found = lived(
+                kind, seed, given.people, given.days, {"explore": EXPLORE, "crosses": CROSSES[kind.split()[0]]}
+            )
             found["seconds"] = round(time.perf_counter() - started)
             summary[f"{kind} {seed}"] = found
             tell(f"{kind} {seed}: {found}")
