@@ -3,11 +3,11 @@
     python bench/ranker.py [--short] [--people 400] [--days 40] [--seeds 1]
 
 The engine listens for a quarter of the days, trains, and decides for everybody with a tenth of each position drawn. It
-trains again after half and after three quarters of the days, and learns the weights. In the last quarter every visit is
-answered by several rankers from the same state: the weights in use, the default ones, the chosen model alone, and what
-was learned last whether it was taken over or not. `clicks` is the exact expected number of clicks a visit under each (no
-draws, nothing estimated); differences are paired by person. `price` and `evening` are shops whose people choose otherwise
-than the default weights expect: by price; by the hour and the device.
+trains again after half and after three quarters of the days, and learns the weights. In the last quarter every visit
+is answered by several rankers from the same state: the weights in use, the default ones, the chosen model alone, and
+what was learned last whether it was taken over or not. `clicks` is the exact expected number of clicks a visit under
+each (no draws, nothing estimated); differences are paired by person. In `price` and `evening` people choose
+otherwise than the default weights expect: by price; by the hour and the device.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ from bespeak.learn.rankers.shown import ShownItems, no_rows
 from bespeak.learn.rankers.trees import grow, lightgbm
 from bespeak.learn.rankers.weights import Sign, fit_score
 from bespeak.models import Content, Ease, ImplicitMf, Interactions, ItemContent, ItemNeighbours, Model, Popularity
-from bespeak.models.predictors.logistic import Prior, Rows, fit_logistic
+from bespeak.models.predictors.logistic import Rows, fit_logistic
+from bespeak.models.predictors.newton import Prior
 from bespeak.models.sequence_rules import SequenceRules
 from parts.figures import emit, tell
 

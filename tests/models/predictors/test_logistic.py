@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from bespeak.models.predictors.logistic import Prior, Rows, dispersion_of, fit_logistic
+from bespeak.models.predictors.logistic import Rows, dispersion_of, fit_logistic
+from bespeak.models.predictors.newton import Prior
 
 N_WORLDS = 200
 PLANTED = np.array([0.8, 0.5, -0.4, 0.2, 0.0])

@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.learn.rankers.shown import ShownItems
-from bespeak.models.predictors.logistic import Prior, Rows, fit_logistic
+from bespeak.models.predictors.logistic import Rows, fit_logistic
+from bespeak.models.predictors.newton import Prior
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]

@@ -20,7 +20,8 @@ from bespeak.learn.rankers.position_bias import PositionBias
 from bespeak.learn.rankers.shown import Float64s, ShownItems
 from bespeak.learn.rankers.trees import grow
 from bespeak.learn.rankers.weights import FITTED_SHARE, gain_by, likelier_by
-from bespeak.models.predictors.logistic import LogisticFit, Prior, Rows, fit_logistic
+from bespeak.models.predictors.logistic import LogisticFit, Rows, fit_logistic
+from bespeak.models.predictors.newton import Prior
 
 GROWN_SHARE = 0.8
 MIN_REWARDED = 50

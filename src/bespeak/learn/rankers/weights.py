@@ -1,13 +1,16 @@
 """Weights of a placement's score, learned from what was shown and what came of it.
 
 The default weights are the prior: they say how signals compare, the data say how much a unit of score is worth
-(`slope`) and where they were wrong. With m the default weights, fitted on the logit scale,
+(`unit`) and where they were wrong. With m the default weights, fitted to what people chose out of their slates,
 
-    logit = intercept + sum(w_j * value_j),    w_j ~ N(slope * m_j, (slope * doubt * (1/2 + |m_j|))^2)
+    share of an item = e * exp(sum(w_j * value_j)) / (the same summed over its slate)
+    w_j ~ N(unit * m_j, (unit * doubt * (1/2 + |m_j|))^2)
 
-and w_j keeps the sign of m_j unless the placement says otherwise. What is served is w / slope: where data is scarce
-that is m, and thresholds and temperatures in units of the score keep their meaning. `logistic(intercept + slope *
-score)` is then the chance of a reward, given that the item is looked at.
+with e how likely its position is looked at, and w_j keeps the sign of m_j unless the placement says otherwise. Slates
+are compared with none but themselves, so what people who choose much are shown does not pass for what is chosen much.
+What is served is w / unit: where data is scarce that is m, and thresholds and temperatures in units of the score keep
+their meaning. `logistic(intercept + slope * score)` is then fitted to be the chance of a reward, given that the item is
+looked at.
 
 The past is walked through: decisions up to a cut are fitted, those up to the next cut judge. Weights are taken over
 only where they make what people chose out of these later slates likelier than those in use do, by an interval over
@@ -30,7 +33,9 @@ from bespeak.learn.intervals import Interval, difference_interval
 from bespeak.learn.rankers.position_bias import PositionBias, position_bias
 from bespeak.learn.rankers.shown import ShownItems, choice_likelihood, reordered_gain
 from bespeak.measure.reliability import Bin, auc, reliability
-from bespeak.models.predictors.logistic import LogisticFit, Prior, Rows, dispersion_of, fit_logistic
+from bespeak.models.predictors.choices import ChoiceFit, Choices, fit_choices
+from bespeak.models.predictors.logistic import LogisticFit, Rows, dispersion_of, fit_logistic
+from bespeak.models.predictors.newton import Prior
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Float64s: TypeAlias = npt.NDArray[np.float64]
@@ -47,8 +52,9 @@ CUTS = (0.4, 0.6, 0.8)
 """Shares of the decisions that are fitted before those up to the next cut judge: 60 % of what was shown has a say."""
 
 _DOUBTS = (0.1, 0.3, 1.0, 3.0)
-_LEAST_SLOPE = 0.05
-_SLOPE_MEAN, _SLOPE_SPREAD = 0.5, 0.5
+_UNIT = Prior(np.array([0.5]), np.array([0.5]), np.array([0.05]), np.array([np.inf]))
+"""Of what a unit of score is worth."""
+
 _FIGHTS = 2.0
 _ALIKE = 0.5
 _LEAST_CHANCE = 1e-6
@@ -182,7 +188,7 @@ def learn_weights(
         usual=usual,
         score=fit_score(shown, usual, allowed, bias),
         bias=bias,
-        likelier=likelier_by(later, judged.chances, judged.held_chances, seed),
+        likelier=likelier_by(later, expit(judged.odds), expit(judged.held_odds), seed),
         gain=gain_by(later, judged.scores, judged.held_scores, judged.examination, seed),
         auc=auc(later.rewards > 0, judged.chances),
         current_auc=auc(later.rewards > 0, judged.held_chances),
@@ -199,10 +205,12 @@ def learn_weights(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Judged:
-    """Rows that judge, each scored by weights fitted before it, and by those in use (`held`); arrays are float64[n].
+    """Rows that judge, each by weights fitted before it, and by those in use (`held`); arrays are float64[n].
 
     Attributes:
         first: the weights that were fitted on the least: all of the rows judge them.
+        odds, held_odds: of being chosen out of the slate, as logarithms.
+        chances, held_chances: of a reward.
     """
 
     shown: ShownItems
@@ -210,6 +218,8 @@ class _Judged:
     examination: Float64s
     scores: Float64s
     held_scores: Float64s
+    odds: Float64s
+    held_odds: Float64s
     chances: Float64s
     held_chances: Float64s
 
@@ -217,7 +227,7 @@ class _Judged:
 def _judged(
     shown: ShownItems, usual: Float64s, current: Float64s, allowed: Sequence[Sign], parts: Iterable[tuple[Bools, Bools]]
 ) -> _Judged:
-    columns = np.zeros((4, len(shown)))
+    columns = np.zeros((6, len(shown)))
     judges = np.zeros(len(shown), np.bool_)
     fits: list[WeightedScore] = []
     for is_earlier, is_later in parts:
@@ -225,14 +235,34 @@ def _judged(
             continue
         earlier, later = shown.select(is_earlier), shown.select(is_later)
         bias = position_bias(earlier)
-        fit, held = fit_score(earlier, usual, allowed, bias), _calibrated(earlier, current[is_earlier], bias)
         looked = bias.examination_of(later)
-        chances = fit.probabilities(later.values), expit(held.logits(current[is_later][:, None]))
-        columns[:, is_later] = looked, later.values @ fit.weights, looked * chances[0], looked * chances[1]
+        fit = fit_score(earlier, usual, allowed, bias)
+        ours = _foretold(earlier, earlier.values @ fit.weights, bias, later.values @ fit.weights, looked)
+        held = _foretold(earlier, current[is_earlier], bias, current[is_later], looked)
+        columns[:, is_later] = looked, later.values @ fit.weights, ours[0], held[0], ours[1], held[1]
         judges |= is_later
         fits.append(fit)
-    looked, scores, ours, held_chances = columns[:, judges]
-    return _Judged(shown.select(judges), fits[0], looked, scores, current[judges], ours, held_chances)
+    looked, scores, odds, held_odds, chances, held_chances = columns[:, judges]
+    return _Judged(
+        shown=shown.select(judges),
+        first=fits[0],
+        examination=looked,
+        scores=scores,
+        held_scores=current[judges],
+        odds=odds,
+        held_odds=held_odds,
+        chances=chances,
+        held_chances=held_chances,
+    )
+
+
+def _foretold(
+    earlier: ShownItems, scores: Float64s, bias: PositionBias, later: Float64s, looked: Float64s
+) -> tuple[Float64s, Float64s]:
+    """(log odds of being chosen, chances of a reward) of later scores, by what they were worth before."""
+    unit, _ = _unit(earlier, scores, bias)
+    held = _calibrated(earlier, scores, bias, _UNIT)
+    return np.log(looked) + unit * (later - scores.mean()), looked * expit(held.logits(later[:, None]))
 
 
 def _walk(shown: ShownItems, window_ms: int, since_ms: int) -> Iterator[tuple[Bools, Bools]]:
@@ -264,15 +294,17 @@ def fit_score(
         bias: how likely positions are looked at.
         doubts: how far weights may stand from the default ones; the one with the best evidence is taken.
     """
-    rows = Rows.of(shown.values, shown.rewards, bias.examination_of(shown))
-    slope, dispersion = _slope(rows, usual)
-    tried = [(fit_logistic(rows, _prior(usual, slope, d, allowed), dispersion=dispersion), d) for d in doubts]
+    choices = _choices(shown, shown.values, bias)
+    unit, dispersion = _unit(shown, shown.values @ usual, bias)
+    tried = [(fit_choices(choices, _prior(usual, unit, d, allowed), dispersion=dispersion), d) for d in doubts]
     best, doubt = max(tried, key=lambda pair: pair[0].evidence)
+    weights = best.weights / unit
+    chance = _calibrated(shown, shown.values @ weights, bias, _UNIT)
     return WeightedScore(
-        weights=best.weights / slope,
-        standard_errors=best.standard_errors / slope,
-        intercept=best.intercept,
-        slope=slope,
+        weights=weights,
+        standard_errors=best.standard_errors / unit,
+        intercept=chance.intercept,
+        slope=float(chance.weights[0]),
         doubt=doubt,
         is_held=best.is_held,
     )
@@ -293,26 +325,29 @@ def gain_by(shown: ShownItems, scores: Float64s, held: Float64s, looked: Float64
     return difference_interval(ours / base, theirs / base, np.random.default_rng(seed), groups=_codes(people))
 
 
-def _calibrated(shown: ShownItems, scores: Float64s, bias: PositionBias) -> LogisticFit:
+def _calibrated(shown: ShownItems, scores: Float64s, bias: PositionBias, prior: Prior | None = None) -> LogisticFit:
     """Intercept and slope of given scores."""
-    return fit_logistic(Rows.of(scores[:, None], shown.rewards, bias.examination_of(shown)), Prior.none(1))
+    return fit_logistic(Rows.of(scores[:, None], shown.rewards, bias.examination_of(shown)), prior or Prior.none(1))
 
 
-def _slope(rows: Rows, usual: Float64s) -> tuple[float, float]:
-    """(how much a unit of the default score is worth on the logit scale, dispersion of the rewards)."""
-    alone = Rows.of((rows.values @ usual)[:, None], rows.rewards, rows.examination)
-    prior = Prior(np.array([_SLOPE_MEAN]), np.array([_SLOPE_SPREAD]), np.array([_LEAST_SLOPE]), np.array([np.inf]))
-    fit = fit_logistic(alone, prior)
-    return float(fit.weights[0]), dispersion_of(alone, fit)
+def _choices(shown: ShownItems, values: Float64s, bias: PositionBias) -> Choices:
+    return Choices.of(values, shown.rewards, bias.examination_of(shown), shown.decisions)
 
 
-def _prior(usual: Float64s, slope: float, doubt: float, allowed: Sequence[Sign]) -> Prior:
-    means = slope * usual
+def _unit(shown: ShownItems, scores: Float64s, bias: PositionBias) -> tuple[float, float]:
+    """(how much a unit of a score is worth in what people choose, dispersion of the rewards around it)."""
+    held = _calibrated(shown, scores, bias, _UNIT)
+    dispersion = dispersion_of(Rows.of(scores[:, None], shown.rewards, bias.examination_of(shown)), held)
+    return float(fit_choices(_choices(shown, scores[:, None], bias), _UNIT).weights[0]), dispersion
+
+
+def _prior(usual: Float64s, unit: float, doubt: float, allowed: Sequence[Sign]) -> Prior:
+    means = unit * usual
     low = np.array([0.0 if sign == "positive" else -np.inf for sign in allowed])
     high = np.array([0.0 if sign == "negative" else np.inf for sign in allowed])
     is_fixed = np.array([sign == "fixed" for sign in allowed], np.bool_)
     low[is_fixed] = high[is_fixed] = means[is_fixed]
-    return Prior(np.clip(means, low, high), slope * doubt * (0.5 + np.abs(usual)), low, high)
+    return Prior(np.clip(means, low, high), unit * doubt * (0.5 + np.abs(usual)), low, high)
 
 
 def _sign_of(name: str, weight: float, signs: Mapping[str, Sign]) -> Sign:
@@ -326,19 +361,19 @@ def _sign_of(name: str, weight: float, signs: Mapping[str, Sign]) -> Sign:
 def _fights(shown: ShownItems, usual: Float64s, allowed: Sequence[Sign], bias: PositionBias) -> list[str]:
     """Names each signal that the data would give the other sign, and the signal that it stands against."""
     free: list[Sign] = ["fixed" if sign == "fixed" else "free" for sign in allowed]
-    rows = Rows.of(shown.values, shown.rewards, bias.examination_of(shown))
-    slope, dispersion = _slope(rows, usual)
-    fit = fit_logistic(rows, _prior(usual, slope, _DOUBTS[-1], free), dispersion=dispersion)
+    unit, dispersion = _unit(shown, shown.values @ usual, bias)
+    prior = _prior(usual, unit, _DOUBTS[-1], free)
+    fit = fit_choices(_choices(shown, shown.values, bias), prior, dispersion=dispersion)
     said = []
     for place, sign in enumerate(allowed):
         wanted = {"positive": 1.0, "negative": -1.0}.get(sign, 0.0)
         if wanted * fit.weights[place] < -_FIGHTS * fit.standard_errors[place]:
-            said.append(_fight(shown, place, fit, slope, sign))
+            said.append(_fight(shown, place, fit, unit, sign))
     return said
 
 
-def _fight(shown: ShownItems, place: int, fit: LogisticFit, slope: float, sign: Sign) -> str:
-    name, weight = shown.names[place], fit.weights[place] / slope
+def _fight(shown: ShownItems, place: int, fit: ChoiceFit, unit: float, sign: Sign) -> str:
+    name, weight = shown.names[place], fit.weights[place] / unit
     kept = f"the data give {name} the weight {weight:+.2f}, and it must be {sign}, so it is 0"
     spread = shown.values.std(axis=0)
     likeness = np.zeros(len(shown.names))

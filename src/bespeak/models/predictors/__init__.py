@@ -7,6 +7,8 @@ renewals                how often subscriptions were renewed, and which have end
 shifted_beta_geometric  how long subscriptions last, by their age alone
 hazard                  how probably a subscription ends, by its age and by whose it is
 logistic                logistic regression with a prior, bounds, and rows that may not have been looked at
+choices                 which of several things were chosen (conditional logit)
+newton                  priors, and the solver that these share
 ridge                   the probability of something, or an amount, by a penalised regression
 design                  columns of a file or a profile as a matrix
 activity                what people did by day, as features at a point in time

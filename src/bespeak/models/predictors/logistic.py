@@ -25,16 +25,14 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.special import expit, log_expit
+
+from bespeak.models.predictors.newton import Prior, minimised
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
 _SMALLEST = 1e-300
-_MAX_STEPS = 100
-_SETTLED = 1e-13
-_LEAST_STEP = 1e-9
 _SINGULAR = 1e-10
 
 
@@ -65,38 +63,6 @@ class Rows:
         """Rows that were all looked at and count once, unless told otherwise."""
         ones = np.ones(len(rewards))
         return cls(values, rewards, ones if examination is None else examination, ones if counts is None else counts)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prior:
-    """What is believed of each weight before any data.
-
-    Attributes:
-        means: float64[f].
-        spreads: float64[f], standard deviations; infinite believes nothing.
-        low, high: float64[f], bounds; equal ones hold a weight where it is.
-    """
-
-    means: Float64s
-    spreads: Float64s
-    low: Float64s
-    high: Float64s
-
-    @classmethod
-    def none(cls, n: int) -> Prior:
-        """Believes nothing and bounds nothing: maximum likelihood."""
-        return cls(np.zeros(n), np.full(n, np.inf), np.full(n, -np.inf), np.full(n, np.inf))
-
-    @classmethod
-    def shrunk(cls, n: int, l2: float) -> Prior:
-        """Draws every weight to 0 as the penalty l2 / 2 * weight^2 does."""
-        spread = 1.0 / np.sqrt(l2) if l2 > 0 else np.inf
-        return cls(np.zeros(n), np.full(n, spread), np.full(n, -np.inf), np.full(n, np.inf))
-
-    @property
-    def precisions(self) -> Float64s:
-        """float64[f], 1 / spread^2."""
-        return 1.0 / self.spreads**2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,25 +116,7 @@ def fit_logistic(
     """
     scaled = _Scaled.of(rows, prior, dispersion)
     point = scaled.start(rows, prior) if start is None else scaled.taken(*start)
-    value = scaled.loss(point)
-    for _ in range(_MAX_STEPS):
-        slope, information = scaled.derivatives(point)
-        is_free = ~((point <= scaled.low) & (slope > 0) | (point >= scaled.high) & (slope < 0))
-        step = np.zeros(len(point))
-        step[is_free] = _solved(information[np.ix_(is_free, is_free)], slope[is_free])
-        size, before = 1.0, value
-        while size > _LEAST_STEP:
-            tried = np.clip(point - size * step, scaled.low, scaled.high)
-            value = scaled.loss(tried)
-            if value <= before:
-                break
-            size /= 2
-        else:
-            value = before
-            break
-        point = tried
-        if before - value <= _SETTLED * (abs(before) + 1.0):
-            break
+    point = minimised(scaled, point)
     weights = np.clip(point[1:] / scaled.scale, prior.low, prior.high)
     return _described(rows, prior, float(point[0] - scaled.centre @ weights), weights, dispersion)
 
@@ -269,14 +217,6 @@ class _Scaled:
         return slope, information
 
 
-def _solved(information: Float64s, slope: Float64s) -> Float64s:
-    information[np.diag_indices_from(information)] += _SINGULAR * max(float(np.trace(information)) / len(slope), 1e-12)
-    try:
-        return np.asarray(cho_solve(cho_factor(information), slope))
-    except LinAlgError:
-        return np.asarray(np.linalg.lstsq(information, slope, rcond=None)[0])
-
-
 def _first_intercept(rows: Rows) -> float:
     share = float(np.clip(rows.counts @ rows.rewards / (rows.counts @ rows.examination), 1e-6, 1 - 1e-6))
     return float(np.log(share / (1 - share)))
@@ -284,20 +224,9 @@ def _first_intercept(rows: Rows) -> float:
 
 def _described(rows: Rows, prior: Prior, intercept: float, weights: Float64s, dispersion: float) -> LogisticFit:
     """The fit with its covariance: the inverse information over the weights that no bound holds."""
-    n, f = rows.values.shape
     logits = intercept + rows.values @ weights
     log_likelihood = _log_likelihood(logits, rows) / dispersion
-    design = np.column_stack([np.ones(n), rows.values])
+    design = np.column_stack([np.ones(len(logits)), rows.values])
     information = design.T @ ((_information(logits, rows) / dispersion)[:, None] * design)
-    information[np.arange(1, f + 1), np.arange(1, f + 1)] += prior.precisions
-    is_held = (weights <= prior.low) | (weights >= prior.high)
-    free = np.flatnonzero(np.concatenate([[True], ~is_held]))
-    block = information[np.ix_(free, free)]
-    block[np.diag_indices_from(block)] += _SINGULAR * np.trace(block) / len(block)
-    covariance = np.zeros((f + 1, f + 1))
-    covariance[np.ix_(free, free)] = np.linalg.inv(block)
-    believed = np.isfinite(prior.spreads) & (prior.spreads > 0) & (prior.low < prior.high)
-    off = (weights - prior.means)[believed] / prior.spreads[believed]
-    evidence = log_likelihood - 0.5 * float(off @ off) - float(np.log(prior.spreads[believed]).sum())
-    evidence -= 0.5 * float(np.linalg.slogdet(block)[1])
-    return LogisticFit(intercept, weights, covariance, is_held, log_likelihood, evidence)
+    found = prior.beside_free(1).believed(np.append(intercept, weights), information, log_likelihood)
+    return LogisticFit(intercept, weights, found.covariance, found.is_held[1:], log_likelihood, found.evidence)

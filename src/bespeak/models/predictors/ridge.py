@@ -19,7 +19,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.special import expit
 
 from bespeak.errors import InvalidInput
-from bespeak.models.predictors.logistic import Prior, Rows, fit_logistic
+from bespeak.models.predictors.logistic import Rows, fit_logistic
+from bespeak.models.predictors.newton import Prior
 from bespeak.models.predictors.repeat_purchases import Float64s
 
 Kind = Literal["binary", "amount"]
