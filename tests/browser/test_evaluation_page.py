@@ -10,19 +10,16 @@ from playwright.sync_api import expect
 from bespeak.cli.evaluation_page import page as written_page
 from bespeak.engine.engine import Engine
 from bespeak.engine.training.evaluation import Evaluations
-from server_fixtures import make_project
 
 pytestmark = pytest.mark.outside
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory):
+def file(shop, tmp_path_factory):
     """A page with every part: newcomers, facets, and an incumbent whose file has a name that is markup."""
     folder = tmp_path_factory.mktemp("evaluation")
-    make_project(folder / "shop", n_people=60, n_items=48, history=True)
     recs = folder / "<b>recs & more<b>.parquet"
-    with Engine.open(folder / "shop") as engine:
-        engine.models.train()
+    with Engine.open(shop.project.root) as engine:
         evaluations = Evaluations(engine.core, engine.models)
         evaluations.evaluate(cut_folder=folder / "cut")
         users = pq.read_table(folder / "cut" / "queries.parquet").column("user").to_pylist()
