@@ -58,7 +58,7 @@ class CreativeSettings(Part, frozen=True, kw_only=True):
 
     when: tuple[str, ...] = ()
     choose: Literal["first", "affinity", "thompson", "linucb", "epsilon"] = "first"
-    explore: Annotated[float, Meta(gt=0, le=1)] = 0.05
+    explore: Annotated[float, Meta(gt=0, le=1)] = 0.01
     width: Annotated[float, Meta(gt=0, le=10)] = 0.5
     reward: dict[str, Annotated[float, Meta(ge=-1e6, le=1e6)]] = msgspec.field(default_factory=lambda: {"click": 1.0})
     window_minutes: Annotated[float, Meta(gt=0, le=129_600)] = 30.0

@@ -45,7 +45,9 @@ class VariantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         learn: learns from outcomes which variant earns most for whom no line decides about: `thompson` tries variants
             as often as they may be the best, `linucb` what may be the best by a wide margin, `epsilon` what was best.
             Needs `explore`.
-        explore: share of the probability that is spread evenly over all variants while it learns.
+        explore: share of the probability that is spread evenly over all variants while it learns. It
+            costs that share of what the best variant earns above the average one; more of it lets other policies be
+            judged by a shorter log.
         width: how wide the margin of error counts for `thompson` and `linucb`; less tries less.
         features: what it learns by: `device`, `os`, `browser`, `language`, `country`, `referrer`, `campaign`, `hour`,
             `day_part`, `weekday`, `weekend`, `stage`, `segment.NAME`, `affinity.FACET`, `traits.NAME`, `context.KEY`.
@@ -72,7 +74,7 @@ class VariantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     split: dict[str, Share] = {}
     sticky: Literal["person", "device"] = "person"
     learn: Learner | None = None
-    explore: Annotated[float, Meta(gt=0, le=1)] = 0.05
+    explore: Annotated[float, Meta(gt=0, le=1)] = 0.01
     width: Annotated[float, Meta(gt=0, le=10)] = 0.5
     features: tuple[str, ...] = ()
     dimension: Annotated[int, Meta(ge=2, le=128)] = 32
