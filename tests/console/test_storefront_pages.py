@@ -80,6 +80,16 @@ def test_a_chosen_person_gets_a_token_that_proves_them(shop, outside):
     assert tokens.user_id(told["token"], shop.engine.core.clock.now_ms()) == user
 
 
+def test_whoever_is_chosen_finds_the_cart_that_they_left(shop, outside):
+    user = chosen_from(shop)[-1]
+    line = {"product_id": "p0007", "quantity": 1}
+    shop.engine.track([{"type": "track", "event": "Product Added", "userId": user, "properties": line}])
+    assert 'data-cart="[]"' in outside.get("/demo/").text
+    outside.post("/demo/person", data={"user": user})
+    found = re.search(r'data-cart="([^"]*)"', outside.get("/demo/").text)
+    assert "p0007" in [line["product_id"] for line in json.loads(found[1].replace("&#34;", '"').replace("&#39;", "'"))]
+
+
 @pytest.mark.parametrize("user", ["", "nobody", "u999999"])
 def test_nobody_else_can_be_chosen(outside, user):
     outside.post("/demo/person", data={"user": user})
