@@ -58,4 +58,4 @@ def test_the_planted_curve_is_recovered_from_what_exploration_drew(tmp_path: Pat
     planted = np.log(world.position_curve)
     found = np.log(curve.examination / curve.examination[0])
     assert (np.abs(found - planted) < 3 * curve.standard_errors + 1e-9).all()
-    assert (curve.standard_errors[1:] < 0.4).all()
+    assert (curve.standard_errors[1:] < 0.6).all()  # of the prior alone: 0.7 to 1.6
