@@ -1,6 +1,7 @@
 """The facade: one engine over a store, with the write path, the read path, training, privacy and jobs.
 
 engine      the facade and its life        ingest     the write path, one transaction per micro-batch
+decisions   the read path, with its log    pages      the same for whole pages; flags for clients that ask again
 config      every section of the file      writer     the thread that commits batches
 clock       the only reader of the clock   worlds     the snapshot that decisions are made with
 project     a folder: paths, keys, files   jobs       leases, fences, what runs beside `serve`
