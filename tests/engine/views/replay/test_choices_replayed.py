@@ -11,10 +11,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from bespeak.decide.decide import IN_CONTROL
 from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import create
 from bespeak.engine.views.replay.asked import policy_of
+from bespeak.engine.views.replay.kinds import choice_log
 from bespeak.engine.views.replay.report import ReplayReport, replay_policy
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.storage import records
@@ -224,6 +226,7 @@ def test_the_creatives_of_a_slate_are_another_question_than_its_items(site: Site
     ("text", "placement", "creatives", "error", "said"),
     [
         ("always:c", "hero", False, UnknownName, "no variant 'c'"),
+        ("always:", "hero", False, InvalidInput, "names nothing"),
         ("popular", "hero", False, InvalidInput, "none is popular"),
         ("always:p0", "home", False, InvalidInput, "--creatives"),
         ("learned", "hero", True, InvalidInput, "have no creatives"),
@@ -239,9 +242,29 @@ def test_what_cannot_be_meant_is_refused(
         policy_of(site.engine.core, text, placement, of_creatives=creatives)
 
 
+def test_one_thing_has_no_positions(site: Site) -> None:
+    with pytest.raises(InvalidInput, match="no positions"):
+        replayed(site, "hero", n_positions=2)
+
+
 def test_an_action_that_is_no_item_is_refused(site: Site) -> None:
     with pytest.raises(UnknownName, match="cal"):
         replayed(site, "always:cal", "next")
+
+
+def test_the_control_of_a_launch_and_who_refuses_profiling_are_left_out_an_arm_called_control_is_not(
+    site: Site,
+) -> None:
+    log = choice_log(site.engine.core, *policy_of(site.engine.core, "hero"))
+    held = site.engine.decision("hero-1")
+    assert held is not None
+    assert log.reason_against(held) == ""
+    arm = msgspec.structs.replace(held, experiment={"name": "mine", "variant": "control"})
+    assert log.reason_against(arm) == ""
+    assert "control" in log.reason_against(msgspec.structs.replace(arm, notes=(IN_CONTROL,)))
+    assert "profiling" in log.reason_against(msgspec.structs.replace(held, mode="non_profiled"))
+    assert log.reason_against(msgspec.structs.replace(held, mode="fallback"))
+    assert log.reason_against(msgspec.structs.replace(held, context={"is_bot": True})) == "a bot"
 
 
 def test_propensities_that_the_policy_does_not_give_are_named(site: Site) -> None:

@@ -117,6 +117,8 @@ def _by_word(text: str, settings: Placement | VariantPlacement, *, of_creatives:
             hint="Give popular, a placement, PLACEMENT@VERSION or FILE.toml; or --creatives.",
         )
     arm = text.removeprefix(ALWAYS) if text.startswith(ALWAYS) else ""
+    if text == ALWAYS:
+        raise InvalidInput("'always:' names nothing.", hint="Say always:ID, without a space.")
     if arm and isinstance(settings, VariantPlacement) and arm not in settings.arms:
         raise UnknownName("variant", arm, settings.arms)
     return Policy(text, settings, always=arm, is_greedy=text == LEARNED)

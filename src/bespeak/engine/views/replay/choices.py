@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bespeak.decide.launch import CONTROL
+from bespeak.decide.decide import IN_CONTROL
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.decide.variants.when import CONTEXT, Line, context_values, record_of
@@ -71,7 +71,7 @@ class ChoiceLog(ABC):
         def is_wanted(decision: Decision) -> bool:
             nonlocal n_wanted
             self.n_decisions += 1
-            reason = self._reason_against(decision)
+            reason = self.reason_against(decision)
             self.left_out[reason] += 1
             n_wanted += not reason
             return not reason
@@ -97,7 +97,7 @@ class ChoiceLog(ABC):
         self.policies[row.decision.policy] += 1
         return taken
 
-    def _reason_against(self, decision: Decision) -> str:
+    def reason_against(self, decision: Decision) -> str:
         """Why a decision is not used, as far as its record says; "" where it is."""
         if decision.context.get("is_bot"):
             return A_BOT
@@ -105,13 +105,13 @@ class ChoiceLog(ABC):
             return FELL_BACK
         if decision.mode == "non_profiled":
             return REFUSED_PROFILING
-        if any((trial or {}).get("variant") == CONTROL for trial in (decision.experiment, decision.launch)):
+        if IN_CONTROL in decision.notes:
             return OF_CONTROL
         return self._kind_against(decision)
 
     @abstractmethod
     def _kind_against(self, decision: Decision) -> str:
-        """As `_reason_against`, for this kind of choice."""
+        """As `reason_against`, for this kind of choice."""
 
     @abstractmethod
     def _taken(self, row: Joined) -> Sequence[Taken] | str:

@@ -9,7 +9,7 @@ from bespeak.engine.core import Core
 from bespeak.engine.slate_log import UNFAITHFUL, SlateLog
 from bespeak.engine.views.replay.asked import Policy
 from bespeak.engine.views.replay.kinds import choice_log
-from bespeak.errors import UnknownName
+from bespeak.errors import InvalidInput, UnknownName
 from bespeak.learn.replay.single import replay_single
 from bespeak.learn.replay.slates import replay
 from bespeak.measure.choices import Assumption
@@ -96,6 +96,8 @@ def replay_policy(
     from_ms = core.now_ms() - int(days * DAY_MS)
     window_ms = None if window_days is None else int(window_days * DAY_MS)
     if not policy.is_of_slates:
+        if n_positions is not None:
+            raise InvalidInput(f"'{policy.name}' chooses one thing: there are no positions.", hint="Leave them out.")
         return _of_choices(core, policy, placement, from_ms, outcome, window_ms, estimators)
     outcome = outcome or CLICK
     log = SlateLog(core, placement, {outcome: 1.0}, from_ms, DAY_MS if window_ms is None else window_ms)
