@@ -143,12 +143,15 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 _TURNED = "item IS NOT NULL AND class NOT IN ('exposure', 'delivery')"
 _ORDER, _CART = "class = 'purchase'", "class = 'cart'"
 
+CONVERSION = "conversion_rate"
+"""The metric that launches are judged by: a project says by its `of` what converts."""
+
 BUILT_IN: Mapping[str, Metric] = MappingProxyType(
     {
         metric.name: metric
         for metric in (
             Metric(name="engagement_rate", of=_TURNED),
-            Metric(name="conversion_rate", of=_ORDER),
+            Metric(name=CONVERSION, of=_ORDER),
             Metric(name="orders", title="orders per visitor", of=_ORDER, aggregate="events"),
             Metric(
                 name="click_rate", title="clicks per item shown", of="class = 'click' AND decision IS NOT NULL",

@@ -139,6 +139,17 @@ def test_orders_before_the_assignment_do_not_count(engine):
     assert [arm.n_converted for arm in report(engine).arms] == [1, 0]
 
 
+def test_a_project_says_what_converts(tmp_path):
+    viewed = {"conversion_rate": {"of": "class = 'view' AND item = 'p1'"}}
+    settings = {"placements": {"home": {"launch": 0.5}}, "metrics": viewed}
+    create(tmp_path / "p", token_key=("private", ""), settings=settings)
+    with Engine.open(tmp_path / "p", clock=VirtualClock(NOW_MS - DAY_MS)) as engine:
+        planted(engine, {"control": 20, "personalized": 20}, {"control": 5, "personalized": 5})
+        engine.track([event("control-9", "Product Viewed", messageId="v")], source="backend")
+        assert [arm.n_converted for arm in report(engine).arms] == [1, 0]
+        assert build_report(engine.core).lift.n_converted == 40
+
+
 def test_who_withdraws_leaves_the_comparison_and_unequal_withdrawals_are_named(engine):
     planted(engine, {"control": 300, "personalized": 300}, {"control": 0, "personalized": 0})
     no = {"consent": {"categoryPreferences": {"measure": False}}}

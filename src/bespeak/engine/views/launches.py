@@ -19,6 +19,7 @@ from bespeak.engine.core import Core
 from bespeak.engine.runs import decided_launches
 from bespeak.measure.assignment import Experiment
 from bespeak.measure.comparison import Comparison, compare
+from bespeak.measure.metrics import CONVERSION, sql_of
 from bespeak.measure.planner import Plan, days_needed
 from bespeak.measure.sample_ratio import check_sample_ratio
 from bespeak.measure.sequential import MIN_CONVERSIONS
@@ -28,7 +29,6 @@ from bespeak.storage import assignments, people
 from bespeak.storage.assignments import Assignment
 from bespeak.storage.log import DAY_MS
 
-CONVERSION = "purchase"
 PLANNED_LIFT = 0.1
 ASSUMED_RATE = 0.02
 _TURNED = "item_id IS NOT NULL AND signal_class NOT IN ('exposure', 'delivery')"
@@ -42,7 +42,8 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         n_assigned: everybody who was assigned and may still be counted.
         n_people: of them those who still agree to being measured: who is compared.
-        n_converted: of these, who ordered since they were assigned; n_engaged: who turned to any item.
+        n_converted: of these, who did what the metric `conversion_rate` counts since they were assigned; n_engaged:
+            who turned to any item.
     """
 
     variant: str
@@ -147,9 +148,8 @@ def _units(core: Core, assigned: Sequence[Assignment], refusing: set[int]) -> _U
     first_ms = np.array([a.first_ms for a in assigned], np.int64)
     converted, engaged = np.zeros(len(person), bool), np.zeros(len(person), bool)
     if len(person):
-        place, is_order = _outcomes(core, person, first_ms)
-        engaged[place] = True
-        converted[place[is_order]] = True
+        engaged[_who(core, _TURNED, person, first_ms)] = True
+        converted[_who(core, sql_of(core.config.metrics[CONVERSION].of), person, first_ms)] = True
     return _Units(
         person=person,
         first_ms=first_ms,
@@ -161,13 +161,12 @@ def _units(core: Core, assigned: Sequence[Assignment], refusing: set[int]) -> _U
     )
 
 
-def _outcomes(
-    core: Core, person: npt.NDArray[np.int64], first_ms: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Whose outcome (a place in `person`, ascending) each turn to an item since then is, and whether it orders."""
-    start_ms = int(first_ms.min())
-    columns = ("person_id", "time_ms", "signal_class", "purposes", "is_bot")
-    table = core.lake.read("signals", columns, where=_TURNED, start_ms=start_ms)
+def _who(
+    core: Core, where: str, person: npt.NDArray[np.int64], first_ms: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Places in `person`, which ascends, of those of whom a signal since their assignment meets a condition."""
+    columns = ("person_id", "time_ms", "purposes", "is_bot")
+    table = core.lake.read("signals", columns, where=where, start_ms=int(first_ms.min()))
     rows: npt.NDArray[Any] = table.column("person_id").to_numpy()
     with core.store.read() as session:
         roots = people.roots(session)
@@ -178,8 +177,7 @@ def _outcomes(
     keep &= table.column("time_ms").to_numpy() >= first_ms[place]
     keep &= (table.column("purposes").to_numpy() & core.config.purposes.measure) != 0
     keep &= ~table.column("is_bot").to_numpy().astype(bool)
-    is_order = np.asarray(table.column("signal_class").to_pylist(), object) == CONVERSION
-    return place[keep], is_order[keep]
+    return place[keep]
 
 
 def _report(placement: str, name: str, experiment: Experiment | None, units: _Units, now_ms: int) -> LaunchReport:
@@ -252,7 +250,7 @@ def _sentences(
             "The variants are not as large as they should be: assignment or recording is broken. Nothing may be read."
         )
     elif held is not None:
-        said.append(sentence(held, metric="bought", kind="proportion", control=CONTROL, variant=PERSONALIZED,
+        said.append(sentence(held, metric="converted", kind="proportion", control=CONTROL, variant=PERSONALIZED,
                              p_value=held.p_value))  # fmt: skip
     elif is_early:
         least = min(arm.n_converted for arm in arms)

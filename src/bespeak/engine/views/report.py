@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import numpy as np
 import numpy.typing as npt
 
 from bespeak.engine.clock import iso
@@ -16,6 +15,7 @@ from bespeak.engine.views.launches import LaunchReport, launch_reports
 from bespeak.engine.views.lifts import LiftRow, experiment_lifts
 from bespeak.engine.views.policy_values import WeightsValue, weights_values
 from bespeak.engine.worlds import MODEL_SET, SetHeader
+from bespeak.measure.metrics import CONVERSION, sql_of
 from bespeak.measure.planner import Plan, days_needed
 from bespeak.storage import log, people, records
 from bespeak.storage.base import Session
@@ -24,7 +24,6 @@ from bespeak.storage.rows import as_int
 
 LIFTS = (0.05, 0.10, 0.20)
 WINDOW_DAYS = 28
-CONVERSION = "purchase"
 ASSUMED_RATE = 0.02
 MIN_CONVERSIONS = 5
 _BY_DAY = f"SELECT time_ms / {DAY_MS}, count(*) FROM events WHERE kind = 'event' GROUP BY 1"  # noqa: S608 - ours
@@ -57,8 +56,9 @@ class LiftNeeds(msgspec.Struct, frozen=True, kw_only=True):
     """What a lift figure needs, and from which observed rate that follows.
 
     Attributes:
-        rate: share of visitors who ordered within the window; is_assumed: too few did, so a usual rate stands in.
-        n_visitors, n_converted: people within the window who may be measured, and those who ordered.
+        rate: share of visitors who converted within the window; is_assumed: too few did, so a usual rate stands in.
+        n_visitors, n_converted: people within the window who may be measured, and those who did what the metric
+            `conversion_rate` counts.
         window_days: length of the window, which ends with the newest event.
     """
 
@@ -170,28 +170,25 @@ def _lift_needs(core: Core, span: tuple[int, int] | None) -> LiftNeeds:
 
 
 def _converted(core: Core, since_ms: int) -> tuple[int, int]:
-    """Returns how many people who may be measured did something since then, and how many of them ordered."""
-    table = core.lake.read(
-        "signals",
-        ("person_id", "signal_class", "purposes", "is_bot"),
-        where=f"time_ms >= {int(since_ms)} AND name <> 'identify'",
-    )
+    """Returns how many people who may be measured did something since then, and how many of them converted."""
+    converts = sql_of(core.config.metrics[CONVERSION].of)
+    return _measurable(core, since_ms, "name <> 'identify'"), _measurable(core, since_ms, converts)
+
+
+def _measurable(core: Core, since_ms: int, where: str) -> int:
+    """Returns how many people who may be measured have a signal since then that meets a condition."""
+    table = core.lake.read("signals", ("person_id", "purposes", "is_bot"), where=where, start_ms=since_ms)
     keep = (table.column("purposes").to_numpy() & core.config.purposes.measure) != 0
     keep &= ~table.column("is_bot").to_numpy().astype(bool)
     with core.store.read() as session:
         roots = people.roots(session)
         refused = people.refusing(session, "measure")
     rows: npt.NDArray[Any] = table.column("person_id").to_numpy()
-    persons = np.array([roots.get(person, person) for person in rows.tolist()], np.int64)
-    keep &= ~np.isin(persons, np.array(sorted(refused), np.int64))
-    ordered = np.asarray(table.column("signal_class").to_pylist(), object) == CONVERSION
-    return len(np.unique(persons[keep])), len(np.unique(persons[keep & ordered]))
+    return len({roots.get(person, person) for person in rows[keep].tolist()} - refused)
 
 
 def _sentences(rate: float, n_visitors: int, n_converted: int, window_days: int, *, is_assumed: bool) -> list[str]:
-    said = (
-        f"{n_converted:,} of {n_visitors:,} people who may be measured ordered in the last {window_days} days of data."
-    )
+    said = f"{n_converted:,} of {n_visitors:,} people who may be measured converted in the last {window_days} days of data."
     if is_assumed:
         return [
             f"{said} That is no rate to plan with, so {rate:.1%} is assumed.",
