@@ -7,6 +7,7 @@ Numbers are turned into strings at intake. Values that clients send by mistake f
 from __future__ import annotations
 
 import re
+from numbers import Integral
 from typing import Any
 
 import msgspec
@@ -51,11 +52,7 @@ def clean_id(value: Any, field: str) -> str:
     if value is None:
         return ""
     if type(value) is not str:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise EventRejected(f"{field} must be text or a number, not {type(value).__name__}.", code="invalid_id")
-        if isinstance(value, float) and not value.is_integer():
-            raise EventRejected(f"{field} must be a whole number or text.", code="invalid_id")
-        value = str(int(value))
+        value = _as_text(value, field)
     if value.isascii():
         n_bytes = len(value)
     else:
@@ -70,6 +67,17 @@ def clean_id(value: Any, field: str) -> str:
     if SEPARATOR in value:
         raise EventRejected(f"{field} holds the character U+001F, which separates household ids.", code="invalid_id")
     return str(value)
+
+
+def _as_text(value: Any, field: str) -> str:
+    """An id that is no plain text: NumPy's texts and numbers count as Python's."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, bool) or not isinstance(value, Integral | float):
+        raise EventRejected(f"{field} must be text or a number, not {type(value).__name__}.", code="invalid_id")
+    if isinstance(value, float) and not value.is_integer():
+        raise EventRejected(f"{field} must be a whole number or text.", code="invalid_id")
+    return str(int(value))
 
 
 def is_blocked(value: str) -> bool:

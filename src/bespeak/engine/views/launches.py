@@ -172,8 +172,8 @@ def _who(
         roots = people.roots(session)
     known, inverse = np.unique(rows, return_inverse=True)
     rows = np.array([roots.get(one, one) for one in known.tolist()], np.int64)[inverse] if len(known) else rows
-    place = np.minimum(np.searchsorted(person, rows), len(person) - 1)
-    keep = person[place] == rows
+    place: npt.NDArray[np.int64] = np.minimum(np.searchsorted(person, rows), len(person) - 1)
+    keep: npt.NDArray[np.bool_] = person[place] == rows
     keep &= table.column("time_ms").to_numpy() >= first_ms[place]
     keep &= (table.column("purposes").to_numpy() & core.config.purposes.measure) != 0
     keep &= ~table.column("is_bot").to_numpy().astype(bool)

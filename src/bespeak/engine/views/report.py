@@ -188,7 +188,8 @@ def _measurable(core: Core, since_ms: int, where: str) -> int:
 
 
 def _sentences(rate: float, n_visitors: int, n_converted: int, window_days: int, *, is_assumed: bool) -> list[str]:
-    said = f"{n_converted:,} of {n_visitors:,} people who may be measured converted in the last {window_days} days of data."
+    converted = f"{n_converted:,} of {n_visitors:,} people who may be measured converted"
+    said = f"{converted} in the last {window_days} days of data."
     if is_assumed:
         return [
             f"{said} That is no rate to plan with, so {rate:.1%} is assumed.",
