@@ -82,6 +82,11 @@ def live_profile(body: bytes, settings: FoldSettings) -> Profile:
     return profile
 
 
+def folded(body: bytes, settings: FoldSettings) -> bytes | None:
+    """Returns the stored profile with its latest events folded, None where none wait; errors as `live_profile`."""
+    return codec.encode(live_profile(body, settings)) if _bounds(body)[0] else None
+
+
 def consent_of(body: bytes) -> dict[str, Consent]:
     """Returns the latest word per purpose at a quarter of what reading all takes; such words never wait."""
     return codec.decode_consent(_whole(body))

@@ -11,7 +11,7 @@ from bespeak.engine.privacy.retention import sweep_retention
 from bespeak.engine.project import create
 from bespeak.engine.segments import settle_segments
 from bespeak.profiles.codec import encode
-from bespeak.storage import log, records
+from bespeak.storage import log, people, records
 from bespeak.web.tokens import make_token_key
 
 DAY_MS = 86_400_000
@@ -45,6 +45,26 @@ def test_a_profile_outlives_the_log_and_still_equals_its_rebuild(project: Path) 
         assert engine.profiles.differing() == []
         assert engine.core.lake.read("signals", ("item_id",)).num_rows == 0
         engine.track([view("u1", "p5")])
+        assert engine.profiles.differing() == []
+
+
+def test_nothing_of_an_event_waits_behind_a_profile_longer_than_the_event_is_kept(project: Path) -> None:
+    clock = VirtualClock(START_MS)
+    with Engine.open(project, clock=clock) as engine:
+        engine.track([view("u1", "p1")])
+        engine.track([view("u1", "p2", messageId="waiting-one")])
+        person = engine.profiles.find("u1")
+        assert person is not None
+
+        def stored() -> bytes:
+            with engine.core.store.read() as session:
+                return people.profiles(session, [person])[person].body
+
+        assert b"waiting-one" in stored()
+        clock.advance(31 * DAY_MS)
+        sweep_retention(engine.core)
+        assert b"waiting-one" not in stored()
+        engine.track([view("u1", "p3")])
         assert engine.profiles.differing() == []
 
 

@@ -10,10 +10,12 @@ from bespeak.engine.core import Core
 from bespeak.engine.worlds import COUNTER_DAYS
 from bespeak.profiles.codec import decode, encode
 from bespeak.profiles.profile import Profile
+from bespeak.profiles.stored import folded
 from bespeak.storage import items as item_rows
 from bespeak.storage import log, people, records
-from bespeak.storage.base import Session
+from bespeak.storage.base import Session, Transaction
 from bespeak.storage.log import DAY_MS
+from bespeak.storage.people import ProfileRow
 
 _PEOPLE_AT_ONCE = 200
 
@@ -70,6 +72,7 @@ def _sweep_log(core: Core, before_ms: int) -> int:
                     ("person_id", "log_id", "body"),
                     [(person, first_kept - 1, encode(profile)) for person, profile in states.items()],
                 )
+                _fold_waiting(core, tx, members)
                 for person in members:
                     n_events += tx.run("DELETE FROM events WHERE person_id = ? AND log_id < ?", (person, first_kept))
     if n_events:
@@ -77,6 +80,16 @@ def _sweep_log(core: Core, before_ms: int) -> int:
             core.lake.drop_log(tx, first_kept)
         core.sweep_blobs()
     return n_events
+
+
+def _fold_waiting(core: Core, tx: Transaction, members: tuple[int, ...]) -> None:
+    """Folds the events that wait behind profiles: nothing of an event stays longer than the event."""
+    settings, now_ms = core.runtime.observer.fold_settings, core.clock.now_ms()
+    rows = people.profiles(tx, members).values()
+    whole = [(row, folded(row.body, settings)) for row in rows]
+    people.put_profiles(
+        tx, [ProfileRow(row.person_id, row.version + 1, now_ms, body) for row, body in whole if body is not None]
+    )
 
 
 def baselines(session: Session, members: tuple[int, ...]) -> dict[int, Profile]:
