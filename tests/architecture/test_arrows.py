@@ -92,6 +92,11 @@ def test_nothing_is_imported_inside_a_function_but_what_may_be_missing(imports):
     assert not [str(found) for found in late], "move the type down a layer instead of dodging a cycle"
 
 
+def test_nothing_imports_what_every_start_would_wait_for(imports):
+    wrong = [str(found) for found in imports if f"{found.target}.".startswith("scipy.stats.")]
+    assert not wrong, "scipy.stats takes over half a second of every start: scipy.special has the distributions"
+
+
 def test_every_import_from_outside_is_a_declared_dependency(imports, root):
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = [line for lines in project["optional-dependencies"].values() for line in lines]

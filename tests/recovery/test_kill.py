@@ -11,7 +11,7 @@ import pytest
 
 from recovery.kills import is_sound, kill
 
-N_KILLS = {"load": 6, "import": 1, "migration": 3, "lake": 2, "models": 1}
+N_KILLS = {"load": 4, "import": 1, "migration": 2, "lake": 2, "models": 1}
 SQLITE = "sqlite:///data/bespeak.db"
 
 
