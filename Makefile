@@ -4,6 +4,9 @@
 .PHONY: help demo test test-all test-kills check bench docs-reference lock clean
 .DELETE_ON_ERROR:
 
+# Each server and command that a test starts would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?=
