@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from math import isfinite
 from string import Formatter
 
-from bespeak.decide.settings.parts import BoostSettings, PinSettings, ShareSettings, SourceSettings
+from bespeak.decide.settings.parts import ActionSettings, BoostSettings, PinSettings, ShareSettings, SourceSettings
 from bespeak.errors import ConfigError
 
 SOURCE_NAMES = (
@@ -96,3 +96,15 @@ def check_heading(heading: str | dict[str, str], key: str) -> None:
         if unknown:
             known = ", ".join(f"{{{word}}}" for word in HEADING_WORDS)
             raise ConfigError(f"'{{{unknown[0]}}}' stands for nothing.", key=key, hint=f"Known: {known}.")
+
+
+def check_actions(actions: ActionSettings, key: str) -> None:
+    """Returns when it can be learned what actions cause, or is not to be; raises `ConfigError` with what is wrong."""
+    if actions.uplift == "stated":
+        return
+    if not actions.withhold:
+        problem = "what an action causes is only known where nothing is done for some."
+        raise ConfigError(problem, key=f"{key}.withhold", hint='Set it above 0, or `uplift = "stated"`.')
+    if actions.explore + actions.withhold > 1:
+        problem = f"together with `explore` it is {actions.explore + actions.withhold:g}."
+        raise ConfigError(problem, key=f"{key}.withhold", hint="At most 1 together.")

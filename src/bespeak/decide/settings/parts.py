@@ -8,8 +8,6 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from bespeak.errors import ConfigError
-
 MAX_COUNT = 100
 MAX_HOURS = 24 * 365
 
@@ -176,18 +174,6 @@ class RotationSettings(Part, frozen=True, kw_only=True):
 
     rate: Annotated[float, Meta(ge=0, le=1)]
     hours: Annotated[float, Meta(gt=0, le=MAX_HOURS)]
-
-
-def check_actions(actions: ActionSettings, key: str) -> None:
-    """Returns when it can be learned what actions cause, or is not to be; raises `ConfigError` with what is wrong."""
-    if actions.uplift == "stated":
-        return
-    if not actions.withhold:
-        problem = "what an action causes is only known where nothing is done for some."
-        raise ConfigError(problem, key=f"{key}.withhold", hint='Set it above 0, or `uplift = "stated"`.')
-    if actions.explore + actions.withhold > 1:
-        problem = f"together with `explore` it is {actions.explore + actions.withhold:g}."
-        raise ConfigError(problem, key=f"{key}.withhold", hint="At most 1 together.")
 
 
 def _digest(read: tuple[object, ...]) -> str:

@@ -15,7 +15,14 @@ import msgspec
 from msgspec import Meta
 
 from bespeak.decide.settings.built_in_rows import FOREVER_DAYS, ROWS
-from bespeak.decide.settings.checks import check_boosts, check_heading, check_pins, check_shares, check_sources
+from bespeak.decide.settings.checks import (
+    check_actions,
+    check_boosts,
+    check_heading,
+    check_pins,
+    check_shares,
+    check_sources,
+)
 from bespeak.decide.settings.parts import (
     MAX_COUNT,
     MAX_HOURS,
@@ -28,7 +35,6 @@ from bespeak.decide.settings.parts import (
     RotationSettings,
     ShareSettings,
     SourceSettings,
-    check_actions,
 )
 from bespeak.errors import ConfigError
 
