@@ -18,6 +18,9 @@ from bespeak.storage import people
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Int64s: TypeAlias = npt.NDArray[np.int64]
 
+GRANT_COLUMNS = ("person_id", "time_ms", "purposes", "is_bot")
+"""Of the signals in the lake: what `granted_rows` looks at."""
+
 
 def granted_rows(
     core: Core, table: pa.Table, as_of_ms: int | None = None, purpose: str = IMPROVE
@@ -26,7 +29,7 @@ def granted_rows(
 
     Args:
         core: the open project.
-        table: with the columns person_id, purposes, is_bot and time_ms.
+        table: with `GRANT_COLUMNS`.
         as_of_ms: leave out what happened later.
         purpose: what the rows are used for.
     """

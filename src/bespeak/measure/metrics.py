@@ -254,6 +254,10 @@ def sql_of(text: str) -> str:
     return parse(text, SIGNAL_SCHEMA).sql(_SQL_COLUMNS.__getitem__)
 
 
+TURNED_TO = sql_of(_TURNED)
+"""What people did with items themselves, as a condition over the lake's signals: what `engagement_rate` counts."""
+
+
 def sums_of(raw: RawSums, wanted: Wanted, *, is_adjusted: bool) -> Sums:
     """Returns what a database summed as `Sums`; without the covariate unless `is_adjusted`."""
     k = 4 if is_adjusted and wanted.before is not None else 2

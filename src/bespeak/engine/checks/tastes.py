@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 from bespeak.engine.checks.finding import WARN, Finding, passed
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
+from bespeak.engine.granted import GRANT_COLUMNS, granted_rows
 from bespeak.measure.drift import Drift, find_drift
+from bespeak.measure.metrics import TURNED_TO
+from bespeak.signals.purposes import MEASURE
 from bespeak.storage import people
 from bespeak.storage.log import DAY_MS
 
@@ -50,22 +53,16 @@ def drift(core: Core) -> Finding:
 
 def _turned_to(core: Core) -> tuple[Int64s, Int64s, Int64s]:
     """(place of the item in the catalogue, person, day) of what measured people turned to, once a day each."""
-    purpose, end_ms = core.config.purposes.measure, core.now_ms() + 1
     with core.store.read() as session:
-        roots, refusing = people.roots(session), people.refusing(session, "measure")
         part = 1 + people.count(session) // MAX_PEOPLE
-    table = core.lake.read(
-        "signals",
-        ("person_id", "time_ms", "item_id"),
-        where="item_id IS NOT NULL AND signal_class NOT IN ('exposure', 'delivery') AND NOT is_bot "
-        f"AND (purposes & {int(purpose)}) <> 0 AND person_id % {part} = 0",
-        start_ms=end_ms - LOOKED_DAYS * DAY_MS,
-        end_ms=end_ms,
-    )
+    end_ms = core.now_ms() + 1
+    where = f"({TURNED_TO}) AND person_id % {part} = 0"
+    start_ms = end_ms - LOOKED_DAYS * DAY_MS
+    table = core.lake.read("signals", (*GRANT_COLUMNS, "item_id"), where, start_ms=start_ms, end_ms=end_ms)
+    person, keep = granted_rows(core, table, purpose=MEASURE)
     find = core.world.catalogue.index.get
     item = np.array([find(one, -1) for one in table.column("item_id").to_pylist()], np.int64)
-    person = np.array([roots.get(one, one) for one in table.column("person_id").to_pylist()], np.int64)
     day = table.column("time_ms").to_numpy() // DAY_MS
-    keep = (item >= 0) & ~np.isin(person, np.array(sorted(refusing), np.int64))
+    keep &= item >= 0
     rows = np.unique(np.stack([item[keep], person[keep], day[keep]], axis=1), axis=0)
     return rows[:, 0], rows[:, 1], rows[:, 2]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,23 +15,23 @@ import numpy.typing as npt
 
 from bespeak.decide.launch import CONTROL, PERSONALIZED
 from bespeak.engine.core import Core
+from bespeak.engine.granted import GRANT_COLUMNS, granted_rows
 from bespeak.engine.runs import decided_launches
 from bespeak.measure.assignment import Experiment
 from bespeak.measure.comparison import Comparison, compare
-from bespeak.measure.metrics import CONVERSION, sql_of
+from bespeak.measure.metrics import CONVERSION, TURNED_TO, sql_of
 from bespeak.measure.planner import Plan, days_needed
 from bespeak.measure.sample_ratio import check_sample_ratio
 from bespeak.measure.sequential import MIN_CONVERSIONS
 from bespeak.measure.sums import Sums
 from bespeak.measure.words import sentence
+from bespeak.signals.purposes import MEASURE
 from bespeak.storage import assignments, people
 from bespeak.storage.assignments import Assignment
 from bespeak.storage.log import DAY_MS
 
 PLANNED_LIFT = 0.1
 ASSUMED_RATE = 0.02
-_TURNED = "item_id IS NOT NULL AND signal_class NOT IN ('exposure', 'delivery')"
-"""What people did themselves: the metric `engagement_rate` counts the same."""
 _ENOUGH_FOR_A_RATE = 20
 
 
@@ -148,7 +147,7 @@ def _units(core: Core, assigned: Sequence[Assignment], refusing: set[int]) -> _U
     first_ms = np.array([a.first_ms for a in assigned], np.int64)
     converted, engaged = np.zeros(len(person), bool), np.zeros(len(person), bool)
     if len(person):
-        engaged[_who(core, _TURNED, person, first_ms)] = True
+        engaged[_who(core, TURNED_TO, person, first_ms)] = True
         converted[_who(core, sql_of(core.config.metrics[CONVERSION].of), person, first_ms)] = True
     return _Units(
         person=person,
@@ -165,18 +164,11 @@ def _who(
     core: Core, where: str, person: npt.NDArray[np.int64], first_ms: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
     """Places in `person`, which ascends, of those of whom a signal since their assignment meets a condition."""
-    columns = ("person_id", "time_ms", "purposes", "is_bot")
-    table = core.lake.read("signals", columns, where=where, start_ms=int(first_ms.min()))
-    rows: npt.NDArray[Any] = table.column("person_id").to_numpy()
-    with core.store.read() as session:
-        roots = people.roots(session)
-    known, inverse = np.unique(rows, return_inverse=True)
-    rows = np.array([roots.get(one, one) for one in known.tolist()], np.int64)[inverse] if len(known) else rows
+    table = core.lake.read("signals", GRANT_COLUMNS, where, start_ms=int(first_ms.min()))
+    rows, keep = granted_rows(core, table, purpose=MEASURE)
     place: npt.NDArray[np.int64] = np.minimum(np.searchsorted(person, rows), len(person) - 1)
-    keep: npt.NDArray[np.bool_] = person[place] == rows
+    keep &= person[place] == rows
     keep &= table.column("time_ms").to_numpy() >= first_ms[place]
-    keep &= (table.column("purposes").to_numpy() & core.config.purposes.measure) != 0
-    keep &= ~table.column("is_bot").to_numpy().astype(bool)
     return place[keep]
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
-import numpy.typing as npt
+import numpy as np
 
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
+from bespeak.engine.granted import GRANT_COLUMNS, granted_rows
 from bespeak.engine.lake_feed import feed
 from bespeak.engine.views.launches import LaunchReport, launch_reports
 from bespeak.engine.views.lifts import LiftRow, experiment_lifts
@@ -17,6 +17,7 @@ from bespeak.engine.views.policy_values import WeightsValue, weights_values
 from bespeak.engine.worlds import MODEL_SET, SetHeader
 from bespeak.measure.metrics import CONVERSION, sql_of
 from bespeak.measure.planner import Plan, days_needed
+from bespeak.signals.purposes import MEASURE
 from bespeak.storage import log, people, records
 from bespeak.storage.base import Session
 from bespeak.storage.log import DAY_MS
@@ -177,14 +178,9 @@ def _converted(core: Core, since_ms: int) -> tuple[int, int]:
 
 def _measurable(core: Core, since_ms: int, where: str) -> int:
     """Returns how many people who may be measured have a signal since then that meets a condition."""
-    table = core.lake.read("signals", ("person_id", "purposes", "is_bot"), where=where, start_ms=since_ms)
-    keep = (table.column("purposes").to_numpy() & core.config.purposes.measure) != 0
-    keep &= ~table.column("is_bot").to_numpy().astype(bool)
-    with core.store.read() as session:
-        roots = people.roots(session)
-        refused = people.refusing(session, "measure")
-    rows: npt.NDArray[Any] = table.column("person_id").to_numpy()
-    return len({roots.get(person, person) for person in rows[keep].tolist()} - refused)
+    table = core.lake.read("signals", GRANT_COLUMNS, where, start_ms=since_ms)
+    person, keep = granted_rows(core, table, purpose=MEASURE)
+    return len(np.unique(person[keep]))
 
 
 def _sentences(rate: float, n_visitors: int, n_converted: int, window_days: int, *, is_assumed: bool) -> list[str]:
