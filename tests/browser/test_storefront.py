@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 pytestmark = pytest.mark.outside
 
@@ -45,6 +45,21 @@ def test_three_clicks_move_the_row_without_a_reload(page, shop):
     assert mix_of(page)[category] > before
     expect(page.locator(f"{FIRST_ROW} .why").first).to_contain_text("you ")
     assert page.evaluate("window.isTheSamePage"), "the page was loaded anew"
+
+
+def test_rows_are_filled_only_once_the_pages_own_script_listens(desktop, shop):
+    """The counts of a row are written by a listener: a fill that came before it would leave them empty."""
+    early: list[int] = []
+
+    def answer(route: Route) -> None:
+        desktop.wait_for_timeout(1_500)
+        early.append(desktop.locator("[data-item-id]").count())
+        route.continue_()
+
+    desktop.route("**/storefront.js", answer)
+    open_shop(desktop, shop)
+    assert early == [0]
+    assert mix_of(desktop)
 
 
 def test_every_card_of_every_row_says_why_and_no_product_stands_twice(page, shop):

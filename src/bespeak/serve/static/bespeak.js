@@ -397,6 +397,9 @@
   addEventListener("click", clicked, true);
   addEventListener("auxclick", clicked, true);
   document.addEventListener("visibilitychange", () => document.hidden && flush());
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", scan);
-  else scan();
+  // Until DOMContentLoaded the page's other deferred scripts have yet to run: they may say who is here, or listen.
+  const [opened] = performance.getEntriesByType("navigation");
+  const isParsed = opened ? opened.domContentLoadedEventStart > 0 : document.readyState === "complete";
+  if (isParsed) scan();
+  else document.addEventListener("DOMContentLoaded", scan);
 })();
