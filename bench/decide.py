@@ -29,13 +29,13 @@ from bespeak.decide.situation import Situation
 from bespeak.decide.world import World
 from bespeak.models.base import Interactions, ItemContent, Model
 from bespeak.models.content import Content
-from bespeak.models.ease import Ease
-from bespeak.models.implicit_mf import ImplicitMf
-from bespeak.models.item_neighbours import ItemNeighbours
-from bespeak.models.popularity import Popularity
-from bespeak.models.recent_popularity import RecentPopularity
-from bespeak.models.sequence_rules import SequenceRules
-from bespeak.models.trending import Trending
+from bespeak.models.factors.implicit_mf import ImplicitMf
+from bespeak.models.item_weights.ease import Ease
+from bespeak.models.neighbours.item_neighbours import ItemNeighbours
+from bespeak.models.popular.popularity import Popularity
+from bespeak.models.popular.recent_popularity import RecentPopularity
+from bespeak.models.popular.trending import Trending
+from bespeak.models.sequences.sequence_rules import SequenceRules
 from bespeak.profiles.fold import fold
 from bespeak.profiles.observation import Observation
 from bespeak.profiles.profile import Profile

@@ -18,7 +18,7 @@ from typing import Any
 import apsw
 
 from bespeak.engine import Engine
-from bespeak.storage import records
+from bespeak.storage.tables import records
 from parts.figures import emit, median_ms, options, ratio, tell
 from parts.shop import fill, make_project, quick_models
 

@@ -22,7 +22,7 @@ from bespeak.errors import BespeakError
 from bespeak.models.base import Interactions, ItemContent
 from bespeak.models.blend import Blend
 from bespeak.models.families import FAMILIES, model_class
-from bespeak.models.transformer import Transformer
+from bespeak.models.sequences.transformer import Transformer
 from parts.figures import emit, options, peak_mb, tell
 
 EVENTS_EACH = 2

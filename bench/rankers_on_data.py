@@ -32,7 +32,7 @@ from bespeak.learn.rankers.weights import Sign, fit_score
 from bespeak.models import Content, Ease, ImplicitMf, Interactions, ItemContent, ItemNeighbours, Model, Popularity
 from bespeak.models.predictors.logistic import Rows, fit_logistic
 from bespeak.models.predictors.newton import Prior
-from bespeak.models.sequence_rules import SequenceRules
+from bespeak.models.sequences.sequence_rules import SequenceRules
 from parts.figures import emit, tell
 
 K = 10

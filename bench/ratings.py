@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from bespeak.learn.ratings import train_ratings
-from bespeak.models.biased_factorization import BiasedFactorization
 from bespeak.models.interactions import ItemContent
-from bespeak.models.item_mean import ItemMean
-from bespeak.models.ratings import Ratings, RatingScale
+from bespeak.models.ratings.base import Ratings, RatingScale
+from bespeak.models.ratings.biased_factorization import BiasedFactorization
+from bespeak.models.ratings.item_mean import ItemMean
 from parts.figures import emit, options, peak_mb, tell
 
 N_SEEDS = 3

@@ -20,9 +20,9 @@ from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import create
 from bespeak.engine.views.experiments import experiment_report
-from bespeak.storage import assignments, people
-from bespeak.storage.assignments import Assignment
 from bespeak.storage.lake.datasets import SIGNALS
+from bespeak.storage.tables import assignments, people
+from bespeak.storage.tables.assignments import Assignment
 from parts.figures import emit, options, peak_mb, tell
 
 DAY_MS = 86_400_000

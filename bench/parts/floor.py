@@ -8,10 +8,10 @@ from pathlib import Path
 
 from bespeak.engine import Engine
 from bespeak.privacy.pseudonyms import pseudonym
-from bespeak.storage import log, people
-from bespeak.storage.log import Entry, EntryBody
 from bespeak.storage.open import open_store
-from bespeak.storage.people import ProfileRow
+from bespeak.storage.tables import log, people
+from bespeak.storage.tables.log import Entry, EntryBody
+from bespeak.storage.tables.people import ProfileRow
 
 
 def profile_bytes(folder: Path) -> int:

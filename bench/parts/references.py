@@ -23,8 +23,8 @@ from bespeak.models import (
     Slist,
 )
 from bespeak.models.base import Model
+from bespeak.models.item_weights.sparse_inverse import SparseInverse
 from bespeak.models.linear import packed_weights
-from bespeak.models.sparse_inverse import SparseInverse
 
 FACTORS, L2, ALPHA, ROUNDS = 64, 10.0, 10.0, 10
 EASE_L2 = 300.0

@@ -13,12 +13,12 @@ from bespeak.engine import Engine
 from bespeak.engine.project import EVERY_PURPOSE, NewKeys, create
 from bespeak.models.base import Model
 from bespeak.models.content import Content
-from bespeak.models.implicit_mf import ImplicitMf
-from bespeak.models.item_neighbours import ItemNeighbours
-from bespeak.models.popularity import Popularity
-from bespeak.models.recent_popularity import RecentPopularity
-from bespeak.models.sequence_rules import SequenceRules
-from bespeak.models.trending import Trending
+from bespeak.models.factors.implicit_mf import ImplicitMf
+from bespeak.models.neighbours.item_neighbours import ItemNeighbours
+from bespeak.models.popular.popularity import Popularity
+from bespeak.models.popular.recent_popularity import RecentPopularity
+from bespeak.models.popular.trending import Trending
+from bespeak.models.sequences.sequence_rules import SequenceRules
 from bespeak.web.tokens import make_token_key
 
 DAY_MS = 86_400_000

@@ -9,11 +9,11 @@ from dataclasses import fields as dataclass_fields
 from typing import Any, get_type_hints
 
 from bespeak.models.base import Model
-from bespeak.models.biased_factorization import BiasedFactorization
 from bespeak.models.families import FAMILIES
 from bespeak.models.fitted import Fitted
-from bespeak.models.item_mean import ItemMean
-from bespeak.models.ratings import RatingModel
+from bespeak.models.ratings.base import RatingModel
+from bespeak.models.ratings.biased_factorization import BiasedFactorization
+from bespeak.models.ratings.item_mean import ItemMean
 from from_code.describing import (
     attribute_texts,
     code,

@@ -35,15 +35,15 @@ from bespeak.errors import BespeakError
 
 if TYPE_CHECKING:
     from bespeak.engine.clock import Clock, SystemClock, VirtualClock
+    from bespeak.engine.deciding.slates import Slate
     from bespeak.engine.engine import Engine, Tracked
-    from bespeak.engine.slates import Slate
     from bespeak.signals.events import Event
 
 _HOME = {
     "Clock": "bespeak.engine.clock",
     "Engine": "bespeak.engine.engine",
     "Event": "bespeak.signals.events",
-    "Slate": "bespeak.engine.slates",
+    "Slate": "bespeak.engine.deciding.slates",
     "SystemClock": "bespeak.engine.clock",
     "Tracked": "bespeak.engine.engine",
     "VirtualClock": "bespeak.engine.clock",

@@ -29,7 +29,7 @@ HOME_OF = {
     "ibis": ("bespeak.storage.lake",),
     "sqlglot": ("bespeak.rules",),
     "implicit": ("bespeak.models",),
-    "torch": ("bespeak.models.transformer_training",),
+    "torch": ("bespeak.models.sequences.transformer_training",),
     "faiss": ("bespeak.models.vector_index",),
     "starlette": ("bespeak.web", "bespeak.serve", "bespeak.console", "bespeak.cli"),
     "uvicorn": ("bespeak.serve", "bespeak.cli"),
@@ -37,7 +37,7 @@ HOME_OF = {
 }
 """Package from outside -> the only parts of ours that may know it, so that replacing it is a local change."""
 
-LATE = {"faiss", "psycopg", "bespeak.storage.postgres", "bespeak.models.transformer_training"}
+LATE = {"faiss", "psycopg", "bespeak.storage.postgres.store", "bespeak.models.sequences.transformer_training"}
 """Imported inside a function on purpose: they need an extra that an installation may lack."""
 
 

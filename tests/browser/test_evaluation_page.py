@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import expect
 
-from bespeak.cli.evaluation_page import page as written_page
+from bespeak.cli.learning.evaluation_page import page as written_page
 from bespeak.engine.engine import Engine
 from bespeak.engine.training.evaluation import Evaluations
 

@@ -11,10 +11,10 @@ from bespeak.catalogue import changes
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.signals.items import Item
-from bespeak.storage import items as table
-from bespeak.storage import records
 from bespeak.storage.base import Store
 from bespeak.storage.open import open_store
+from bespeak.storage.tables import items as table
+from bespeak.storage.tables import records
 
 
 @pytest.fixture

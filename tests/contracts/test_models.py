@@ -31,8 +31,8 @@ from bespeak.models import (
     UserNeighbours,
 )
 from bespeak.models.artefact import load, save
-from bespeak.models.bought_together import BoughtTogether
 from bespeak.models.families import FAMILIES
+from bespeak.models.neighbours.bought_together import BoughtTogether
 
 HOUR_MS = 3_600_000
 N_USERS, N_ITEMS = 40, 20

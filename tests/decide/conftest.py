@@ -15,9 +15,9 @@ from bespeak.decide.serving.model_set import LoadedModel, ModelSet
 from bespeak.decide.world import World
 from bespeak.models.base import Interactions, ItemContent, Model
 from bespeak.models.content import Content
-from bespeak.models.ease import Ease
-from bespeak.models.item_neighbours import ItemNeighbours
-from bespeak.models.popularity import Popularity
+from bespeak.models.item_weights.ease import Ease
+from bespeak.models.neighbours.item_neighbours import ItemNeighbours
+from bespeak.models.popular.popularity import Popularity
 from bespeak.profiles.fold import fold
 from bespeak.profiles.observation import Observation
 from bespeak.profiles.profile import Profile

@@ -15,8 +15,8 @@ from bespeak.decide.serving.model_set import LoadedModel, ModelSet
 from bespeak.decide.settings.placements import placements_from
 from bespeak.decide.subjects import subjects
 from bespeak.decide.world import World
-from bespeak.models.bought_together import BoughtTogether
 from bespeak.models.interactions import Interactions
+from bespeak.models.neighbours.bought_together import BoughtTogether
 from bespeak.signals.decisions import Decision
 from bespeak.signals.events import Context
 

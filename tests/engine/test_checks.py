@@ -9,8 +9,8 @@ from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
 from bespeak.engine.jobs import run_due
 from bespeak.engine.project import create
-from bespeak.storage import log, people
-from bespeak.storage.people import ProfileRow
+from bespeak.storage.tables import log, people
+from bespeak.storage.tables.people import ProfileRow
 
 NOW = 1_760_000_000_000
 DAY = 86_400_000

@@ -13,7 +13,7 @@ from bespeak.engine.checks import FAIL, PASS, catalogue
 from bespeak.engine.config import parse_config, read_file
 from bespeak.engine.project import ProjectFolder, create, render
 from bespeak.errors import ConfigError, InvalidInput
-from bespeak.storage import records
+from bespeak.storage.tables import records
 from bespeak.web.tokens import make_token_key
 
 DIGEST = "0" * 64

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.core import YOUNG_MODEL_MS
+from bespeak.engine.deciding.worlds import MODEL_SET
 from bespeak.engine.engine import Engine
-from bespeak.engine.worlds import MODEL_SET
-from bespeak.storage import records
+from bespeak.storage.tables import records
 
 
 def begun_training(engine: Engine, number: int) -> Path:

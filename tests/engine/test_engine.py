@@ -10,7 +10,7 @@ from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.engine import Engine
 from bespeak.errors import ConfigError, InvalidInput, RuleError, StoreUnavailable, UnknownName
 from bespeak.signals.events import Event
-from bespeak.storage import log
+from bespeak.storage.tables import log
 
 DAY_MS = 86_400_000
 

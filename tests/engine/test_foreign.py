@@ -11,7 +11,7 @@ from bespeak.engine import ForeignItem
 from bespeak.engine.engine import Engine
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.signals.ids import USER_ID, IdKey
-from bespeak.storage import assignments
+from bespeak.storage.tables import assignments
 
 N_PEOPLE = 30
 PLAN = {"experiments": {"rivals": {"placement": "home", "variants": {"ours": {}, "theirs": {"incumbent": True}}}}}

@@ -11,7 +11,7 @@ import pytest
 from bespeak.engine import jobs
 from bespeak.engine.jobs import LEASE_MS, Task, finish, interval_ms, renew, run_due, take, tasks
 from bespeak.errors import StoreUnavailable
-from bespeak.storage import records
+from bespeak.storage.tables import records
 
 DAY_MS = 86_400_000
 

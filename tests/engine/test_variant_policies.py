@@ -14,7 +14,7 @@ from bespeak.engine.engine import Engine
 from bespeak.engine.learning.lessons import PREFIX
 from bespeak.engine.project import create
 from bespeak.errors import ConfigError
-from bespeak.storage import records
+from bespeak.storage.tables import records
 from bespeak.web.tokens import make_token_key
 from store_fixtures import postgres_server, project_url, store_kind  # noqa: F401
 

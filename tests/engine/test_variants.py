@@ -10,7 +10,7 @@ import pytest
 
 from bespeak.engine.engine import Engine
 from bespeak.errors import ConfigError
-from bespeak.storage import assignments, records
+from bespeak.storage.tables import assignments, records
 
 HERO = {
     "kind": "variant",

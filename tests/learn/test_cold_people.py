@@ -1,7 +1,7 @@
 import numpy as np
 
+from bespeak.learn.choosing.spaces import default_spaces
 from bespeak.learn.cold_people import cold_cut, judge_traits
-from bespeak.learn.spaces import default_spaces
 from bespeak.learn.train import train
 from bespeak.models.base import Interactions, PersonTraits
 

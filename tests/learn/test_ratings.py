@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from bespeak.learn.ratings import MIN_RATINGS, are_enough, evaluate_ratings, questions, train_ratings
-from bespeak.models.biased_factorization import BiasedFactorization
 from bespeak.models.interactions import ItemContent
-from bespeak.models.ratings import Ratings, RatingScale
+from bespeak.models.ratings.base import Ratings, RatingScale
+from bespeak.models.ratings.biased_factorization import BiasedFactorization
 
 SCALE = RatingScale(1, 5)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bespeak.engine import Engine
-from bespeak.engine.lake_feed import feed
+from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.project import create
 from bespeak.errors import StoreUnavailable
 from bespeak.web.tokens import make_token_key

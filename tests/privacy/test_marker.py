@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from bespeak.engine import Engine, Reject, WriteRequest
-from bespeak.engine.lake_feed import feed
+from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.privacy.holders import table_holders
 from bespeak.engine.project import create
 from bespeak.storage.schema import TABLES

@@ -27,7 +27,7 @@ from bespeak.console.app import PAGES, ROOT
 from bespeak.engine.engine import Engine
 from bespeak.intake.segment import ROUTES as TRACKING
 from bespeak.serve.routes import ROUTES
-from bespeak.storage import log, people
+from bespeak.storage.tables import log, people
 from bespeak.web.tokens import make_token_key, sign
 from server_fixtures import Project, Serve, Server, make_project
 

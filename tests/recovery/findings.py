@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bespeak.engine import Engine
-from bespeak.engine.lake_feed import feed, signal_table
-from bespeak.storage import items, log
-from bespeak.storage.log import DAY_MS, Entry
+from bespeak.engine.logged.lake_feed import feed, signal_table
+from bespeak.storage.tables import items, log
+from bespeak.storage.tables.log import DAY_MS, Entry
 from recovery.workers import batch_of
 
 SHOWN = 5

@@ -35,7 +35,7 @@ from bespeak.storage.migrations import (
     migrate,
 )
 from bespeak.storage.schema import BY_NAME, SCHEMA_VERSION, TABLES
-from bespeak.storage.sqlite import SqliteStore
+from bespeak.storage.sqlite.store import SqliteStore
 from recovery.killing import Desk, Part, Scenario
 from recovery.workers import ledgers, send
 

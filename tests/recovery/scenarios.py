@@ -16,14 +16,16 @@ from typing import Any
 
 import bespeak.cli
 from bespeak.cli import data as import_command
-from bespeak.engine import Engine, imports
+from bespeak.engine import Engine
 from bespeak.engine import core as core_module
+from bespeak.engine.deciding.worlds import MODEL_SET
 from bespeak.engine.jobs import tasks
 from bespeak.engine.training.neighbour_tables import load_model
-from bespeak.engine.worlds import MODEL_SET
-from bespeak.models.item_neighbours import ItemNeighbours
-from bespeak.models.popularity import Popularity
-from bespeak.storage import postgres, records
+from bespeak.engine.writing import imports
+from bespeak.models.neighbours.item_neighbours import ItemNeighbours
+from bespeak.models.popular.popularity import Popularity
+from bespeak.storage.postgres.store import store as postgres
+from bespeak.storage.tables import records
 from recovery.findings import is_erased
 from recovery.killing import Desk, Part, Scenario
 from recovery.migrating import Migration

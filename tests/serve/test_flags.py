@@ -13,7 +13,7 @@ import pytest
 
 from bespeak.engine.engine import Engine
 from bespeak.measure.assignment import bucket
-from bespeak.storage import records
+from bespeak.storage.tables import records
 from flag_fixtures import FLAGS, project
 from server_fixtures import Project, Server
 

@@ -14,7 +14,7 @@ from bespeak.serve.virtual import clock_for
 from bespeak.simulate import ShopWorld
 from bespeak.simulate.loop import run_loop
 from bespeak.simulate.sites import VirtualServer
-from bespeak.storage import records
+from bespeak.storage.tables import records
 from bespeak.web.tokens import make_token_key
 from server_fixtures import Project, Serve, Server, serve
 

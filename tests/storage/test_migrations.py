@@ -16,7 +16,7 @@ from bespeak.storage import migrations
 from bespeak.storage.base import Transaction
 from bespeak.storage.migrations import AddColumn, AddIndex, AddTable, Drop, DropColumn, Fill, Schema, Step
 from bespeak.storage.schema import Table
-from bespeak.storage.sqlite import SqliteStore
+from bespeak.storage.sqlite.store import SqliteStore
 
 PEOPLE_0 = Table(name="people", columns={"id": "id", "full_name": "text"}, indexes=(("full_name",),))
 PEOPLE_2 = Table(name="people", columns={"id": "id", "first": "text", "last": "text"}, indexes=(("last",),))
@@ -52,7 +52,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import test_migrations as history
 from bespeak.storage import migrations
-from bespeak.storage.sqlite import SqliteStore
+from bespeak.storage.sqlite.store import SqliteStore
 
 kill_before, n_seen = int(sys.argv[3]), 0
 store = SqliteStore(Path(sys.argv[2]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bespeak.learn.cancelling import Cancelling
-from bespeak.learn.predictions import learn_answers
+from bespeak.learn.predicting.cancelling import Cancelling
+from bespeak.learn.predicting.predictions import learn_answers
 from bespeak.measure.reliability import auc
 from bespeak.models.predictors.activity import Activity
 from bespeak.models.predictors.renewals import NEVER, Subscriptions, occasions_ahead

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bespeak.errors import InvalidInput
-from bespeak.learn.predictions import Question, learn_answers
+from bespeak.learn.predicting.predictions import Question, learn_answers
 from bespeak.measure.reliability import auc
 from bespeak.models.predictors.activity import Activity
 

@@ -19,9 +19,9 @@ from bespeak.simulate import WORLDS, play
 from bespeak.simulate.doing.acts import Act
 from bespeak.simulate.truth import Truth, truth_of
 from bespeak.simulate.world import World
-from bespeak.storage import assignments, people
-from bespeak.storage.assignments import Assignment
 from bespeak.storage.lake.datasets import SIGNALS
+from bespeak.storage.tables import assignments, people
+from bespeak.storage.tables.assignments import Assignment
 
 END_MS = 1_750_000_000_000
 DAY_MS = 86_400_000

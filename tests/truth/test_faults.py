@@ -15,7 +15,7 @@ from bespeak.decide.slates.foreign import ForeignItem
 from bespeak.engine import Engine
 from bespeak.engine.checks import PASS, WARN, intake, tastes
 from bespeak.engine.clock import VirtualClock, iso
-from bespeak.engine.lake_feed import feed
+from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.project import create
 from bespeak.engine.views.experiments import experiment_report
 from bespeak.engine.views.report import build_report
@@ -26,7 +26,7 @@ from bespeak.simulate.faults import with_faults
 from bespeak.simulate.offer.stock import DAY_MS
 from bespeak.simulate.truth import truth_of
 from bespeak.simulate.world import World
-from bespeak.storage import assignments
+from bespeak.storage.tables import assignments
 
 END_MS = 1_750_032_000_000  # a midnight
 N_PEOPLE, N_DAYS, DRIFT_DAY, FROM_DAY = 900, 25, 9, 17

@@ -14,7 +14,7 @@ from bespeak.engine.project import create
 from bespeak.signals.ids import PROFILE_ID, SEPARATOR, IdKey
 from bespeak.simulate import Behaviour, Consent, ShopWorld, StreamingWorld
 from bespeak.simulate.world import World
-from bespeak.storage import log, people
+from bespeak.storage.tables import log, people
 
 END_MS = 1_750_000_000_000
 

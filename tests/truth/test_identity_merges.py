@@ -18,9 +18,9 @@ from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import create
 from bespeak.engine.views.experiments import experiment_report
-from bespeak.storage import assignments, people
-from bespeak.storage.assignments import Assignment
 from bespeak.storage.lake.datasets import SIGNALS
+from bespeak.storage.tables import assignments, people
+from bespeak.storage.tables.assignments import Assignment
 
 SEED = 20_260_102
 NOW_MS = 1_760_000_000_000

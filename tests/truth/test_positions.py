@@ -10,7 +10,7 @@ import pytest
 
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
-from bespeak.engine.lake_feed import feed
+from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.project import create
 from bespeak.engine.training.exposures import DAY_MS, exposed_items
 from bespeak.learn.rankers.position_bias import position_bias, tried_rows

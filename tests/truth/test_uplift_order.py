@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bespeak.learn.uplift import judge_uplift
+from bespeak.learn.predicting.uplift import judge_uplift
 from bespeak.measure.uplift import UpliftTest
 
 SEED = 20_260_101

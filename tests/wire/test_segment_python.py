@@ -21,7 +21,7 @@ from segment.analytics.client import Client
 from segment.analytics.request import APIError
 
 from bespeak.engine.engine import Engine
-from bespeak.storage import log
+from bespeak.storage.tables import log
 from server_fixtures import Project, Server, make_project, project, serve, server
 
 __all__ = ["project", "serve", "server"]  # a server of its own, which the last test stops

@@ -9,9 +9,9 @@ from bespeak.catalogue.columns import texts_of
 from bespeak.catalogue.items import checked, completed, patched
 from bespeak.errors import UnknownName
 from bespeak.signals.items import Item
-from bespeak.storage import items as table
 from bespeak.storage.base import Transaction
-from bespeak.storage.records import bump
+from bespeak.storage.tables import items as table
+from bespeak.storage.tables.records import bump
 
 FACETS = "facets"
 """Version counter that rises when something else is known of an item that events may have named."""

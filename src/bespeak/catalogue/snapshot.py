@@ -27,7 +27,7 @@ from bespeak.catalogue.columns import (
 from bespeak.rules.columns import TYPE_OF, BooleanColumn, Column, Columns, ColumnType, NumberColumn, TextColumn
 from bespeak.rules.schema import Schema
 from bespeak.signals.items import Item
-from bespeak.storage.items import ItemChanges
+from bespeak.storage.tables.items import ItemChanges
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Int32s: TypeAlias = npt.NDArray[np.int32]

@@ -1,19 +1,14 @@
 """The command line: the same verbs as the engine, for people and for scripts.
 
 app         the command `bespeak` and its exit status
-start       init, apply, config
-data        import, export, rejects
-training    train, report
-decisions   decide
-people      profile, segment, privacy
-running     serve, work, doctor
-archive     backup, restore
-demo        demo; storefront serves it
-simulate    simulate
-measure     measure compare; measure_columns and measure_file read, measure_report says what was found
-            measure_lifetime: measure lifetime; measure_replay: measure replay
-replay      replay; replay_report says what it and measure replay found
-project     which project a command acts on
+start       init, apply, config          running     serve, work, doctor
+data        import, export, rejects      archive     backup, restore
+people      profile, segment, privacy    demo        demo; storefront serves it
+decisions   decide                       simulate    simulate
+offers      offers                       project     which project a command acts on
+learning/   train, report, evaluate, benchmark
+trying/     experiment, policy, replay
+measuring/  measure: statistics on data from outside
 output      data on stdout, everything else on stderr
 """
 

@@ -14,28 +14,12 @@ from typing import Annotated
 
 import typer
 
-from bespeak.cli import (
-    archive,
-    benchmark,
-    data,
-    decisions,
-    demo,
-    evaluation,
-    experiments,
-    measure,
-    measure_lifetime,
-    measure_replay,
-    measure_uplift,
-    offers,
-    people,
-    policies,
-    replay,
-    running,
-    simulate,
-    start,
-    training,
-)
+from bespeak.cli import archive, data, decisions, demo, offers, people, running, simulate, start
+from bespeak.cli.learning import benchmark, evaluation, training
+from bespeak.cli.measuring import compare, lifetime, uplift
+from bespeak.cli.measuring import replay as outside_replay
 from bespeak.cli.output import fail, note, say
+from bespeak.cli.trying import experiments, policies, replay
 from bespeak.errors import BespeakError
 
 TRACE = "BESPEAK_TRACE"
@@ -70,10 +54,10 @@ app.command()(archive.backup)
 app.command()(archive.restore)
 app.command()(simulate.simulate)
 app.add_typer(benchmark.benchmark, name="benchmark")
-measure.measure.command("lifetime")(measure_lifetime.lifetime)
-measure.measure.command("uplift")(measure_uplift.uplift)
-measure.measure.command("replay")(measure_replay.replay_file)
-app.add_typer(measure.measure, name="measure")
+compare.measure.command("lifetime")(lifetime.lifetime)
+compare.measure.command("uplift")(uplift.uplift)
+compare.measure.command("replay")(outside_replay.replay_file)
+app.add_typer(compare.measure, name="measure")
 app.add_typer(data.rejects, name="rejects")
 app.add_typer(people.segment, name="segment")
 app.add_typer(experiments.experiment, name="experiment")

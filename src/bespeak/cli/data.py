@@ -12,15 +12,15 @@ from bespeak.cli.output import bar, emit, is_agreed, note, say, table, warn
 from bespeak.cli.project import JsonOption, ProjectOption, YesOption, opened
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
-from bespeak.engine.imports import ImportReport, import_file, open_file
-from bespeak.engine.rejects import list_rejects, replay_rejects
 from bespeak.engine.views.exports import ExportWhat, export
+from bespeak.engine.writing.imports import ImportReport, import_file, open_file
+from bespeak.engine.writing.rejects import list_rejects, replay_rejects
 from bespeak.errors import InvalidInput
 from bespeak.intake.columns import What, parse_mapping
 from bespeak.intake.files import FileFormat, ImportFile
 from bespeak.intake.items import item_to_json
 from bespeak.intake.segment import encode_event
-from bespeak.storage import log
+from bespeak.storage.tables import log
 
 N_PREVIEW = 3
 OLD_DAYS = 180

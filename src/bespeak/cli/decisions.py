@@ -10,7 +10,7 @@ import typer
 
 from bespeak.cli.output import bar, emit, is_agreed, note, say, table
 from bespeak.cli.project import AsOfOption, JsonOption, ProjectOption, YesOption, opened, pairs, time_option
-from bespeak.engine.slates import Slate, Variant
+from bespeak.engine.deciding.slates import Slate, Variant
 from bespeak.errors import InvalidInput
 from bespeak.signals.decisions import ShownItem
 

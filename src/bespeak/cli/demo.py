@@ -18,9 +18,9 @@ from bespeak.cli.storefront import DemoShop, serve_shop
 from bespeak.console.shop_settings import shop_settings, with_pictures
 from bespeak.console.storefront import ROOT as SHOP
 from bespeak.engine.clock import SystemClock
+from bespeak.engine.deciding.slates import Slate
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import EVERY_PURPOSE, FILE_NAME, create
-from bespeak.engine.slates import Slate
 from bespeak.errors import InvalidInput
 from bespeak.simulate import ShopWorld
 from bespeak.web.tokens import make_token_key

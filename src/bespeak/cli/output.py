@@ -30,7 +30,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bespeak.errors import BespeakError
-from bespeak.learn.steps import said_left, seconds_left
+from bespeak.learn.choosing.steps import said_left, seconds_left
 
 WIDTH_OF_PIPES = 200
 

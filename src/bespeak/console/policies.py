@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from bespeak.console.answers import go
 from bespeak.console.desk import Desk, Visit
-from bespeak.engine.policies import PolicyRow
+from bespeak.engine.trying.policies import PolicyRow
 
 N_LATEST = 5
 

@@ -22,8 +22,8 @@ from bespeak.console.guard import Endpoint, form_of
 from bespeak.console.proof import Crowd, figures
 from bespeak.console.rendering import Pages
 from bespeak.console.shop_settings import HERO, PAGE
+from bespeak.engine.deciding.slates import Slate
 from bespeak.engine.engine import Engine
-from bespeak.engine.slates import Slate
 from bespeak.engine.views.queries import Queries
 from bespeak.errors import BespeakError
 from bespeak.simulate import Consent, Person, ShopWorld, artwork

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from bespeak.console.answers import html
 from bespeak.console.desk import Desk, Visit
-from bespeak.engine.slates import Slate
+from bespeak.engine.deciding.slates import Slate
 from bespeak.errors import BespeakError, InvalidInput
 
 FIELDS = ("placement", "person", "count", "item", "query", "filter", "device", "locale", "declared", "missed")

@@ -16,7 +16,7 @@ from bespeak.decide.person import PersonView
 from bespeak.decide.serving.model_scores import ModelScores
 from bespeak.decide.serving.question import Past
 from bespeak.decide.world import World
-from bespeak.models.bought_together import BoughtTogether
+from bespeak.models.neighbours.bought_together import BoughtTogether
 
 Int32s: TypeAlias = npt.NDArray[np.int32]
 Int64s: TypeAlias = npt.NDArray[np.int64]

@@ -1,24 +1,27 @@
 """The facade: one engine over a store, with the write path, the read path, training, privacy and jobs.
 
-engine      the facade and its life        ingest     the write path, one transaction per micro-batch
-decisions   the read path, with its log    pages      the same for whole pages; flags for clients that ask again
-config      every section of the file      writer     the thread that commits batches
-clock       the only reader of the clock   worlds     the snapshot that decisions are made with
-project     a folder: paths, keys, files   jobs       leases, fences, what runs beside `serve`
-folding     log -> live profiles           training   log -> lake -> models, and their evaluation
-privacy     who holds a person; rights     views      what people look at: console, report, exports
+engine      the facade and its life         writing/    the write path
+core        what its parts share            deciding/   the read path
+config      every section of the file       trying/     experiments, policies and their versions
+project     a folder: paths, keys, files    folding/    log -> live profiles
+clock       the only reader of the clock    logged/     the log, read back: grants, outcomes, lake
+jobs        leases, fences, what runs       training/   log -> lake -> models, and their evaluation
+            beside `serve`                  learning/   bandits, at each outcome
+items, profiles, segments                   privacy/    who holds a person; rights
+            what can be asked of them       checks/     what `doctor` looks at
+archive     backup and restore              views/      what people look at: console, report, exports
 """
 
 from bespeak.decide.pages.page import PageRequest, page_request, rows_request
 from bespeak.decide.request import DecideRequest, listed_items
 from bespeak.decide.slates.foreign import ForeignItem
 from bespeak.decide.variants.settings import VariantPlacement
+from bespeak.engine.deciding.pages import PageSlates
+from bespeak.engine.deciding.slates import Slate
 from bespeak.engine.engine import Engine, Tracked
-from bespeak.engine.pages import PageSlates
-from bespeak.engine.slates import Slate
-from bespeak.engine.writer import WriteRequest, Written
+from bespeak.engine.writing.writer import WriteRequest, Written
 from bespeak.signals.decisions import Decision
-from bespeak.storage.log import Reject
+from bespeak.storage.tables.log import Reject
 
 __all__ = [
     "DecideRequest",

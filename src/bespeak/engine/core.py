@@ -19,14 +19,14 @@ from bespeak.engine.filters import check_filters
 from bespeak.engine.folding import fold_version
 from bespeak.engine.project import ProjectFolder
 from bespeak.engine.runtime import Runtime
-from bespeak.engine.writer import Writer, WriteRequest, Written
+from bespeak.engine.writing.writer import Writer, WriteRequest, Written
 from bespeak.errors import ConfigError, InvalidInput, StoreUnavailable
 from bespeak.intake.context import read_context
 from bespeak.privacy.ledger import ErasureLedger
-from bespeak.storage import log, records
 from bespeak.storage.base import Store, Transaction
 from bespeak.storage.blobs import Blobs
 from bespeak.storage.lake import Lake
+from bespeak.storage.tables import log, records
 
 _log = logging.getLogger("bespeak.engine")
 

@@ -16,31 +16,31 @@ from bespeak.decide.slates.foreign import ForeignItem
 from bespeak.engine.clock import Clock, SystemClock
 from bespeak.engine.config import parse_config, read_file
 from bespeak.engine.core import Core
-from bespeak.engine.decisions import Decisions
-from bespeak.engine.experiments import Experiments
-from bespeak.engine.flags import Flags
+from bespeak.engine.deciding.decisions import Decisions
+from bespeak.engine.deciding.flags import Flags
+from bespeak.engine.deciding.offers import Offers
+from bespeak.engine.deciding.pages import Pages, PageSlates
+from bespeak.engine.deciding.slates import Slate
 from bespeak.engine.folding.refold import standing
 from bespeak.engine.items import Items
-from bespeak.engine.lake_feed import CURSOR
 from bespeak.engine.learning.fold import learn
-from bespeak.engine.offers import Offers
-from bespeak.engine.pages import Pages, PageSlates
-from bespeak.engine.policies import Policies
+from bespeak.engine.logged.lake_feed import CURSOR
 from bespeak.engine.privacy.rights import Privacy
 from bespeak.engine.profiles import Profiles
 from bespeak.engine.project import ProjectFolder
-from bespeak.engine.slates import Slate
 from bespeak.engine.training.models import Models, Progress, TrainingReport
+from bespeak.engine.trying.experiments import Experiments
+from bespeak.engine.trying.policies import Policies
 from bespeak.engine.views.recommendations import Recommended, recommend_everybody
-from bespeak.engine.writer import WriteRequest, Written
+from bespeak.engine.writing.writer import WriteRequest, Written
 from bespeak.errors import UnknownName
 from bespeak.intake.segment import Decoded, decode_batch
 from bespeak.intake.wire import SourceInfo
 from bespeak.signals.decisions import Decision
 from bespeak.signals.events import Event
 from bespeak.signals.ids import ANONYMOUS_ID, PROFILE_ID, SEPARATOR, USER_ID, IdKey, clean_id
-from bespeak.storage import log, records
 from bespeak.storage.open import open_store
+from bespeak.storage.tables import log, records
 
 
 class Tracked(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from bespeak.catalogue import changes
 from bespeak.engine.core import Core
 from bespeak.intake.items import item_from_json
 from bespeak.signals.items import Item
-from bespeak.storage import items as table
+from bespeak.storage.tables import items as table
 
 
 class Items:

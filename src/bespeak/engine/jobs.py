@@ -18,15 +18,15 @@ import msgspec
 
 from bespeak.engine.engine import Engine
 from bespeak.engine.folding import refold
-from bespeak.engine.lake_feed import feed
 from bespeak.engine.learning.fold import learn
 from bespeak.engine.learning.lessons import lessons_of
+from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.privacy.retention import sweep_retention
 from bespeak.engine.segments import settle_segments
 from bespeak.engine.views.launches import launch_reports
 from bespeak.errors import BespeakError, InvalidInput
-from bespeak.storage import records
-from bespeak.storage.records import Job
+from bespeak.storage.tables import records
+from bespeak.storage.tables.records import Job
 
 log = logging.getLogger("bespeak.jobs")
 

@@ -15,7 +15,7 @@ from bespeak.profiles.readable import readable
 from bespeak.profiles.stored import live_profile
 from bespeak.signals.events import Context
 from bespeak.signals.ids import ANONYMOUS_ID, SEPARATOR, USER_ID, IdKey
-from bespeak.storage import log, people, records
+from bespeak.storage.tables import log, people, records
 
 
 class Profiles:

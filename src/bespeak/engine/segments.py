@@ -13,9 +13,9 @@ from bespeak.engine.folding.membership import update_members
 from bespeak.profiles.record import PREDICTION
 from bespeak.profiles.stored import live_profile
 from bespeak.signals.ids import ANONYMOUS_ID
-from bespeak.storage import people, records
 from bespeak.storage.base import Transaction
-from bespeak.storage.rows import as_int
+from bespeak.storage.tables import people, records
+from bespeak.storage.tables.rows import as_int
 
 _PEOPLE_AT_ONCE = 500
 _DECIDED_WITH = "segments"

@@ -7,7 +7,7 @@ import secrets
 from hashlib import sha256
 
 from bespeak.engine.core import Core
-from bespeak.storage import records
+from bespeak.storage.tables import records
 
 _PREFIX = "vault."
 

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bespeak.learn.choosing.memory import require
+from bespeak.learn.choosing.protocols import Asked
 from bespeak.learn.leaderboard import Progress, Stopwatch
-from bespeak.learn.memory import require
-from bespeak.learn.protocols import Asked
 from bespeak.learn.splits import Relevant
 from bespeak.learn.train import train
 from bespeak.models.base import History, Interactions, Model
 from bespeak.models.families import model_class
 from bespeak.models.interactions import Float32s, Int32s
-from bespeak.models.popularity import Popularity
+from bespeak.models.popular.popularity import Popularity
 from bespeak.models.topk import top_k
 
 AUTO = "auto"

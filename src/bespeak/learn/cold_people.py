@@ -18,12 +18,12 @@ from bespeak.learn.leaderboard import sampled
 from bespeak.learn.metrics import ranking_figures
 from bespeak.learn.report import decimals, described, ends
 from bespeak.learn.splits import Relevant, Split, calendar, newcomers
-from bespeak.models.attribute_factors import AttributeFactors
 from bespeak.models.base import Interactions, ItemContent, Model
+from bespeak.models.factors.attribute_factors import AttributeFactors
 from bespeak.models.interactions import Float64s
-from bespeak.models.popularity import Popularity
-from bespeak.models.recent_popularity import RecentPopularity
-from bespeak.models.segment_popularity import SegmentPopularity
+from bespeak.models.popular.popularity import Popularity
+from bespeak.models.popular.recent_popularity import RecentPopularity
+from bespeak.models.popular.segment_popularity import SegmentPopularity
 
 _FEWEST_PEOPLE = 30
 _MOST_PEOPLE = 10_000

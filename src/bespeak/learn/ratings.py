@@ -16,10 +16,10 @@ import numpy as np
 
 from bespeak.learn.intervals import Interval
 from bespeak.learn.rating_result import Band, Bin, RatingEvaluation, RatingRow
-from bespeak.models.biased_factorization import BiasedFactorization
 from bespeak.models.interactions import Bools, Float64s, Int32s, Int64s, ItemContent
-from bespeak.models.item_mean import ItemMean
-from bespeak.models.ratings import Predictions, RatingModel, Ratings
+from bespeak.models.ratings.base import Predictions, RatingModel, Ratings
+from bespeak.models.ratings.biased_factorization import BiasedFactorization
+from bespeak.models.ratings.item_mean import ItemMean
 
 MIN_RATINGS, MIN_PEOPLE = 1_000, 30
 """A log with fewer foretells nothing worth showing."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from bespeak.learn.choice import Choice
+from bespeak.learn.choosing.choice import Choice
 from bespeak.learn.intervals import Interval
 from bespeak.learn.leaderboard import Leaderboard, Row
 from bespeak.learn.splits import Relevant

@@ -15,22 +15,22 @@ from dataclasses import dataclass, replace
 
 from threadpoolctl import threadpool_limits
 
-from bespeak.learn.checkpoints import Checkpoints, NoCheckpoints, fingerprint
-from bespeak.learn.choice import Choice
+from bespeak.learn.choosing.checkpoints import Checkpoints, NoCheckpoints, fingerprint
+from bespeak.learn.choosing.choice import Choice
+from bespeak.learn.choosing.contest import Contest, Report, units_of, work_of
+from bespeak.learn.choosing.memory import within
+from bespeak.learn.choosing.protocols import Asked, Protocol, protocols
+from bespeak.learn.choosing.spaces import default_spaces, missing, n_trials
+from bespeak.learn.choosing.steps import Steps
+from bespeak.learn.choosing.tuning import Space
 from bespeak.learn.cold_people import ColdPeople, judge_traits
-from bespeak.learn.contest import Contest, Report, units_of, work_of
 from bespeak.learn.leaderboard import Leaderboard, Progress, Stopwatch
-from bespeak.learn.memory import within
-from bespeak.learn.protocols import Asked, Protocol, protocols
 from bespeak.learn.report import sentences
-from bespeak.learn.spaces import default_spaces, missing, n_trials
 from bespeak.learn.splits import Relevant
-from bespeak.learn.steps import Steps
-from bespeak.learn.tuning import Space
-from bespeak.models.attribute_factors import AttributeFactors
 from bespeak.models.base import Interactions, ItemContent, Model
 from bespeak.models.blend import Blend, made_of
-from bespeak.models.popularity import Popularity
+from bespeak.models.factors.attribute_factors import AttributeFactors
+from bespeak.models.popular.popularity import Popularity
 
 _SMALL_CATALOGUE = 4_000
 _CHOOSING_SHARE = 0.64

@@ -1,53 +1,43 @@
 """Models: arrays in, arrays out; one file per algorithm, each with its paper, formula and cost.
 
-interactions       who did what with which item     popularity          how many people like an item
-base               the contract of all models       recent_popularity   ... lately
-topk               exact top-k with exclusion       trending            what grows faster than it used to
-strength           from weights to strengths        item_neighbours     items liked by the same people
-linear             scores that are sums             user_neighbours     what similar people like
-families           the algorithms by name           ease                closed-form item-item weights
-artefact           a fitted model on disk           implicit_mf         people and items as short vectors
-packing            strings and CSR as arrays        content             alike texts and attributes
-members            what a blend is made of          sequence_rules      what people went on to
-visits             logs cut into visits             session_links       what stands near in visits
-                                                    personal_frequency  what a person comes back to
-                                                    tifu_knn            ... and people of like habits
-slist              what comes next, closed form        transformer         what comes next, by attention
-attention          its layers in NumPy                 blend               a weighted sum of a few
-attribute_terms    attributes as columns               attribute_factors   vectors that attributes foretell
-                                                       segment_popularity  ... among people of one country, age
-fitted             settings and arrays of any model    ratings             who rated what, and its contract
-bilinear           one side of a rating given the      item_mean           what everybody gives an item
-                   other                               biased_factorization  what one person would give it
-bought_together    items bought by the same people
-predictors         what people will do: buy again,
-                   spend, leave, be moved
+interactions   who did what with which item       popular/       what is liked, lately, by alike people, again
+base           the contract of all models         neighbours/    what alike items and alike people tell
+linear         scores that are sums               item_weights/  weights from item to item
+content        alike texts and attributes         factors/       people and items as short vectors
+blend          a weighted sum of a few            sequences/     what comes next
+members        what a blend is made of            ratings/       what somebody would give an item
+families       the algorithms by name             predictors/    what people will do: buy again, spend, leave
+new_items      scores of items nobody has touched
+topk           exact top-k with exclusion         vector_index   ... by faiss, for large catalogues
+strength       from weights to strengths          attribute_terms  attributes as columns
+artefact       a fitted model on disk             fitted         settings and arrays of any model
+packing        strings and CSR as arrays          fits           what a fit needs, and leaves on its way
 """
 
-from bespeak.models.attribute_factors import AttributeFactors
 from bespeak.models.base import Explanation, Model, Ranking
-from bespeak.models.biased_factorization import BiasedFactorization
 from bespeak.models.blend import Blend
 from bespeak.models.content import Content
-from bespeak.models.ease import Ease
-from bespeak.models.graph_filter import GraphFilter
-from bespeak.models.implicit_mf import ImplicitMf
+from bespeak.models.factors.attribute_factors import AttributeFactors
+from bespeak.models.factors.implicit_mf import ImplicitMf
 from bespeak.models.interactions import History, Interactions, ItemContent, PersonTraits
-from bespeak.models.item_mean import ItemMean
-from bespeak.models.item_neighbours import ItemNeighbours
-from bespeak.models.personal_frequency import PersonalFrequency
-from bespeak.models.popularity import Popularity
-from bespeak.models.ratings import Predictions, RatingModel, Ratings, RatingScale
-from bespeak.models.recent_popularity import RecentPopularity
-from bespeak.models.segment_popularity import SegmentPopularity
-from bespeak.models.sequence_rules import SequenceRules
-from bespeak.models.session_links import SessionLinks
-from bespeak.models.slist import Slist
-from bespeak.models.sparse_inverse import SparseInverse
-from bespeak.models.tifu_knn import TifuKnn
-from bespeak.models.transformer import Transformer
-from bespeak.models.trending import Trending
-from bespeak.models.user_neighbours import UserNeighbours
+from bespeak.models.item_weights.ease import Ease
+from bespeak.models.item_weights.graph_filter import GraphFilter
+from bespeak.models.item_weights.slist import Slist
+from bespeak.models.item_weights.sparse_inverse import SparseInverse
+from bespeak.models.neighbours.item_neighbours import ItemNeighbours
+from bespeak.models.neighbours.tifu_knn import TifuKnn
+from bespeak.models.neighbours.user_neighbours import UserNeighbours
+from bespeak.models.popular.personal_frequency import PersonalFrequency
+from bespeak.models.popular.popularity import Popularity
+from bespeak.models.popular.recent_popularity import RecentPopularity
+from bespeak.models.popular.segment_popularity import SegmentPopularity
+from bespeak.models.popular.trending import Trending
+from bespeak.models.ratings.base import Predictions, RatingModel, Ratings, RatingScale
+from bespeak.models.ratings.biased_factorization import BiasedFactorization
+from bespeak.models.ratings.item_mean import ItemMean
+from bespeak.models.sequences.sequence_rules import SequenceRules
+from bespeak.models.sequences.session_links import SessionLinks
+from bespeak.models.sequences.transformer import Transformer
 
 __all__ = [
     "AttributeFactors",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bespeak.errors import UnknownName
 from bespeak.models.base import Model
 from bespeak.models.blend import Blend
-from bespeak.models.bought_together import BoughtTogether
 from bespeak.models.members import MEMBERS
+from bespeak.models.neighbours.bought_together import BoughtTogether
 
 FAMILIES: dict[str, type[Model]] = {**MEMBERS, BoughtTogether.name: BoughtTogether, Blend.name: Blend}
 

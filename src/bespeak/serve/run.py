@@ -29,8 +29,8 @@ from starlette.routing import BaseRoute
 
 from bespeak.engine import Engine
 from bespeak.engine.clock import SharedClock
-from bespeak.engine.collector import calm_collector
 from bespeak.engine.jobs import POLL_SECONDS, work
+from bespeak.engine.writing.collector import calm_collector
 from bespeak.errors import InvalidInput
 from bespeak.serve.app import App
 from bespeak.serve.virtual import clock_for

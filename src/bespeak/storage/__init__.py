@@ -2,12 +2,11 @@
 
 base        what a store can do: sessions, transactions, a handful of primitives
 schema      every table as data: columns, keys, subject key, purpose, retention class
-sqlite      the embedded store            postgres    the server store
-log         the event log, message ids, rejects, typed counts
-people      persons, links, claims, profiles, consents
-records     items, decisions, counters, models, configuration versions, jobs
+sqlite/     the embedded store            postgres/   the server store
+tables/     queries by what they are about
 open        a store by its address        dialect     the SQL text that both stores share
 migrations  numbered steps; a newer schema refuses older code
+statistics  sums that a metric asks for
 backup      a project in one file, and back
 blobs       files by key (models, lake)   files       writing them so that a kill does no harm
 lake/       events, decisions and profile snapshots in Parquet

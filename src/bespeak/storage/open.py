@@ -10,10 +10,10 @@ from bespeak.errors import InvalidInput, MissingExtra, StoreError
 from bespeak.storage.base import Store
 from bespeak.storage.migrations import check_version
 from bespeak.storage.migrations import migrate as run_migrations
-from bespeak.storage.sqlite import SqliteStore
+from bespeak.storage.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
-    from bespeak.storage.postgres import PostgresStore
+    from bespeak.storage.postgres.store import PostgresStore
 
 
 def open_store(url: str | Path, *, read_only: bool = False, migrate: bool = False) -> Store:
@@ -50,7 +50,7 @@ def _connect(url: str, *, read_only: bool, create: bool) -> SqliteStore | Postgr
     if separator and scheme in ("postgresql", "postgres"):
         if find_spec("psycopg") is None:
             raise MissingExtra("postgres", "a PostgreSQL store")
-        from bespeak.storage.postgres import PostgresStore  # noqa: PLC0415  needs the extra
+        from bespeak.storage.postgres.store import PostgresStore  # noqa: PLC0415  needs the extra
 
         return PostgresStore(url, read_only=read_only)
     if separator and scheme != "sqlite":

@@ -17,8 +17,8 @@ from bespeak.decide.serving.model_set import LoadedModel, ModelSet
 from bespeak.decide.settings.placements import placements_from
 from bespeak.decide.world import World
 from bespeak.models.base import Interactions
-from bespeak.models.ease import Ease
-from bespeak.models.item_neighbours import ItemNeighbours
+from bespeak.models.item_weights.ease import Ease
+from bespeak.models.neighbours.item_neighbours import ItemNeighbours
 from bespeak.signals.decisions import Reason
 
 People = Callable[..., PersonView]

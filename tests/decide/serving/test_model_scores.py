@@ -17,7 +17,7 @@ from bespeak.decide.serving.model_scores import ModelScores
 from bespeak.decide.serving.model_set import LoadedModel, MappedModel
 from bespeak.decide.serving.question import Past
 from bespeak.models.base import Interactions
-from bespeak.models.implicit_mf import ImplicitMf
+from bespeak.models.factors.implicit_mf import ImplicitMf
 from bespeak.models.new_items import LENDERS, NewItems
 from bespeak.models.vector_index import VectorIndex
 from bespeak.signals.items import Item

@@ -10,9 +10,9 @@ from bespeak.decide.serving.model_set import LoadedModel, MappedModel, ModelSet,
 from bespeak.decide.serving.question import Past
 from bespeak.models.base import History, Interactions
 from bespeak.models.blend import Blend
-from bespeak.models.ease import Ease
-from bespeak.models.item_neighbours import ItemNeighbours
-from bespeak.models.popularity import Popularity
+from bespeak.models.item_weights.ease import Ease
+from bespeak.models.neighbours.item_neighbours import ItemNeighbours
+from bespeak.models.popular.popularity import Popularity
 from bespeak.signals.items import Item
 
 DATA = Interactions.from_events(

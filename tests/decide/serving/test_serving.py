@@ -10,11 +10,11 @@ from bespeak.decide.serving.question import Question, Serving
 from bespeak.models.base import History, Interactions, ItemContent, Model
 from bespeak.models.blend import Blend
 from bespeak.models.content import Content
-from bespeak.models.ease import Ease
-from bespeak.models.implicit_mf import ImplicitMf
-from bespeak.models.item_neighbours import ItemNeighbours
-from bespeak.models.popularity import Popularity
-from bespeak.models.sequence_rules import SequenceRules
+from bespeak.models.factors.implicit_mf import ImplicitMf
+from bespeak.models.item_weights.ease import Ease
+from bespeak.models.neighbours.item_neighbours import ItemNeighbours
+from bespeak.models.popular.popularity import Popularity
+from bespeak.models.sequences.sequence_rules import SequenceRules
 
 N_ITEMS = 60
 

@@ -16,7 +16,7 @@ from bespeak.profiles.stored import WITH_EVENTS
 from bespeak.profiles.sums import all_keys
 from bespeak.signals.events import Context
 from bespeak.signals.ids import IdKey
-from bespeak.storage import people
+from bespeak.storage.tables import people
 
 
 def view(item: str, user: str = "u1", **more: Any) -> dict[str, Any]:

@@ -6,12 +6,12 @@ import pytest
 
 from bespeak.engine import Engine
 from bespeak.engine.clock import VirtualClock
-from bespeak.engine.lake_feed import feed
+from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.privacy.retention import sweep_retention
 from bespeak.engine.project import create
 from bespeak.engine.segments import settle_segments
 from bespeak.profiles.codec import encode
-from bespeak.storage import log, people, records
+from bespeak.storage.tables import log, people, records
 from bespeak.web.tokens import make_token_key
 
 DAY_MS = 86_400_000

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from bespeak.engine.privacy.holders import values_in
-from bespeak.engine.writer import WriteRequest
+from bespeak.engine.writing.writer import WriteRequest
 from bespeak.errors import InvalidInput
 from bespeak.intake.wire import SourceInfo
 from bespeak.profiles.sums import all_keys
 from bespeak.signals.decisions import Decision
 from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey
-from bespeak.storage import records
-from bespeak.storage.log import Reject
+from bespeak.storage.tables import records
+from bespeak.storage.tables.log import Reject
 
 ALL = {"consent": {"categoryPreferences": {"personalize": True, "measure": True, "improve": True}}}
 

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from bespeak.engine.training.checkpoints import BlobCheckpoints
-from bespeak.learn import checkpoints, contest
+from bespeak.learn.choosing import checkpoints, contest
 from bespeak.learn.train import train
 from bespeak.models import Ease, Interactions, ItemNeighbours, Popularity, Transformer
 from bespeak.storage.blobs import Blobs

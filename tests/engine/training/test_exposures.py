@@ -10,10 +10,10 @@ import pytest
 
 from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.engine import Engine
-from bespeak.engine.lake_feed import feed
+from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.training.exposures import DAY_MS, Exposed, exposed_items
 from bespeak.errors import ConfigError
-from bespeak.storage import records
+from bespeak.storage.tables import records
 
 ITEMS = [{"id": f"p{n}", "title": f"Thing {n}", "attributes": {"category": f"c{n % 3}"}} for n in range(12)]
 HOUR_MS = 3_600_000

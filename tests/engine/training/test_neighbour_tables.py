@@ -10,9 +10,9 @@ from bespeak.engine.training import neighbour_tables
 from bespeak.engine.training.neighbour_tables import load_model, missing_index, store_beside
 from bespeak.models.artefact import save
 from bespeak.models.base import Interactions
-from bespeak.models.implicit_mf import ImplicitMf
-from bespeak.models.item_neighbours import ItemNeighbours
-from bespeak.models.popularity import Popularity
+from bespeak.models.factors.implicit_mf import ImplicitMf
+from bespeak.models.neighbours.item_neighbours import ItemNeighbours
+from bespeak.models.popular.popularity import Popularity
 from bespeak.models.vector_index import VectorIndex
 from bespeak.storage.blobs import Blobs
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from bespeak.engine.clock import VirtualClock, iso
+from bespeak.engine.deciding.predictors import StoredPrediction, predictors_of
 from bespeak.engine.engine import Engine
-from bespeak.engine.predictors import StoredPrediction, predictors_of
 from bespeak.engine.project import create
 from bespeak.engine.segments import segment_members, settle_segments
 from bespeak.engine.settings import PredictionSettings
 from bespeak.errors import ConfigError
-from bespeak.models.popularity import Popularity
+from bespeak.models.popular.popularity import Popularity
 from bespeak.signals.items import Item
 from bespeak.web.tokens import make_token_key
 

@@ -16,14 +16,14 @@ import pytest
 from bespeak.decide.scoring.score import Weights
 from bespeak.decide.slates.rewalk import rewalked
 from bespeak.engine.clock import VirtualClock, iso
+from bespeak.engine.deciding.weights import WeightsReport
 from bespeak.engine.engine import Engine
 from bespeak.engine.training.exposures import CLICKED, DAY_MS
 from bespeak.engine.training.promotion import tried_on_log
 from bespeak.engine.views.policy_values import WeightsValue, weights_values
-from bespeak.engine.weights import WeightsReport
 from bespeak.learn.rankers.weights import LearnedWeights
-from bespeak.models.popularity import Popularity
-from bespeak.storage import records
+from bespeak.models.popular.popularity import Popularity
+from bespeak.storage.tables import records
 
 N_PEOPLE, COUNT = 40, 3
 LIKED, OTHER = 0.5, 0.1

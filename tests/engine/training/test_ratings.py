@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from bespeak.engine.clock import iso
-from bespeak.engine.lake_feed import feed
+from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.training.evaluation import Evaluations, plain
 from bespeak.engine.training.ratings import RatingSource
 from bespeak.errors import InvalidInput
 from bespeak.models.interactions import ItemContent
-from bespeak.models.popularity import Popularity
-from bespeak.models.ratings import RatingScale
+from bespeak.models.popular.popularity import Popularity
+from bespeak.models.ratings.base import RatingScale
 from bespeak.signals.catalogue import SignalCatalogue
 from bespeak.signals.items import Item
 

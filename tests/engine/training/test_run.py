@@ -12,7 +12,7 @@ from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import create
 from bespeak.engine.training.run import JOB, LEASE_MS, TrainingRun
-from bespeak.storage import records
+from bespeak.storage.tables import records
 from bespeak.web.tokens import make_token_key
 
 START_MS = 1_750_000_000_000

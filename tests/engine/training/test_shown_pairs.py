@@ -8,9 +8,9 @@ import pytest
 
 from bespeak.engine.engine import Engine
 from bespeak.models.content import Content
-from bespeak.models.ease import Ease
-from bespeak.models.item_neighbours import ItemNeighbours
-from bespeak.models.popularity import Popularity
+from bespeak.models.item_weights.ease import Ease
+from bespeak.models.neighbours.item_neighbours import ItemNeighbours
+from bespeak.models.popular.popularity import Popularity
 from bespeak.signals.items import Item
 
 ITEMS = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bespeak.engine.lake_feed import feed
+from bespeak.engine.logged.lake_feed import feed
 from bespeak.models import Blend, Popularity, UserNeighbours
 from bespeak.models.artefact import load
 from bespeak.models.packing import unpack_strings

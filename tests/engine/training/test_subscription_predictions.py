@@ -12,7 +12,7 @@ from bespeak.engine.engine import Engine
 from bespeak.engine.project import create
 from bespeak.engine.settings import PredictionSettings
 from bespeak.errors import ConfigError
-from bespeak.models.popularity import Popularity
+from bespeak.models.popular.popularity import Popularity
 from bespeak.signals.items import Item
 from bespeak.web.tokens import make_token_key
 

@@ -10,10 +10,10 @@ import pytest
 
 from bespeak.decide.scoring.forest import TREES, Forest
 from bespeak.engine.clock import VirtualClock, iso
+from bespeak.engine.deciding.weights import StoredForest, StoredWeights, WeightsReport, put_weights
 from bespeak.engine.engine import Engine
 from bespeak.engine.training.exposures import DAY_MS
-from bespeak.engine.weights import StoredForest, StoredWeights, WeightsReport, put_weights
-from bespeak.models.popularity import Popularity
+from bespeak.models.popular.popularity import Popularity
 
 N_PEOPLE = 40
 N_ROUNDS = 8

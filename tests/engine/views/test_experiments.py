@@ -10,15 +10,15 @@ import pytest
 
 from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.engine import Engine
-from bespeak.engine.lake_feed import feed
+from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.project import create
 from bespeak.engine.views.experiment_plan import experiment_plan
 from bespeak.engine.views.experiment_report import ExperimentReport
 from bespeak.engine.views.experiments import BROKEN, experiment_report, experiment_rows
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.signals.ids import USER_ID, IdKey
-from bespeak.storage import assignments, people
-from bespeak.storage.assignments import Assignment
+from bespeak.storage.tables import assignments, people
+from bespeak.storage.tables.assignments import Assignment
 
 NOW_MS = 1_760_000_000_000
 DAY_MS = 86_400_000

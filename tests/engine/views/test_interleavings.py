@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bespeak.engine.engine import Engine
-from bespeak.engine.lake_feed import feed
+from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.views.experiments import experiment_report
 
 N_PEOPLE = 60

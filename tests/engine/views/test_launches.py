@@ -15,8 +15,8 @@ from bespeak.engine.project import create
 from bespeak.engine.views.launches import LaunchReport, launch_reports
 from bespeak.engine.views.report import build_report
 from bespeak.signals.ids import USER_ID, IdKey
-from bespeak.storage import assignments, people
-from bespeak.storage.assignments import Assignment
+from bespeak.storage.tables import assignments, people
+from bespeak.storage.tables.assignments import Assignment
 
 NOW_MS = 1_760_000_000_000
 DAY_MS = 86_400_000

@@ -15,9 +15,9 @@ from bespeak.learn.splits import calendar, held_out, live, newcomers, per_person
 from bespeak.models import Interactions
 from bespeak.models.blend import Blend
 from bespeak.models.content import Content
-from bespeak.models.item_neighbours import ItemNeighbours
-from bespeak.models.popularity import Popularity
-from bespeak.models.recent_popularity import RecentPopularity
+from bespeak.models.neighbours.item_neighbours import ItemNeighbours
+from bespeak.models.popular.popularity import Popularity
+from bespeak.models.popular.recent_popularity import RecentPopularity
 
 NEIGHBOURS = ItemNeighbours(shrinkage=10.0)
 ENTRANTS = [

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from bespeak.decide.serving.model_set import MIN_PEOPLE, MappedModel, ModelSet
 from bespeak.decide.situation import Situation
-from bespeak.models.item_neighbours import ItemNeighbours
+from bespeak.models.neighbours.item_neighbours import ItemNeighbours
 
 Int32s: TypeAlias = npt.NDArray[np.int32]
 Float32s: TypeAlias = npt.NDArray[np.float32]

@@ -23,12 +23,12 @@ from bespeak.decide.serving.question import Question, Serving, summed
 from bespeak.models.base import History, Model
 from bespeak.models.blend import Blend
 from bespeak.models.content import Content
-from bespeak.models.ease import Ease
-from bespeak.models.factors import DISLIKE_PUSH
-from bespeak.models.implicit_mf import ImplicitMf
-from bespeak.models.item_neighbours import ItemNeighbours
+from bespeak.models.factors.implicit_mf import ImplicitMf
+from bespeak.models.factors.item_vectors import DISLIKE_PUSH
+from bespeak.models.item_weights.ease import Ease
+from bespeak.models.neighbours.item_neighbours import ItemNeighbours
 from bespeak.models.packing import unpack_csr
-from bespeak.models.sequence_rules import SequenceRules
+from bespeak.models.sequences.sequence_rules import SequenceRules
 from bespeak.models.strength import Weighting
 from bespeak.models.vector_index import VectorIndex
 

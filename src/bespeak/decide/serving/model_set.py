@@ -20,7 +20,7 @@ from bespeak.decide.serving.new_items import Lending, NewHere
 from bespeak.decide.serving.question import ItemMap, Past, Serving
 from bespeak.models.base import History, Model
 from bespeak.models.interactions import Traits
-from bespeak.models.item_neighbours import ItemNeighbours
+from bespeak.models.neighbours.item_neighbours import ItemNeighbours
 from bespeak.models.new_items import NewItems
 from bespeak.models.vector_index import VectorIndex
 

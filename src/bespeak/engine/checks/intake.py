@@ -6,9 +6,9 @@ from collections import Counter
 
 from bespeak.engine.checks.finding import FAIL, WARN, Finding, named, passed
 from bespeak.engine.core import Core
-from bespeak.storage import log
-from bespeak.storage.log import DAY_MS
-from bespeak.storage.rows import as_int
+from bespeak.storage.tables import log
+from bespeak.storage.tables.log import DAY_MS
+from bespeak.storage.tables.rows import as_int
 
 REJECT_DAYS = 7
 REJECTS_FAIL_SHARE = 0.1

@@ -7,7 +7,7 @@ from bespeak.engine.core import Core
 from bespeak.engine.folding.refold import standing
 from bespeak.engine.profiles import Profiles
 from bespeak.profiles.codec import encode
-from bespeak.storage.rows import as_int
+from bespeak.storage.tables.rows import as_int
 
 SAMPLE = 50
 

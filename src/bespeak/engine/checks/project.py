@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from bespeak.engine.checks.finding import FAIL, WARN, Finding, passed
 from bespeak.engine.core import Core
-from bespeak.engine.lake_feed import CURSOR
+from bespeak.engine.deciding.worlds import MODEL_SET
+from bespeak.engine.logged.lake_feed import CURSOR
 from bespeak.engine.training.neighbour_tables import gains_by_index
-from bespeak.engine.worlds import MODEL_SET
 from bespeak.models.vector_index import INDEX_FROM
-from bespeak.storage import log, records
-from bespeak.storage.log import DAY_MS
-from bespeak.storage.sqlite import OLDEST_SQLITE
+from bespeak.storage.sqlite.store import OLDEST_SQLITE
+from bespeak.storage.tables import log, records
+from bespeak.storage.tables.log import DAY_MS
 
 MODEL_AGE_DAYS = 30
 LAKE_LAG = 10_000

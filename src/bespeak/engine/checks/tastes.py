@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from bespeak.engine.checks.finding import WARN, Finding, passed
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
-from bespeak.engine.granted import GRANT_COLUMNS, granted_rows
+from bespeak.engine.logged.granted import GRANT_COLUMNS, granted_rows
 from bespeak.measure.drift import Drift, find_drift
 from bespeak.measure.metrics import TURNED_TO
 from bespeak.signals.purposes import MEASURE
-from bespeak.storage import people
-from bespeak.storage.log import DAY_MS
+from bespeak.storage.tables import people
+from bespeak.storage.tables.log import DAY_MS
 
 LOOKED_DAYS = 90
 MAX_PEOPLE = 20_000

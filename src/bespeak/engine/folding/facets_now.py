@@ -15,7 +15,7 @@ from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.engine.core import Core
 from bespeak.engine.folding.observe import Observer
 from bespeak.profiles.observation import ItemFacets
-from bespeak.storage.log import Entry, EntryBody
+from bespeak.storage.tables.log import Entry, EntryBody
 
 
 class FacetsNow:

@@ -13,8 +13,8 @@ import msgspec
 
 from bespeak.engine.config import Configuration
 from bespeak.profiles.settings import FOLD_REVISION, FoldSettings
-from bespeak.storage import records
 from bespeak.storage.base import Session, Transaction
+from bespeak.storage.tables import records
 
 SETTING = "fold"
 

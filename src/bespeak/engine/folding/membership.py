@@ -9,8 +9,8 @@ from bespeak.profiles.profile import Profile
 from bespeak.profiles.view import ProfileView
 from bespeak.segments.definitions import Segment
 from bespeak.segments.membership import evaluate, moves
-from bespeak.storage import records
 from bespeak.storage.base import Transaction
+from bespeak.storage.tables import records
 
 
 def update_members(

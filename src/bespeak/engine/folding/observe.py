@@ -20,7 +20,7 @@ from bespeak.signals.events import Context, Event
 from bespeak.signals.ids import IdKey
 from bespeak.signals.purposes import Purposes
 from bespeak.signals.signal import Signal
-from bespeak.storage.log import Entry
+from bespeak.storage.tables.log import Entry
 
 
 class Observer:

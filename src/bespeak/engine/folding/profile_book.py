@@ -21,9 +21,9 @@ from bespeak.profiles.observation import Observation
 from bespeak.profiles.profile import Consent, Profile
 from bespeak.profiles.settings import FoldSettings
 from bespeak.profiles.stored import consent_of, live_profile, with_events
-from bespeak.storage import people
 from bespeak.storage.base import Transaction
-from bespeak.storage.people import ProfileRow
+from bespeak.storage.tables import people
+from bespeak.storage.tables.people import ProfileRow
 
 MAX_KEPT_BYTES = 64_000_000
 """Of stored profiles."""

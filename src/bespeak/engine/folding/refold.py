@@ -32,12 +32,12 @@ from bespeak.profiles.codec import encode
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.settings import FoldSettings
 from bespeak.profiles.stored import live_profile
-from bespeak.storage import items as item_rows
-from bespeak.storage import log, people, records
 from bespeak.storage.base import Session, Transaction
-from bespeak.storage.log import Entry
-from bespeak.storage.people import ProfileRow
-from bespeak.storage.rows import as_int
+from bespeak.storage.tables import items as item_rows
+from bespeak.storage.tables import log, people, records
+from bespeak.storage.tables.log import Entry
+from bespeak.storage.tables.people import ProfileRow
+from bespeak.storage.tables.rows import as_int
 
 JOB = "refold"
 SETTING = "refold"

@@ -23,8 +23,8 @@ from bespeak.engine.learning.outcomes import is_learned_from, joined, wanted
 from bespeak.engine.learning.state import LearnedState, ask_for_refit, moment_of, put_state, read_state
 from bespeak.engine.learning.sums_in_work import SumsInWork
 from bespeak.signals.subjects import ReceiptLine, Subject
-from bespeak.storage import records
 from bespeak.storage.base import Session, Transaction
+from bespeak.storage.tables import records
 
 REFIT_EVERY_MS = 86_400_000
 WRITE_EVERY_MS = 60_000

@@ -25,7 +25,7 @@ from bespeak.engine.learning.outcomes import Joined
 from bespeak.engine.learning.shares import Shares
 from bespeak.engine.learning.state import Heard
 from bespeak.signals.decisions import Decision
-from bespeak.storage.log import DAY_MS
+from bespeak.storage.tables.log import DAY_MS
 
 Float64s = npt.NDArray[np.float64]
 PREFIX = "learned:"

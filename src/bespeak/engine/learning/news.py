@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from bespeak.engine.folding.observe import Observer
 from bespeak.signals.decisions import Decision
-from bespeak.storage import log, people, records
 from bespeak.storage.base import Session
+from bespeak.storage.tables import log, people, records
 
 AT_MOST = 50_000
 """Entries that are looked at in one turn."""

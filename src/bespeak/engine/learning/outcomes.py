@@ -16,8 +16,8 @@ from typing import NamedTuple
 from bespeak.engine.folding.observe import Observer
 from bespeak.signals.decisions import Decision
 from bespeak.signals.purposes import IMPROVE
-from bespeak.storage import log, people, records
 from bespeak.storage.base import Session
+from bespeak.storage.tables import log, people, records
 
 _DECISIONS_AT_ONCE = 2_000
 

@@ -12,8 +12,8 @@ from hashlib import blake2b
 
 import msgspec
 
-from bespeak.storage import records
 from bespeak.storage.base import Session, Transaction
+from bespeak.storage.tables import records
 
 LEARNED = "learned"
 """Name of the version counter that tells of a change."""

@@ -21,11 +21,11 @@ from bespeak.profiles.settings import FoldSettings
 from bespeak.profiles.stored import live_profile
 from bespeak.signals.ids import SEPARATOR, IdKey
 from bespeak.signals.subjects import ReceiptLine, Subject
-from bespeak.storage import assignments, log, offers, people, records
-from bespeak.storage import items as item_rows
 from bespeak.storage.base import Session, Transaction
-from bespeak.storage.log import DAY_MS
-from bespeak.storage.rows import as_bytes, as_int
+from bespeak.storage.tables import assignments, log, offers, people, records
+from bespeak.storage.tables import items as item_rows
+from bespeak.storage.tables.log import DAY_MS
+from bespeak.storage.tables.rows import as_bytes, as_int
 
 MIN_NEEDLE_CHARACTERS = 4
 _BETWEEN_CELLS = re.compile(r'[,;|"\t\r\n]+')

@@ -7,15 +7,15 @@ a baseline: a rebuild is the baseline and the rest of the log.
 from __future__ import annotations
 
 from bespeak.engine.core import Core
-from bespeak.engine.worlds import COUNTER_DAYS
+from bespeak.engine.deciding.worlds import COUNTER_DAYS
 from bespeak.profiles.codec import decode, encode
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.stored import folded
-from bespeak.storage import items as item_rows
-from bespeak.storage import log, people, records
 from bespeak.storage.base import Session, Transaction
-from bespeak.storage.log import DAY_MS
-from bespeak.storage.people import ProfileRow
+from bespeak.storage.tables import items as item_rows
+from bespeak.storage.tables import log, people, records
+from bespeak.storage.tables.log import DAY_MS
+from bespeak.storage.tables.people import ProfileRow
 
 _PEOPLE_AT_ONCE = 200
 

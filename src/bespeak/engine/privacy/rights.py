@@ -9,9 +9,9 @@ import msgspec
 
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
-from bespeak.engine.lake_feed import LakeHolder
 from bespeak.engine.learning.fold import LearningHolder, learn
 from bespeak.engine.learning.lessons import lessons_of
+from bespeak.engine.logged.lake_feed import LakeHolder
 from bespeak.engine.privacy.holders import table_holders
 from bespeak.engine.training.checkpoints import drop_checkpoints
 from bespeak.engine.training.stored_sets import ModelHolder
@@ -22,9 +22,9 @@ from bespeak.profiles.settings import FoldSettings
 from bespeak.profiles.stored import live_profile
 from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey
 from bespeak.signals.subjects import ReceiptLine, Subject
-from bespeak.storage import log, people, records
 from bespeak.storage.base import Session, Transaction
-from bespeak.storage.rows import as_int
+from bespeak.storage.tables import log, people, records
+from bespeak.storage.tables.rows import as_int
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):

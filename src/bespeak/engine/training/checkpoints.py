@@ -23,7 +23,7 @@ _MOST_BYTES = 1_000_000_000
 
 
 class BlobCheckpoints:
-    """See `bespeak.learn.checkpoints.Checkpoints`.
+    """See `bespeak.learn.choosing.checkpoints.Checkpoints`.
 
     Args:
         blobs: of the project.

@@ -17,10 +17,10 @@ import numpy as np
 from bespeak.decide.serving.new_items import item_content
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
-from bespeak.engine.lake_feed import feed
+from bespeak.engine.deciding.worlds import SetHeader
+from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.training.incumbent import Recommendations, Resolved, write_cut
 from bespeak.engine.training.models import Models, Progress, relevant_rows
-from bespeak.engine.worlds import SetHeader
 from bespeak.errors import BespeakError, InvalidInput, UnknownName
 from bespeak.learn.evaluation.evaluate import Entrant, Theirs, chosen_people, evaluate
 from bespeak.learn.evaluation.result import Evaluation
@@ -31,10 +31,10 @@ from bespeak.learn.ratings import are_enough, evaluate_ratings
 from bespeak.learn.splits import Relevant, Split, calendar, held_out, leave_one_out, live, newcomers, per_person
 from bespeak.models.artefact import read_header
 from bespeak.models.base import Interactions, ItemContent, Model
-from bespeak.models.biased_factorization import BiasedFactorization
 from bespeak.models.families import model_class
-from bespeak.models.popularity import Popularity
-from bespeak.models.recent_popularity import RecentPopularity
+from bespeak.models.popular.popularity import Popularity
+from bespeak.models.popular.recent_popularity import RecentPopularity
+from bespeak.models.ratings.biased_factorization import BiasedFactorization
 
 Cut: TypeAlias = Literal["calendar", "live", "per_person", "leave_one_out", "held_out"]
 

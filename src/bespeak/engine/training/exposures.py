@@ -20,13 +20,13 @@ from bespeak.decide.scoring.adjust import BOOST, ROTATION
 from bespeak.decide.scoring.forest import TREES
 from bespeak.decide.settings.placements import Placement
 from bespeak.engine.core import Core
-from bespeak.engine.granted import granted_people
-from bespeak.engine.outcomes import Outcomes
+from bespeak.engine.logged.granted import granted_people
+from bespeak.engine.logged.outcomes import Outcomes
 from bespeak.learn.rankers.shown import ShownItems, no_rows
 from bespeak.learn.rankers.weights import MIN_REWARDED
 from bespeak.signals.decisions import Decision, ShownItem
 from bespeak.signals.purposes import IMPROVE
-from bespeak.storage import records
+from bespeak.storage.tables import records
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Int64s: TypeAlias = npt.NDArray[np.int64]

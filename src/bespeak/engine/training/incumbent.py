@@ -22,7 +22,7 @@ from bespeak.learn.splits import Split
 from bespeak.models.base import Interactions
 from bespeak.models.interactions import Bools, Int32s, Int64s
 from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey
-from bespeak.storage import people
+from bespeak.storage.tables import people
 
 COLUMNS = ("user", "item", "rank")
 _ONE_EACH = "Each row is one item of one user's list; rank 1 is the best."

@@ -17,8 +17,10 @@ import pyarrow as pa
 
 from bespeak.decide.serving.new_items import item_content
 from bespeak.engine.core import Core
-from bespeak.engine.granted import granted_rows
-from bespeak.engine.lake_feed import feed
+from bespeak.engine.deciding.weights import put_weights
+from bespeak.engine.deciding.worlds import MODEL_SET, SetHeader, StoredModel, StoredRatings
+from bespeak.engine.logged.granted import granted_rows
+from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.profiles import Profiles
 from bespeak.engine.training import traits
 from bespeak.engine.training.checkpoints import BlobCheckpoints
@@ -28,8 +30,6 @@ from bespeak.engine.training.predictions import TrainedPredictions, learn_predic
 from bespeak.engine.training.ratings import PredictedRating, RatingSource
 from bespeak.engine.training.weights import LearnedPlacements, learn_placements
 from bespeak.engine.views.people_view import granted_purposes, profile_view
-from bespeak.engine.weights import put_weights
-from bespeak.engine.worlds import MODEL_SET, SetHeader, StoredModel, StoredRatings
 from bespeak.errors import InvalidInput
 from bespeak.learn.leaderboard import Leaderboard
 from bespeak.learn.ratings import MIN_PEOPLE, MIN_RATINGS, TrainedRatings, train_ratings
@@ -37,13 +37,13 @@ from bespeak.learn.splits import Relevant
 from bespeak.learn.train import Trained, train
 from bespeak.models.artefact import load_as, save
 from bespeak.models.base import Interactions, ItemContent, Model
-from bespeak.models.biased_factorization import BiasedFactorization
-from bespeak.models.bought_together import bought_together
-from bespeak.models.ratings import Ratings
+from bespeak.models.neighbours.bought_together import bought_together
+from bespeak.models.ratings.base import Ratings
+from bespeak.models.ratings.biased_factorization import BiasedFactorization
 from bespeak.profiles.profile import Profile
 from bespeak.signals.events import Context
-from bespeak.storage import records
-from bespeak.storage.records import ModelVersion
+from bespeak.storage.tables import records
+from bespeak.storage.tables.records import ModelVersion
 
 Progress = Callable[[str, float], None]
 _COLUMNS = ("log_id", "person_id", "time_ms", "signal_class", "strength", "item_id", "purposes", "is_bot")

@@ -9,15 +9,15 @@ import numpy as np
 import pyarrow as pa
 
 from bespeak.engine.core import Core
-from bespeak.engine.granted import granted_rows
-from bespeak.engine.predictors import StoredAnswers, StoredPrediction, StoredRenewing, StoredValue
+from bespeak.engine.deciding.predictors import StoredAnswers, StoredPrediction, StoredRenewing, StoredValue
+from bespeak.engine.logged.granted import granted_rows
 from bespeak.engine.settings import PredictionSettings
 from bespeak.engine.training.held_signals import HeldSignals
 from bespeak.errors import InvalidInput
-from bespeak.learn.cancelling import Cancelling
-from bespeak.learn.lifetime import fit_lifetime
-from bespeak.learn.predictions import Asked, Quality, Question, learn_answers
-from bespeak.learn.subscriptions import fit_subscriptions
+from bespeak.learn.predicting.cancelling import Cancelling
+from bespeak.learn.predicting.lifetime import fit_lifetime
+from bespeak.learn.predicting.predictions import Asked, Quality, Question, learn_answers
+from bespeak.learn.predicting.subscriptions import fit_subscriptions
 from bespeak.models.predictors.gamma_gamma import GammaGamma, independence
 from bespeak.models.predictors.renewals import Subscriptions, occasions_ahead
 from bespeak.models.predictors.repeat_purchases import Float64s

@@ -20,13 +20,13 @@ from bespeak.decide.scoring.score import Weights
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.world import World
 from bespeak.engine.core import Core
-from bespeak.engine.slate_log import SlateLog
-from bespeak.engine.weights import Prediction
+from bespeak.engine.deciding.weights import Prediction
+from bespeak.engine.logged.slate_log import SlateLog
 from bespeak.learn.replay.slates import replay
 from bespeak.measure.choices import Choices
 from bespeak.measure.off_policy import compare, evaluate
 from bespeak.signals.purposes import IMPROVE, MEASURE
-from bespeak.storage.log import DAY_MS
+from bespeak.storage.tables.log import DAY_MS
 
 POSITIONS = (3, 1)
 """How many positions of a slate count: the most that the log can tell of."""

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bespeak.models.ratings import Ratings, RatingScale
+from bespeak.models.ratings.base import Ratings, RatingScale
 from bespeak.profiles.view import ProfileView
 from bespeak.signals.specs import SignalSpec, StrengthSpec
 

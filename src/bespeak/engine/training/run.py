@@ -10,8 +10,8 @@ import msgspec
 from bespeak.engine.core import Core
 from bespeak.engine.training.models import Models
 from bespeak.errors import BespeakError, StoreUnavailable
-from bespeak.learn.steps import said_left, seconds_left
-from bespeak.storage import records
+from bespeak.learn.choosing.steps import said_left, seconds_left
+from bespeak.storage.tables import records
 
 JOB = "train.by_hand"
 LEASE_MS = 15 * 60_000

@@ -10,14 +10,14 @@ from typing import Any
 
 import msgspec
 
-from bespeak.engine.worlds import MODEL_SET, SetHeader
+from bespeak.engine.deciding.worlds import MODEL_SET, SetHeader
 from bespeak.errors import BespeakError
 from bespeak.models.artefact import load, overwrite, read_header
 from bespeak.models.base import Model
 from bespeak.signals.subjects import ReceiptLine, Subject
-from bespeak.storage import records
 from bespeak.storage.base import Transaction
 from bespeak.storage.blobs import Blobs
+from bespeak.storage.tables import records
 
 
 class ModelHolder:

@@ -17,7 +17,7 @@ from bespeak.engine.views.people_view import trait_words
 from bespeak.models.base import PersonTraits
 from bespeak.profiles.stored import live_profile
 from bespeak.signals.catalogue import TRAIT_CLASS, TRAIT_SIGNAL
-from bespeak.storage import people
+from bespeak.storage.tables import people
 
 COLUMNS = ("person_id", "time_ms", "received_ms", "signal", "purposes", "is_bot")
 WHERE = f"signal_class = '{TRAIT_CLASS}'"

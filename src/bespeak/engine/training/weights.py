@@ -13,10 +13,17 @@ from bespeak.decide.scoring.score import Weights
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.world import World
 from bespeak.engine.core import Core
+from bespeak.engine.deciding.weights import (
+    LearnedSignal,
+    Prediction,
+    StoredForest,
+    StoredWeights,
+    WeightsReport,
+    stored_weights,
+)
 from bespeak.engine.training.exposures import DAY_MS, TURNED_TO, Exposed, exposed_items
 from bespeak.engine.training.promotion import Trial, tried_on_log
 from bespeak.engine.views.policy_values import weights_values
-from bespeak.engine.weights import LearnedSignal, Prediction, StoredForest, StoredWeights, WeightsReport, stored_weights
 from bespeak.learn.intervals import Interval
 from bespeak.learn.rankers.click_rate import click_rates
 from bespeak.learn.rankers.shown import Float64s

@@ -11,10 +11,10 @@ from bespeak.errors import InvalidInput, UnknownName
 from bespeak.measure.metrics import Metric, sums_of
 from bespeak.measure.planner import Plan, days_needed
 from bespeak.signals.money import exponent
-from bespeak.storage import people
 from bespeak.storage.lake.sums import MEMBERS, unit_sums
-from bespeak.storage.log import DAY_MS
 from bespeak.storage.statistics import Group, RawSums, SumsRequest, Wanted
+from bespeak.storage.tables import people
+from bespeak.storage.tables.log import DAY_MS
 
 LIFTS = (0.02, 0.05, 0.1, 0.2, 0.5)
 DAYS = 28

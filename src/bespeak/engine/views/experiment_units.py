@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from bespeak.engine.core import Core
-from bespeak.storage import assignments, people, records
 from bespeak.storage.base import Session
 from bespeak.storage.lake.sums import MEMBERS
-from bespeak.storage.log import DAY_MS
+from bespeak.storage.tables import assignments, people, records
+from bespeak.storage.tables.log import DAY_MS
 
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

@@ -13,9 +13,9 @@ import numpy as np
 
 from bespeak.decide.trial import INCUMBENT, Trial
 from bespeak.engine.core import Core
-from bespeak.engine.policies import Versions
-from bespeak.engine.runs import Run, read_runs, versioned
 from bespeak.engine.settings import ExperimentSettings
+from bespeak.engine.trying.policies import Versions
+from bespeak.engine.trying.runs import Run, read_runs, versioned
 from bespeak.engine.views.experiment_metrics import Measured, metric_reports, subgroup_reports
 from bespeak.engine.views.experiment_report import ArmReport, ExperimentReport, MetricReport, Role, State
 from bespeak.engine.views.experiment_units import MIXED, NEWCOMER, Units
@@ -29,10 +29,10 @@ from bespeak.measure.sample_ratio import SampleRatio, check_sample_ratio
 from bespeak.measure.sequential import MIN_CONVERSIONS
 from bespeak.measure.sums import Sums
 from bespeak.signals.money import exponent
-from bespeak.storage import assignments
 from bespeak.storage.lake.sums import unit_sums
-from bespeak.storage.log import DAY_MS
 from bespeak.storage.statistics import SumsRequest
+from bespeak.storage.tables import assignments
+from bespeak.storage.tables.log import DAY_MS
 
 ASSUMED_RATE = 0.02
 _ENOUGH_FOR_A_RATE = 20

@@ -26,8 +26,8 @@ from bespeak.profiles.readable import readable
 from bespeak.profiles.stored import consent_of, live_profile
 from bespeak.signals.events import Context
 from bespeak.signals.ids import SEPARATOR
-from bespeak.storage import log, people, records
 from bespeak.storage.base import Session
+from bespeak.storage.tables import log, people, records
 
 ExportWhat = Literal["events", "profiles", "decisions"]
 BATCH = 2_000

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from bespeak.engine.core import Core
 from bespeak.engine.views.experiment_units import Units
 from bespeak.signals.decisions import Decision
-from bespeak.storage import records
+from bespeak.storage.tables import records
 
 _CLICKS = """
     SELECT DISTINCT m.unit, s.decision_id, s.item_id FROM signals s JOIN unit_members m ON s.person_id = m.person_id

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from bespeak.decide.launch import CONTROL, PERSONALIZED
 from bespeak.engine.core import Core
-from bespeak.engine.granted import GRANT_COLUMNS, granted_rows
-from bespeak.engine.runs import decided_launches
+from bespeak.engine.logged.granted import GRANT_COLUMNS, granted_rows
+from bespeak.engine.trying.runs import decided_launches
 from bespeak.measure.assignment import Experiment
 from bespeak.measure.comparison import Comparison, compare
 from bespeak.measure.metrics import CONVERSION, TURNED_TO, sql_of
@@ -26,9 +26,9 @@ from bespeak.measure.sequential import MIN_CONVERSIONS
 from bespeak.measure.sums import Sums
 from bespeak.measure.words import sentence
 from bespeak.signals.purposes import MEASURE
-from bespeak.storage import assignments, people
-from bespeak.storage.assignments import Assignment
-from bespeak.storage.log import DAY_MS
+from bespeak.storage.tables import assignments, people
+from bespeak.storage.tables.assignments import Assignment
+from bespeak.storage.tables.log import DAY_MS
 
 PLANNED_LIFT = 0.1
 ASSUMED_RATE = 0.02

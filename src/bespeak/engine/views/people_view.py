@@ -12,8 +12,8 @@ from bespeak.profiles.profile import Profile, Trait
 from bespeak.profiles.view import ProfileView
 from bespeak.signals.catalogue import TRAIT_CLASS, SignalCatalogue
 from bespeak.signals.events import Context
-from bespeak.storage import records
 from bespeak.storage.base import Session
+from bespeak.storage.tables import records
 
 MAX_SHOWN = 2_000
 """Of what a person was shown, the latest so many exposures count."""

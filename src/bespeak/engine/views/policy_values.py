@@ -11,11 +11,11 @@ import msgspec
 import numpy as np
 
 from bespeak.engine.core import Core
-from bespeak.engine.slate_log import SlateLog
-from bespeak.engine.weights import Prediction, StoredWeights, stored_weights
+from bespeak.engine.deciding.weights import Prediction, StoredWeights, stored_weights
+from bespeak.engine.logged.slate_log import SlateLog
 from bespeak.measure.choices import Choices
 from bespeak.measure.off_policy import evaluate
-from bespeak.storage.log import DAY_MS
+from bespeak.storage.tables.log import DAY_MS
 
 FARTHEST_DAYS = 28
 """The outcome is of the latest so many days."""

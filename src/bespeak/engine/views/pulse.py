@@ -9,7 +9,7 @@ import msgspec
 
 from bespeak.engine.core import Core
 from bespeak.storage.base import Session
-from bespeak.storage.rows import as_int
+from bespeak.storage.tables.rows import as_int
 
 MINUTE_MS = 60_000
 PULSE_MINUTES = 60

@@ -19,19 +19,19 @@ from bespeak.decide.person import PersonView
 from bespeak.decide.reasons.why_not import WhyNot, why_not
 from bespeak.decide.settings.placements import Placement
 from bespeak.engine.core import Core
-from bespeak.engine.pages import PageSlates
-from bespeak.engine.slates import Slate
+from bespeak.engine.deciding.pages import PageSlates
+from bespeak.engine.deciding.slates import Slate
 from bespeak.engine.views.people_view import granted_purposes, person_view, profile_view
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.readable import readable
 from bespeak.profiles.stored import live_profile
 from bespeak.signals.events import Context, Event
 from bespeak.signals.ids import ANONYMOUS_ID, PROFILE_ID, USER_ID, IdKey
-from bespeak.storage import items as item_rows
-from bespeak.storage import log, people, records
 from bespeak.storage.base import Session, Value
-from bespeak.storage.log import Entry, Reject
-from bespeak.storage.rows import as_int
+from bespeak.storage.tables import items as item_rows
+from bespeak.storage.tables import log, people, records
+from bespeak.storage.tables.log import Entry, Reject
+from bespeak.storage.tables.rows import as_int
 
 HOUSEHOLD_SEPARATOR = "\x1f"
 _PREVIEW = "preview"

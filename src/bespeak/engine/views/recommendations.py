@@ -24,7 +24,7 @@ from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.world import World
 from bespeak.engine.core import Core
-from bespeak.engine.experiments import Experiments
+from bespeak.engine.trying.experiments import Experiments
 from bespeak.engine.views.exports import whole_file
 from bespeak.engine.views.people_view import person_view
 from bespeak.errors import InvalidInput
@@ -32,7 +32,7 @@ from bespeak.profiles.stored import live_profile
 from bespeak.signals.decisions import Mode
 from bespeak.signals.events import Context
 from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey
-from bespeak.storage import people
+from bespeak.storage.tables import people
 
 BATCH = 500
 SCHEMA = pa.schema(

@@ -9,19 +9,19 @@ import numpy as np
 
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
-from bespeak.engine.granted import GRANT_COLUMNS, granted_rows
-from bespeak.engine.lake_feed import feed
+from bespeak.engine.deciding.worlds import MODEL_SET, SetHeader
+from bespeak.engine.logged.granted import GRANT_COLUMNS, granted_rows
+from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.views.launches import LaunchReport, launch_reports
 from bespeak.engine.views.lifts import LiftRow, experiment_lifts
 from bespeak.engine.views.policy_values import WeightsValue, weights_values
-from bespeak.engine.worlds import MODEL_SET, SetHeader
 from bespeak.measure.metrics import CONVERSION, sql_of
 from bespeak.measure.planner import Plan, days_needed
 from bespeak.signals.purposes import MEASURE
-from bespeak.storage import log, people, records
 from bespeak.storage.base import Session
-from bespeak.storage.log import DAY_MS
-from bespeak.storage.rows import as_int
+from bespeak.storage.tables import log, people, records
+from bespeak.storage.tables.log import DAY_MS
+from bespeak.storage.tables.rows import as_int
 
 LIFTS = (0.05, 0.10, 0.20)
 WINDOW_DAYS = 28

@@ -16,8 +16,8 @@ from scipy import sparse
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.slates.rewalk import Rewalked, rewalked
 from bespeak.decide.world import World
-from bespeak.learn.logged_choices import rewards_to_come
-from bespeak.learn.reward_model import Csr, Float64s, cross_fitted
+from bespeak.learn.replay.logged_choices import rewards_to_come
+from bespeak.learn.replay.reward_model import Csr, Float64s, cross_fitted
 from bespeak.measure.choices import Assumption, Choices
 from bespeak.signals.decisions import Decision
 

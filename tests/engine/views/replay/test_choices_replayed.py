@@ -19,7 +19,7 @@ from bespeak.engine.views.replay.asked import policy_of
 from bespeak.engine.views.replay.kinds import choice_log
 from bespeak.engine.views.replay.report import ReplayReport, replay_policy
 from bespeak.errors import InvalidInput, UnknownName
-from bespeak.storage import records
+from bespeak.storage.tables import records
 from bespeak.web.tokens import make_token_key
 
 START_MS = 1_767_225_600_000

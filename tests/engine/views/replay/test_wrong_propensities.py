@@ -19,7 +19,7 @@ from bespeak.measure.overlap import overlap
 from bespeak.signals.ids import ANONYMOUS_ID, IdKey
 from bespeak.simulate import Faults, ShopWorld, play
 from bespeak.simulate.events import EventWriter
-from bespeak.storage import records
+from bespeak.storage.tables import records
 
 FAULT = Faults(wrong_propensities=0.5)
 HOME = {"explore": 0.5, "temperature": 0.3, "record_features": 1.0, "count": 2, "launch": 0.0, "hide_seen": {}}

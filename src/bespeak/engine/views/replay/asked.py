@@ -15,7 +15,7 @@ from bespeak.decide.settings.placements import Placement, placements_from
 from bespeak.decide.variants.settings import VariantPlacement, variants_from
 from bespeak.engine.config import Configuration, parse_config, read_file
 from bespeak.engine.core import Core
-from bespeak.engine.policies import Versions
+from bespeak.engine.trying.policies import Versions
 from bespeak.errors import ConfigError, InvalidInput, UnknownName
 
 POPULAR = "popular"

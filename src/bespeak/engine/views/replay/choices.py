@@ -19,15 +19,15 @@ from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.decide.variants.when import CONTEXT, Line, context_values, record_of
 from bespeak.engine.core import Core
 from bespeak.engine.learning.outcomes import Joined, joined, wanted
-from bespeak.engine.policies import Versions
-from bespeak.engine.slate_log import A_BOT, STILL_OPEN
+from bespeak.engine.logged.slate_log import A_BOT, STILL_OPEN
+from bespeak.engine.trying.policies import Versions
 from bespeak.engine.views.replay.asked import Policy
 from bespeak.learn.replay.single import Taken, Target
 from bespeak.signals.decisions import Decision
 from bespeak.signals.events import Context
 from bespeak.signals.purposes import MEASURE
-from bespeak.storage import records
 from bespeak.storage.base import Session
+from bespeak.storage.tables import records
 
 OF_CONTROL = "the control of the launch, on whom nothing is tried"
 REFUSED_PROFILING = "people who refused profiling, on whom nothing is tried"

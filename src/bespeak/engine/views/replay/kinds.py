@@ -14,13 +14,13 @@ from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.engine.core import Core
 from bespeak.engine.learning.lessons import worth_of
 from bespeak.engine.learning.outcomes import Joined
-from bespeak.engine.slate_log import NOT_TRIED, SETTINGS_GONE, UNFAITHFUL
+from bespeak.engine.logged.slate_log import NOT_TRIED, SETTINGS_GONE, UNFAITHFUL
 from bespeak.engine.views.replay.asked import Policy
 from bespeak.engine.views.replay.choices import OTHER_LINES, ChoiceLog
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.learn.replay.single import Always, Bools, Float64s, Learning, Shares, Taken, Target
 from bespeak.signals.decisions import Decision, ShownItem
-from bespeak.storage.log import DAY_MS
+from bespeak.storage.tables.log import DAY_MS
 
 OTHER_FEATURES = "the policy goes by features that were not logged"
 OTHER_RULES = "other rules held then: what the policy would choose from is not in the record"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bespeak.engine.core import Core
-from bespeak.engine.slate_log import UNFAITHFUL, SlateLog
+from bespeak.engine.logged.slate_log import UNFAITHFUL, SlateLog
 from bespeak.engine.views.replay.asked import Policy
 from bespeak.engine.views.replay.kinds import choice_log
 from bespeak.errors import InvalidInput, UnknownName
@@ -14,7 +14,7 @@ from bespeak.learn.replay.single import replay_single
 from bespeak.learn.replay.slates import replay
 from bespeak.measure.choices import Assumption
 from bespeak.measure.off_policy import Evaluation, evaluate, known_estimators
-from bespeak.storage.log import DAY_MS
+from bespeak.storage.tables.log import DAY_MS
 
 ESTIMATORS = ("dr", "snips", "ips")
 CLICK = "click"

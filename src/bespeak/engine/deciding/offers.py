@@ -1,0 +1,108 @@
+"""Offers: items with a pool of codes and a budget. A code is issued when somebody takes the offer up.
+
+An offer is an item whose attributes may say what it is worth (`value`), what one code costs (`cost`) and how much may
+be spent in all (`budget`), all in the same unit. Decisions show an offer until it has expired, its codes are all
+issued, or the next one would cost more than the budget has left. Deciding writes nothing: the code comes with `issue`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bespeak.catalogue.snapshot import CatalogueSnapshot
+from bespeak.engine.core import Core
+from bespeak.engine.deciding.used_up import OFFERS, is_used_up, used_up_offers
+from bespeak.errors import InvalidInput, UnknownName
+from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey, clean_id
+from bespeak.storage.tables import offers, people, records
+from bespeak.storage.tables.offers import IssuedCode, Pool
+
+MAX_CODES = 100_000
+_CODE = re.compile("[!-~]{1,200}")
+
+
+class Offers:
+    """The offers of a project."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def add_codes(self, item_id: str, codes: Sequence[str]) -> int:
+        """Adds codes to an offer's pool and returns how many were new.
+
+        Raises:
+            UnknownName: there is no such item.
+            InvalidInput: a code is no ASCII text of 1 to 200 characters without spaces, or there are too many at once.
+        """
+        self._offer(item_id)
+        if len(codes) > MAX_CODES:
+            raise InvalidInput(f"{len(codes):,} codes are too many at once.", hint=f"Give at most {MAX_CODES:,}.")
+        for code in codes:
+            if not isinstance(code, str) or not _CODE.fullmatch(code):
+                hint = "1 to 200 letters, digits or signs each, of ASCII and without spaces."
+                raise InvalidInput("A code is empty, too long, or holds what codes may not.", hint=hint)
+        with self._core.store.write() as tx:
+            n_new = offers.add_codes(tx, item_id, codes)
+            records.bump(tx, OFFERS)
+        return n_new
+
+    def issue(self, item_id: str, *, user_id: str = "", anonymous_id: str = "") -> IssuedCode:
+        """Gives somebody a code of an offer; who holds one gets the same again. Each code is issued once.
+
+        Raises:
+            UnknownName: there is no such item.
+            InvalidInput: nobody is known by this id, or the offer has expired or is used up.
+        """
+        core = self._core
+        place, catalogue = self._offer(item_id)
+        now_ms = core.clock.now_ms()
+        with core.store.write() as tx:
+            person = next(
+                (found[0] for key in _keys(user_id, anonymous_id) if (found := people.profile_of(tx, key))), None
+            )
+            if person is None:
+                raise InvalidInput("Nobody is known by this id.", hint="Track an event of theirs first.")
+            tx.lock_keys([f"person:{person}"])  # an erasure may have been first
+            if person not in people.roots_of(tx, [person]):
+                raise InvalidInput("Nobody is known by this id.", hint="Track an event of theirs first.")
+            held = offers.code_of(tx, item_id, person)
+            if held is not None:
+                return held
+            if not catalogue.available("default", now_ms)[place]:
+                raise InvalidInput("The offer has expired or is not available.", hint="Offer another one.")
+            tx.lock_keys([f"offer:{item_id}"])
+            spent = is_used_up(catalogue.items[place], offers.pool(tx, item_id))
+            code = None if spent else offers.issue(tx, item_id, person, now_ms)
+            if code is None:
+                raise InvalidInput("The offer is used up.", hint="Add codes, raise its budget, or offer another one.")
+            if is_used_up(catalogue.items[place], offers.pool(tx, item_id)):
+                records.bump(tx, OFFERS)  # every node stops showing it
+        return code
+
+    def pools(self) -> list[Pool]:
+        """Returns the pools of all offers that have codes, by item."""
+        with self._core.store.read() as session:
+            return offers.pools(session)
+
+    def used_up(self) -> frozenset[str]:
+        """Returns the offers that nobody is shown any more, because they are used up."""
+        with self._core.store.read() as session:
+            return used_up_offers(session, self._core.world.catalogue)
+
+    def _offer(self, item_id: str) -> tuple[int, CatalogueSnapshot]:
+        self._core.refresh_when_due()
+        catalogue = self._core.world.catalogue
+        place = catalogue.index.get(item_id)
+        if place is None:
+            self._core.refresh()
+            catalogue = self._core.world.catalogue
+            place = catalogue.index.get(item_id)
+        if place is None:
+            raise UnknownName("item", item_id, [])
+        return place, catalogue
+
+
+def _keys(user_id: str, anonymous_id: str) -> list[IdKey]:
+    keys = [IdKey(USER_ID, clean_id(user_id, "userId"))] if user_id else []
+    return [*keys, IdKey(ANONYMOUS_ID, clean_id(anonymous_id, "anonymousId"))] if anonymous_id else keys
