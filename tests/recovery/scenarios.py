@@ -24,7 +24,7 @@ from bespeak.engine.training.neighbour_tables import load_model
 from bespeak.engine.writing import imports
 from bespeak.models.neighbours.item_neighbours import ItemNeighbours
 from bespeak.models.popular.popularity import Popularity
-from bespeak.storage.postgres.store import store as postgres
+from bespeak.storage.postgres import store as postgres
 from bespeak.storage.tables import records
 from recovery.findings import is_erased
 from recovery.killing import Desk, Part, Scenario
