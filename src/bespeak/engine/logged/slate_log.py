@@ -12,13 +12,14 @@ import numpy.typing as npt
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.trial import INCUMBENT
 from bespeak.engine.core import Core
+from bespeak.engine.logged.granted import Grants
 from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.logged.outcomes import Outcomes
 from bespeak.engine.trying.policies import Versions
 from bespeak.learn.replay.slates import Scene
 from bespeak.signals.decisions import Decision
 from bespeak.signals.purposes import MEASURE
-from bespeak.storage.tables import people, records
+from bespeak.storage.tables import records
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
 
@@ -68,8 +69,7 @@ class SlateLog:
         self.policies: Counter[str] = Counter()
         self.n_decisions = 0
         with core.store.read() as session:
-            self._roots, self._versions = people.roots(session), Versions.read(session)
-            self._refusing = {person for name in purposes for person in people.refusing(session, name)}
+            self._grants, self._versions = Grants.read(session, *purposes), Versions.read(session)
         self._rewards = self._read_rewards(worth, window_ms)
 
     @property
@@ -88,7 +88,7 @@ class SlateLog:
                 self.left_out[SETTINGS_GONE] += 1
                 continue
             self.policies[decision.policy] += 1
-            yield Scene(decision, settings, rewards, self._root(decision.person))
+            yield Scene(decision, settings, rewards, self._grants.root_of(decision.person))
 
     def _read_rewards(self, worth: Mapping[str, float], window_ms: int) -> dict[str, Float64s]:
         """Decision -> float64[positions], of those that may be used; all of the placement compete for an outcome."""
@@ -103,7 +103,7 @@ class SlateLog:
             else:
                 usable[decision.decision_id] = len(rows), len(decision.items)
             if decision.person is not None:
-                root = self._root(decision.person)
+                root = self._grants.root_of(decision.person)
                 rows += [
                     (root, codes.setdefault(item.item_id, len(codes)), decision.time_ms) for item in decision.items
                 ]
@@ -121,7 +121,7 @@ class SlateLog:
     def _reason_against(self, decision: Decision) -> str:
         """Why a decision is not used; "" where it is."""
         granted = all(decision.purposes & self._core.config.purposes.bit(name) for name in self._purposes)
-        if decision.person is None or not granted or self._root(decision.person) in self._refusing:
+        if decision.person is None or not granted or self._grants.root_of(decision.person) in self._grants.refusing:
             return NOT_GRANTED
         if decision.context.get("is_bot"):
             return A_BOT
@@ -145,9 +145,6 @@ class SlateLog:
             held = self._versions.settings(self._placement, int(version)) if version.isdigit() else None
             self._settings[decision.policy] = held if isinstance(held, Placement) else None
         return self._settings[decision.policy]
-
-    def _root(self, person: int) -> int:
-        return self._roots.get(person, person)
 
 
 def _kind_against(decision: Decision, *, needs_candidates: bool) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from bespeak.engine.core import Core
+from bespeak.engine.logged.granted import Grants
 from bespeak.engine.views.people_view import trait_words
 from bespeak.models.base import PersonTraits
 from bespeak.profiles.stored import live_profile
@@ -40,9 +41,9 @@ def told_traits(
     """
     signals, settings = core.config.signals, core.runtime.observer.fold_settings
     with core.store.read() as session:
-        refused = people.refusing(session, signals.classes[TRAIT_CLASS].purpose)
+        grants = Grants.read(session, signals.classes[TRAIT_CLASS].purpose)
     wanted = np.fromiter(map(int, user_ids), np.int64, count=len(user_ids))
-    rows = np.flatnonzero(keep & np.isin(person, wanted) & ~np.isin(person, np.array(sorted(refused), np.int64)))
+    rows = np.flatnonzero(keep & np.isin(person, wanted) & grants.allow(person))
     columns = [table.column(name).take(pa.array(rows)).to_pylist() for name in ("signal", "time_ms", "received_ms")]
     events: dict[int, set[tuple[str, int, int]]] = {}
     for who, signal, time_ms, received_ms in zip(person[rows].tolist(), *columns, strict=True):

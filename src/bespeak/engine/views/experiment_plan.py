@@ -7,13 +7,14 @@ import numpy as np
 import pyarrow as pa
 
 from bespeak.engine.core import Core
+from bespeak.engine.logged.granted import Grants
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.measure.metrics import Metric, sums_of
 from bespeak.measure.planner import Plan, days_needed
 from bespeak.signals.money import exponent
+from bespeak.signals.purposes import MEASURE
 from bespeak.storage.lake.sums import MEMBERS, unit_sums
 from bespeak.storage.statistics import Group, RawSums, SumsRequest, Wanted
-from bespeak.storage.tables import people
 from bespeak.storage.tables.log import DAY_MS
 
 LIFTS = (0.02, 0.05, 0.1, 0.2, 0.5)
@@ -112,16 +113,14 @@ def _lately(core: Core, wanted: Wanted) -> tuple[int, RawSums | None]:
     start_ms = end_ms - DAYS * DAY_MS
     found = core.lake.query(_VISITORS, (start_ms, end_ms, measure), start_ms=start_ms, end_ms=end_ms)
     with core.store.read() as session:
-        roots, refusing = people.roots(session), people.refusing(session, "measure")
-    of_root = {one: roots.get(one, one) for one in found.column("person_id").to_pylist()}
-    kept = {one: root for one, root in of_root.items() if root not in refusing}
-    units = np.array(sorted(set(kept.values())), np.int64)
+        grants = Grants.read(session, MEASURE)
+    person = found.column("person_id").to_numpy()
+    root = grants.roots_of(person)
+    person, root = person[grants.allow(root)], root[grants.allow(root)]
+    units = np.unique(root)
     if len(units) < 2:
         return len(units), None
-    members = pa.table(
-        [np.array(list(kept), np.int64), np.array(list(kept.values()), np.int64), np.full(len(kept), start_ms)],
-        schema=MEMBERS,
-    )
+    members = pa.table([person, root, np.full(len(root), start_ms)], schema=MEMBERS)
     table = pa.table({"unit": units, "start_ms": np.full(len(units), start_ms), "arm": np.zeros(len(units), np.int64)})
     currency = core.config.settings.project.currency
     request = SumsRequest((wanted,), measure, currency, exponent(currency), end_ms)

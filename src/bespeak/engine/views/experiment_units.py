@@ -10,9 +10,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from bespeak.engine.core import Core
+from bespeak.engine.logged.granted import Grants
+from bespeak.measure.comparison import Comparison, compare
+from bespeak.measure.sums import Sums
+from bespeak.signals.purposes import MEASURE
 from bespeak.storage.base import Session
 from bespeak.storage.lake.sums import MEMBERS
-from bespeak.storage.tables import assignments, people, records
+from bespeak.storage.tables import assignments, records
 from bespeak.storage.tables.log import DAY_MS
 
 Int64s = npt.NDArray[np.int64]
@@ -48,11 +52,10 @@ class Units:
         core.drain()
         with core.store.read() as session:
             rows = assignments.units(session, experiment)
-            refusing = people.refusing(session, "measure")
-            roots = people.roots(session)
+            grants = Grants.read(session, MEASURE)
             columns = list(zip(*rows, strict=True)) if rows else [()] * 5
             person, start_ms = np.array(columns[0], np.int64), np.array(columns[2], np.int64)
-            members = {name: _members_at(session, name, person, start_ms, roots) for name in segments}
+            members = {name: _members_at(session, name, person, start_ms, grants) for name in segments}
         place = {name: number for number, name in enumerate(variants)}
         created_ms = np.array(columns[4], np.int64)
         parts = {
@@ -65,14 +68,22 @@ class Units:
             person=person,
             arm=np.array([place.get(variant, -1) for variant in columns[1]], np.int64),
             start_ms=start_ms,
-            may_measure=~np.isin(person, np.array(sorted(refusing), np.int64)),
+            may_measure=grants.allow(person),
             parts=parts,
-            absorbed=[(person, root) for person, root in roots.items() if root in held],
+            absorbed=[(person, root) for person, root in grants.roots.items() if root in held],
         )
 
     def counts(self, n_arms: int) -> Int64s:
         """int64[n_arms]: everybody who was assigned."""
         return np.bincount(self.arm[self.arm >= 0], minlength=n_arms)
+
+    def compared(self, happened: Bools, control: int, arm: int) -> Comparison | None:
+        """A share of everybody assigned, in one arm beside the control; None where one of them holds fewer than two."""
+        groups = [happened[self.arm == place] for place in (control, arm)]
+        if min(len(group) for group in groups) < 2:
+            return None
+        sums = [Sums.of(group.astype(np.float64)) for group in groups]
+        return compare(*sums, is_proportion=True, is_sequential=True)
 
     def tables(self) -> tuple[pa.Table, pa.Table]:
         """The tables of `storage.lake.sums`: whose rows count for whom, and the units that are compared."""
@@ -92,14 +103,14 @@ class Units:
         return members, pa.table({"unit": person, "start_ms": start_ms, "arm": self.arm[keep], **parts})
 
 
-def _members_at(session: Session, segment: str, person: Int64s, start_ms: Int64s, roots: Mapping[int, int]) -> Int64s:
+def _members_at(session: Session, segment: str, person: Int64s, start_ms: Int64s, grants: Grants) -> Int64s:
     """1 for whoever was in a segment when they were assigned: what came of the variant is no part of it."""
     is_in = np.zeros(len(person), np.int64)
     moves = records.moves_into(session, segment)
     if not moves or not len(person):
         return is_in
-    root = np.array([roots.get(one, one) for one, _, _ in moves], np.int64)
-    time_ms, is_member = np.array([time for _, time, _ in moves]), np.array([is_member for _, _, is_member in moves])
+    mover, time_ms, is_member = (np.array(column, np.int64) for column in zip(*moves, strict=True))
+    root = grants.roots_of(mover)
     at = np.minimum(np.searchsorted(person, root), len(person) - 1)
     counts = (person[at] == root) & (time_ms <= start_ms[at])
     is_in[at[counts]] = is_member[counts]  # moves are in the order of time: of one person's the last stays

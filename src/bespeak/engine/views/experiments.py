@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
-import numpy as np
 
 from bespeak.decide.trial import INCUMBENT, Trial
 from bespeak.engine.core import Core
@@ -18,16 +17,15 @@ from bespeak.engine.trying.policies import Versions
 from bespeak.engine.trying.runs import Run, read_runs, versioned
 from bespeak.engine.views.experiment_metrics import Measured, metric_reports, subgroup_reports
 from bespeak.engine.views.experiment_report import ArmReport, ExperimentReport, MetricReport, Role, State
-from bespeak.engine.views.experiment_units import MIXED, NEWCOMER, Units
+from bespeak.engine.views.experiment_units import MIXED, NEWCOMER, Bools, Units
 from bespeak.engine.views.interleavings import credits_of
 from bespeak.errors import InvalidInput, UnknownName
-from bespeak.measure.comparison import Comparison, compare
+from bespeak.measure.comparison import Comparison
 from bespeak.measure.interleaving import MIN_VOTES, Preference, preference
 from bespeak.measure.metrics import Metric
 from bespeak.measure.planner import Plan, days_needed
 from bespeak.measure.sample_ratio import SampleRatio, check_sample_ratio
 from bespeak.measure.sequential import MIN_CONVERSIONS
-from bespeak.measure.sums import Sums
 from bespeak.signals.money import exponent
 from bespeak.storage.lake.sums import unit_sums
 from bespeak.storage.statistics import SumsRequest
@@ -218,13 +216,8 @@ class _Reporter:
     def _others(self) -> list[int]:
         return [place for place, variant in enumerate(self._variants) if variant != self._control]
 
-    def _in_arms(self, happened: np.ndarray[tuple[int], np.dtype[np.bool_]], arm: int) -> Comparison | None:
-        """A share of everybody assigned, in one arm beside the control."""
-        groups = [happened[self._units.arm == place] for place in (self._variants.index(self._control), arm)]
-        if min(len(group) for group in groups) < 2:
-            return None
-        sums = [Sums.of(group.astype(np.float64)) for group in groups]
-        return compare(*sums, is_proportion=True, is_sequential=True)
+    def _in_arms(self, happened: Bools, arm: int) -> Comparison | None:
+        return self._units.compared(happened, self._variants.index(self._control), arm)
 
     # -- interleaving --------------------------------------------------------------------------------------------------
     def _preference(self) -> Preference:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
+from bespeak.engine.logged.granted import Grants
 from bespeak.engine.views.people_view import granted_purposes, profile_view
 from bespeak.errors import InvalidInput
 from bespeak.intake.segment import encode_event
@@ -26,6 +27,7 @@ from bespeak.profiles.readable import readable
 from bespeak.profiles.stored import consent_of, live_profile
 from bespeak.signals.events import Context
 from bespeak.signals.ids import SEPARATOR
+from bespeak.signals.purposes import SHARE
 from bespeak.storage.base import Session
 from bespeak.storage.tables import log, people, records
 
@@ -129,8 +131,7 @@ def _events(core: Core, is_shareable: bool, progress: Progress) -> Iterator[list
     after = 0
     with core.store.read() as session:
         ceiling = session.log_ceiling()
-        roots = people.roots(session)
-        shut = people.refusing(session, "share") if is_shareable else set[int]()
+        grants = Grants.read(session, *((SHARE,) if is_shareable else ()))
     while True:
         with core.store.read() as session:
             entries = log.follow(session, after, BATCH)
@@ -141,8 +142,8 @@ def _events(core: Core, is_shareable: bool, progress: Progress) -> Iterator[list
         found: list[Pair] = []
         for entry in entries:
             event = entry.body.event
-            person = roots.get(entry.person_id, entry.person_id)
-            if event is None or (is_shareable and (not entry.purposes & purposes.share or person in shut)):
+            person = grants.root_of(entry.person_id)
+            if event is None or (is_shareable and (not entry.purposes & purposes.share or person in grants.refusing)):
                 continue
             body = encode_event(event)
             names = list(purposes.names(entry.purposes))
