@@ -146,11 +146,13 @@ _ORDER, _CART = "class = 'purchase'", "class = 'cart'"
 CONVERSION = "conversion_rate"
 """The metric that launches are judged by: a project says by its `of` what converts."""
 
+ENGAGEMENT = "engagement_rate"
+
 BUILT_IN: Mapping[str, Metric] = MappingProxyType(
     {
         metric.name: metric
         for metric in (
-            Metric(name="engagement_rate", of=_TURNED),
+            Metric(name=ENGAGEMENT, of=_TURNED),
             Metric(name=CONVERSION, of=_ORDER),
             Metric(name="orders", title="orders per visitor", of=_ORDER, aggregate="events"),
             Metric(

@@ -10,7 +10,7 @@ import numpy as np
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
 from bespeak.engine.deciding.worlds import MODEL_SET, SetHeader
-from bespeak.engine.logged.granted import GRANT_COLUMNS, granted_rows
+from bespeak.engine.logged.granted import Grants
 from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.views.launches import LaunchReport, launch_reports
 from bespeak.engine.views.lifts import LiftRow, experiment_lifts
@@ -28,6 +28,12 @@ WINDOW_DAYS = 28
 ASSUMED_RATE = 0.02
 MIN_CONVERSIONS = 5
 _BY_DAY = f"SELECT time_ms / {DAY_MS}, count(*) FROM events WHERE kind = 'event' GROUP BY 1"  # noqa: S608 - ours
+
+_VISITORS = """
+    SELECT person_id, bool_or({converts}) AS converted FROM signals
+    WHERE time_ms >= ? AND (purposes & ?) <> 0 AND NOT is_bot
+    GROUP BY person_id HAVING bool_or(name <> 'identify')
+"""
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,15 +178,14 @@ def _lift_needs(core: Core, span: tuple[int, int] | None) -> LiftNeeds:
 
 def _converted(core: Core, since_ms: int) -> tuple[int, int]:
     """Returns how many people who may be measured did something since then, and how many of them converted."""
-    converts = sql_of(core.config.metrics[CONVERSION].of)
-    return _measurable(core, since_ms, "name <> 'identify'"), _measurable(core, since_ms, converts)
-
-
-def _measurable(core: Core, since_ms: int, where: str) -> int:
-    """Returns how many people who may be measured have a signal since then that meets a condition."""
-    table = core.lake.read("signals", GRANT_COLUMNS, where, start_ms=since_ms)
-    person, keep = granted_rows(core, table, purpose=MEASURE)
-    return len(np.unique(person[keep]))
+    sql = _VISITORS.format(converts=sql_of(core.config.metrics[CONVERSION].of))
+    found = core.lake.query(sql, (since_ms, core.config.purposes.measure), start_ms=since_ms)
+    with core.store.read() as session:
+        grants = Grants.read(session, MEASURE)
+    root = grants.roots_of(found.column("person_id").to_numpy())
+    counts = grants.allow(root)
+    converted = counts & found.column("converted").to_numpy(zero_copy_only=False)
+    return len(np.unique(root[counts])), len(np.unique(root[converted]))
 
 
 def _sentences(rate: float, n_visitors: int, n_converted: int, window_days: int, *, is_assumed: bool) -> list[str]:
