@@ -1,8 +1,8 @@
 """What a choice earns, foretold: the reward model that off-policy estimators correct.
 
-Ridge regression on the features of context and action: of rewards 0 and 1 logistic, fitted by Newton's method; of other
-rewards linear. No row is predicted by a model that has seen it or another row of its unit (cross-fitting: Chernozhukov
-et al. 2018), so that what the model learned by heart does not pass for knowledge.
+Ridge regression on the features of context and action: of rewards 0 and 1 logistic, of other rewards linear. No row is
+predicted by a model that has seen it or another row of its unit (cross-fitting: Chernozhukov et al. 2018), so that what
+the model learned by heart does not pass for knowledge.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.special import expit
+from scipy.special import expit, log_expit
+
+from bespeak.models.predictors.newton import minimised
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Int64s: TypeAlias = npt.NDArray[np.int64]
@@ -24,8 +26,7 @@ Csr: TypeAlias = Any
 
 N_FOLDS = 5
 L2 = 1.0
-_STEPS = 30
-_CLOSE = 1e-8
+_PULL_OF_INTERCEPT = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,21 +61,12 @@ class RewardModel:
         n, d = features.shape
         is_binary = not is_linear and bool(((rewards == 0) | (rewards == 1)).all())
         wide = sparse.hstack([features, np.ones((n, 1))], format="csr")
-        pull = np.append(np.full(d, l2), 1e-9)
-        held = np.zeros(d + 1)
-        if not is_binary:
-            held = _solve(wide, np.ones(n), pull, wide.T @ rewards)
-            return cls(held[:-1], float(held[-1]), is_binary)
-        mean = (rewards.sum() + 0.5) / (n + 1)
-        held[-1] = np.log(mean / (1 - mean))
-        for _ in range(_STEPS):
-            chance = expit(wide @ held)
-            slope = wide.T @ (rewards - chance) - pull * held
-            step = _solve(wide, np.maximum(chance * (1 - chance), 1e-10), pull, slope)
-            step *= min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-300))  # a long step may overshoot
-            held = held + step
-            if np.abs(step).max() < _CLOSE:
-                break
+        pull = np.append(np.full(d, l2), _PULL_OF_INTERCEPT)
+        if is_binary:
+            mean = (rewards.sum() + 0.5) / (n + 1)
+            held = minimised(_Logistic(wide, rewards, pull), np.append(np.zeros(d), np.log(mean / (1 - mean))))
+        else:
+            held = np.asarray(np.linalg.solve(_gram(wide, np.ones(n), pull), wide.T @ rewards), np.float64)
         return cls(held[:-1], float(held[-1]), is_binary)
 
     def raw(self, features: Csr) -> Float64s:
@@ -116,7 +108,42 @@ def cross_fitted(
         yield held_out, RewardModel.fit(features[~held_out], rewards[~held_out], is_linear=is_linear)
 
 
-def _solve(features: Csr, weights: Float64s, pull: Float64s, right: Float64s) -> Float64s:
-    gram = (features.T @ features.multiply(weights[:, None]).tocsr()).toarray()
+@dataclass(frozen=True, slots=True, eq=False)
+class _Logistic:
+    """The loss of `models.predictors.logistic` without its bounds: features here are sparse, and far too wide to fill.
+
+    Attributes:
+        features: CSR float64[n, d], the intercept's column among them.
+        rewards: float64[n], 0 or 1.
+        pull: float64[d], of each weight to 0.
+    """
+
+    features: Csr
+    rewards: Float64s
+    pull: Float64s
+
+    @property
+    def low(self) -> Float64s:
+        return np.full(len(self.pull), -np.inf)
+
+    @property
+    def high(self) -> Float64s:
+        return np.full(len(self.pull), np.inf)
+
+    def loss(self, point: Float64s) -> float:
+        logits = self.features @ point
+        told = self.rewards @ log_expit(logits) + (1 - self.rewards) @ log_expit(-logits)
+        return float(0.5 * (self.pull * point) @ point - told)
+
+    def derivatives(self, point: Float64s) -> tuple[Float64s, Float64s]:
+        """(the slope, the expected information) of the loss."""
+        chance = expit(self.features @ point)
+        slope = self.features.T @ (chance - self.rewards) + self.pull * point
+        return slope, _gram(self.features, chance * (1 - chance), self.pull)
+
+
+def _gram(features: Csr, counts: Float64s, pull: Float64s) -> Float64s:
+    """float64[d, d]: products of the features over rows that count so much, and the pull on each."""
+    gram = np.asarray((features.T @ features.multiply(counts[:, None]).tocsr()).toarray(), np.float64)
     gram[np.diag_indices_from(gram)] += pull
-    return np.asarray(np.linalg.solve(gram, right), np.float64)
+    return gram
