@@ -14,11 +14,10 @@ import pyarrow as pa
 import typer
 
 from bespeak.cli.measuring import subscriptions as measure_subscriptions
-from bespeak.cli.measuring.columns import Table, days, names, numbers, read_table
-from bespeak.cli.measuring.report import tell_of_bad_lines
-from bespeak.cli.measuring.subscriptions import show_holdouts
+from bespeak.cli.measuring.columns import Table, numbers, read_table
+from bespeak.cli.measuring.customers import dated_rows, last_day, show_holdouts, show_parameters, tell_of_rows
 from bespeak.cli.measuring.table import check_out, write_table
-from bespeak.cli.output import bar, emit, note, say, table, warn
+from bespeak.cli.output import bar, emit, note, say, warn
 from bespeak.cli.project import JsonOption
 from bespeak.errors import EventRejected, InvalidInput
 from bespeak.intake.times import parse_time_ms
@@ -103,9 +102,7 @@ def lifetime(
         measure_subscriptions.subscriptions(rows, asked, period, out, as_json=as_json)
         return
     ids, bought = _bought(rows, customer, date, amount)
-    last = last if last is not None else max(int(bought.day.max()), calibrated)
-    if last < calibrated:
-        raise InvalidInput("--end lies before --calibration-end.", hint="The prediction period lies between them.")
+    last = last_day(last, int(bought.day.max()), calibrated)
     found = fit_lifetime(
         bought,
         calibrated,
@@ -154,19 +151,9 @@ def _day(option: str, text: str | None) -> int | None:
 
 
 def _bought(rows: Table, customer: str, date: str, amount: str | None) -> tuple[list[str], PurchaseDays]:
-    ids, who = names(rows.rows, customer)
-    when, is_dated = days(rows.rows, date)
     spent = numbers(rows.rows, amount) if amount else np.full(len(rows), np.nan)
-    is_refund = spent < 0
-    is_whole = (who >= 0) & is_dated
-    if (n_lacking := int((~is_whole).sum())) > 0:
-        note(f"{n_lacking:,} rows lack a customer or a date and are left out.")
-    if (n_refunds := int((is_whole & is_refund).sum())) > 0:
-        note(f"{n_refunds:,} rows with an amount below 0 are refunds, no purchases; they are left out.")
-    kept = is_whole & ~is_refund
-    if not kept.any():
-        raise InvalidInput("The file holds no purchases.", hint=f"Is '{customer}' the customer and '{date}' the date?")
-    return ids, PurchaseDays.of(who[kept], when[kept], spent[kept])
+    held = dated_rows(rows, customer, date, "purchases", spent)
+    return held.ids, PurchaseDays.of(held.who[held.kept], held.when[held.kept], spent[held.kept])
 
 
 def _show(found: Lifetime, unit: str) -> None:
@@ -176,23 +163,16 @@ def _show(found: Lifetime, unit: str) -> None:
     leave = model.a / (model.a + model.b)
     say(f"Who is still there buys {rate:.3g} times a {unit} on average; after a repeat purchase {leave:.0%} leave.")
     say()
-    parameters = [[name, getattr(model, name)] for name in ("r", "alpha", "a", "b")]
-    if found.spending:
-        parameters += [[name, value] for name, value in asdict(found.spending.model).items()]
-    table(["parameter", "value"], [[name, f"{value:.4f}"] for name, value in parameters], right=[1])
-    held = {"purchases": found.holdout, "money": found.spending.holdout if found.spending else None}
-    show_holdouts({name: one for name, one in held.items() if one is not None})
+    parameters = {name: getattr(model, name) for name in ("r", "alpha", "a", "b")}
+    show_parameters(parameters | (asdict(found.spending.model) if found.spending else {}))
+    show_holdouts({"purchases": found.holdout, "money": found.spending.holdout if found.spending else None})
 
 
 def _tell(found: Lifetime, rows: Table) -> None:
-    tell_of_bad_lines(rows.bad)
-    if found.n_later:
-        note(f"{found.n_later:,} customers came after the calibration; no figure holds them.")
+    tell_of_rows(rows, found.n_later, "customers came", has_holdout=found.holdout is not None)
     if found.model.at_bounds:
         names_ = ", ".join(found.model.at_bounds)
         warn(f"The data do not tell {names_}: many values fit alike. Predictions stand, the parameters say little.")
-    if found.holdout is None:
-        note("Nothing lies after the calibration, so nothing shows how good the predictions are.")
     if found.no_spending:
         warn(f"No spending: {found.no_spending}")
     if found.spending and not found.spending.independence.holds:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from bespeak.cli.measuring.columns import Table, days, known_columns, names, numbers
-from bespeak.cli.measuring.report import tell_of_bad_lines
+from bespeak.cli.measuring.columns import Table, days, known_columns, numbers
+from bespeak.cli.measuring.customers import dated_rows, last_day, show_holdouts, show_parameters, tell_of_rows
 from bespeak.cli.measuring.table import write_table
 from bespeak.cli.output import emit, note, say, table, warn
 from bespeak.errors import InvalidInput
-from bespeak.learn.predicting.lifetime import Holdout
 from bespeak.learn.predicting.subscriptions import Ahead, SubscriptionLifetime, fit_subscriptions
 from bespeak.models.predictors.design import Columns
 from bespeak.models.predictors.renewals import NEVER, Subscriptions
@@ -61,9 +59,7 @@ def subscriptions(rows: Table, asked: Asked, period: Period, out: Path | None, *
     if n_ahead is not None and n_ahead > _MOST_AHEAD:
         raise InvalidInput(f"--ahead is at most {_MOST_AHEAD:,} periods.", hint="Nobody knows what comes after that.")
     read = _read(rows, asked, period)
-    end = period.end if period.end is not None else max(read.last, period.calibrated)
-    if end < period.calibrated:
-        raise InvalidInput("--end lies before --calibration-end.", hint="The prediction period lies between them.")
+    end = last_day(period.end, read.last, period.calibrated)
     found = fit_subscriptions(
         read.held,
         period.calibrated,
@@ -107,41 +103,11 @@ def document(found: SubscriptionLifetime, features: tuple[str, ...]) -> dict[str
     }
 
 
-def show_holdouts(held: Mapping[str, Holdout]) -> None:
-    """Shows predictions beside what came, one line each; nothing where there are none."""
-    if not held:
-        return
-    say()
-    heads = ["after the calibration", "predicted", "actual", "error", "per customer", "correlation"]
-    table(heads, [_line(name, one) for name, one in held.items()], right=range(1, 6))
-
-
-def _line(name: str, held: Holdout) -> list[str | None]:
-    return [
-        name,
-        f"{held.predicted:,.0f}",
-        f"{held.actual:,.0f}",
-        f"{held.predicted / held.actual - 1:+.1%}" if held.actual else None,
-        f"{held.mae:.3f}",
-        None if held.correlation is None else f"{held.correlation:.3f}",
-    ]
-
-
 def _read(rows: Table, asked: Asked, period: Period) -> _Read:
-    ids, who = names(rows.rows, asked.customer)
-    when, is_dated = days(rows.rows, asked.date)
     amount = numbers(rows.rows, asked.amount) if asked.amount else None
-    is_whole = (who >= 0) & is_dated
-    if (n_lacking := int((~is_whole).sum())) > 0:
-        note(f"{n_lacking:,} rows lack a customer or a date and are left out.")
-    if amount is not None and asked.ended is None and (n_refunds := int((is_whole & (amount < 0)).sum())) > 0:
-        note(f"{n_refunds:,} rows with an amount below 0 are refunds, no payments; they are left out.")
-        is_whole &= ~(amount < 0)
-    kept = np.flatnonzero(is_whole)
-    if not len(kept):
-        raise InvalidInput(
-            "The file holds no subscriptions.", hint=f"Is '{asked.customer}' the customer and '{asked.date}' the date?"
-        )
+    is_spans = asked.ended is not None
+    what = "subscriptions" if is_spans else "payments"
+    ids, who, when, kept = dated_rows(rows, asked.customer, asked.date, what, None if is_spans else amount)
     if asked.ended is not None:
         last, is_over = days(rows.rows, asked.ended)
         end = np.where(is_over, last, NEVER)[kept]
@@ -177,27 +143,23 @@ def _show(found: SubscriptionLifetime, unit: str) -> None:
     ]
     table(["renewal", "came to it", "renewed", "by the model"], lines, right=range(4))
     say()
-    parameters = [["alpha", f"{found.model.alpha:.4f}"], ["beta", f"{found.model.beta:.4f}"]]
-    table(["parameter", "value"], parameters, right=[1])
-    held = {
-        "renewals, by age": found.by_age.holdout,
-        "renewals, by age and features": None if found.by_customer is None else found.by_customer.holdout,
-        "money": _best(found).money,
-    }
-    show_holdouts({name: one for name, one in held.items() if one is not None})
+    show_parameters({"alpha": found.model.alpha, "beta": found.model.beta})
+    show_holdouts(
+        {
+            "renewals, by age": found.by_age.holdout,
+            "renewals, by age and features": None if found.by_customer is None else found.by_customer.holdout,
+            "money": _best(found).money,
+        }
+    )
 
 
 def _tell(found: SubscriptionLifetime, rows: Table) -> None:
-    tell_of_bad_lines(rows.bad)
-    if found.n_later:
-        note(f"{found.n_later:,} subscriptions began after the calibration; no figure holds them.")
+    tell_of_rows(rows, found.n_later, "subscriptions began", has_holdout=found.by_age.holdout is not None)
     if found.model.at_bounds:
         warn(
             f"The data do not tell {', '.join(found.model.at_bounds)}: retention does not rise with age, as this model "
             "has it. Predict with --features, whose hazard takes any course."
         )
-    if found.by_age.holdout is None:
-        note("Nothing lies after the calibration, so nothing shows how good the predictions are.")
 
 
 def _write(found: SubscriptionLifetime, read: _Read, out: Path) -> None:
