@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import typer
 
 from bespeak import errors
-from bespeak.cli.app import app
+from bespeak.cli.app import program
+from bespeak.cli.on_demand import with_all
 from bespeak.engine.checks import CHECKS
 from bespeak.serve import metrics
 from bespeak.serve.replies import ErrorBody, status_of
@@ -50,7 +50,7 @@ def command_line() -> str:
         + "\n\nCommands act on the project folder they stand in, or on `--project DIR`. Data goes to stdout; notes, "
         "progress and errors go to stderr. With `--json`, stdout is exactly one JSON document."
     ]
-    parts.extend(_commands(typer.main.get_command(app), "bespeak"))
+    parts.extend(_commands(with_all(program()), "bespeak"))
     return "\n\n".join(parts)
 
 

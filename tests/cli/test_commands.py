@@ -7,9 +7,10 @@ import subprocess
 import sys
 
 import pytest
-import typer
+from typer.core import TyperGroup
 
-from bespeak.cli.app import app
+from bespeak.cli.app import program
+from bespeak.cli.on_demand import with_all
 
 
 def paths(command, before=()):
@@ -21,7 +22,7 @@ def paths(command, before=()):
             yield (*before, name)
 
 
-ALL = sorted(paths(typer.main.get_command(app)))
+ALL = sorted(paths(with_all(program())))
 
 
 def test_the_commands_are_those_of_the_design():
@@ -31,6 +32,31 @@ def test_the_commands_are_those_of_the_design():
         "segment list", "segment members", "serve", "simulate", "train", "work",
     }  # fmt: skip
     assert wanted <= {" ".join(path) for path in ALL}
+
+
+def lines(group, before=()):
+    """Words that call a command or a group of them -> the line that it is listed with."""
+    for name, command in group.commands.items():
+        yield (*before, name), " ".join(command.help.partition("\n\n")[0].split())
+        if isinstance(command, TyperGroup):
+            yield from lines(command, (*before, name))
+
+
+def test_the_line_that_stands_for_a_command_is_the_first_of_its_own_help():
+    said = dict(lines(with_all(program())))
+    for words, line in lines(program()):
+        assert line == said[words], f"cli/app.py lists `bespeak {' '.join(words)}` with another line"
+
+
+def test_the_commands_are_listed_without_importing_any(run):
+    program = (
+        "import sys; from bespeak.cli.app import program\n"
+        "program()(['--help'], standalone_mode=False)\n"
+        "assert not {'bespeak.engine', 'numpy', 'bespeak.cli.demo'} & sys.modules.keys()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(name in done.stdout for name in ("demo", "import", "measure", "config"))
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)

@@ -11,9 +11,9 @@ from typing import get_type_hints
 
 import msgspec
 import pytest
-import typer
 
-from bespeak.cli.app import app
+from bespeak.cli.app import program
+from bespeak.cli.on_demand import with_all
 from bespeak.decide.settings.placements import Placement
 from bespeak.engine.settings import Section, Settings
 from bespeak.serve.app import App
@@ -75,7 +75,7 @@ def commands(command, path="bespeak"):
         yield from commands(inner, f"{path} {name}")
 
 
-COMMANDS = dict(commands(typer.main.get_command(app)))
+COMMANDS = dict(commands(with_all(program())))
 
 
 @pytest.mark.parametrize("path", COMMANDS)

@@ -16,12 +16,15 @@ import sys
 import traceback
 
 from bespeak.cli import main
+from bespeak.cli.app import program
+from bespeak.cli.on_demand import with_all
 
 MAX_BYTES = 1 << 20
 
 
 def serve(path: str) -> None:
     """Answers calls until it is ended."""
+    with_all(program())
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)

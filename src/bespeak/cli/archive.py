@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from bespeak.cli.options import JsonOption, ProjectOption, YesOption
 from bespeak.cli.output import bar, emit, is_agreed, say, warn
-from bespeak.cli.project import JsonOption, ProjectOption, YesOption, find, opened
+from bespeak.cli.project import find, opened
 from bespeak.engine import archive
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The tar file.")]

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from bespeak.cli.options import JsonOption, ProjectOption, YesOption
 from bespeak.cli.output import bar, emit, is_agreed, note, say, table, warn
-from bespeak.cli.project import JsonOption, ProjectOption, YesOption, opened
+from bespeak.cli.project import opened
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
 from bespeak.engine.views.exports import ExportWhat, export

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from bespeak.cli.options import AsOfOption, JsonOption, ProjectOption, YesOption, pairs, time_option
 from bespeak.cli.output import bar, emit, is_agreed, note, say, table
-from bespeak.cli.project import AsOfOption, JsonOption, ProjectOption, YesOption, opened, pairs, time_option
+from bespeak.cli.project import opened
 from bespeak.engine.deciding.slates import Slate, Variant
 from bespeak.errors import InvalidInput
 from bespeak.signals.decisions import ShownItem

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from bespeak.cli.decisions import show_slate
+from bespeak.cli.options import JsonOption
 from bespeak.cli.output import bar, emit, note, say, warn
-from bespeak.cli.project import JsonOption
 from bespeak.cli.storefront import DemoShop, serve_shop
 from bespeak.console.shop_settings import shop_settings, with_pictures
 from bespeak.console.storefront import ROOT as SHOP

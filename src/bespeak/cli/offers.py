@@ -8,8 +8,9 @@ from typing import Annotated
 import msgspec
 import typer
 
+from bespeak.cli.options import JsonOption, ProjectOption
 from bespeak.cli.output import emit, say, table
-from bespeak.cli.project import JsonOption, ProjectOption, opened
+from bespeak.cli.project import opened
 from bespeak.errors import InvalidInput
 
 offer = typer.Typer(no_args_is_help=True, help="Codes of offers: each is issued once.")

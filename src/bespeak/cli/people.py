@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from bespeak.cli.options import JsonOption, ProjectOption, YesOption
 from bespeak.cli.output import emit, is_agreed, note, say, table
-from bespeak.cli.project import JsonOption, ProjectOption, YesOption, opened
+from bespeak.cli.project import opened
 from bespeak.engine.segments import segment_members, segment_overview
 from bespeak.errors import InvalidInput, UnknownName
 

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from bespeak.cli.options import JsonOption, ProjectOption
 from bespeak.cli.output import bar, emit, err, note, out, say
-from bespeak.cli.project import JsonOption, ProjectOption, find, opened
+from bespeak.cli.project import find, opened
 from bespeak.console.app import ROOT as CONSOLE
 from bespeak.console.app import console_routes
 from bespeak.engine.checks import CHECKS, FAIL, PASS, WARN, run_checks

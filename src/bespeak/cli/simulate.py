@@ -13,8 +13,9 @@ import msgspec
 import numpy as np
 import typer
 
+from bespeak.cli.options import JsonOption
 from bespeak.cli.output import bar, emit, note, say, table
-from bespeak.cli.project import JsonOption, find
+from bespeak.cli.project import find
 from bespeak.engine.clock import SharedClock, SystemClock, VirtualClock, iso
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import ProjectFolder

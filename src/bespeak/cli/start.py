@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from bespeak.cli.options import JsonOption, ProjectOption, YesOption
 from bespeak.cli.output import emit, is_agreed, note, out, say
-from bespeak.cli.project import JsonOption, ProjectOption, YesOption, opened
+from bespeak.cli.project import opened
 from bespeak.cli.running import script_tag
 from bespeak.decide.settings.placements import BUILT_IN
 from bespeak.engine.config import FILE_NAME, parse_config, read_file

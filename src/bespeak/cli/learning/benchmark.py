@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import typer
 
+from bespeak.cli.options import pairs
 from bespeak.cli.output import bar, note, warn
-from bespeak.cli.project import pairs
 from bespeak.engine.training.machine import memory_limit_bytes, peak_bytes
 from bespeak.errors import InvalidInput
 from bespeak.learn.benchmark import AUTO, Answers

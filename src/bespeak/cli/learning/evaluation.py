@@ -9,8 +9,9 @@ import msgspec
 import typer
 
 from bespeak.cli.learning.evaluation_page import page
+from bespeak.cli.options import AsOfOption, JsonOption, ProjectOption, time_option
 from bespeak.cli.output import bar, emit, note, say, table
-from bespeak.cli.project import AsOfOption, JsonOption, ProjectOption, find, opened, time_option
+from bespeak.cli.project import find, opened
 from bespeak.engine.training.evaluation import Cut, EvaluationReport, Evaluations, plain
 from bespeak.errors import InvalidInput
 from bespeak.learn.evaluation.result import QUALITY, Evaluation, Row

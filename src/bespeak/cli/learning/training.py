@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from bespeak.cli.options import AsOfOption, JsonOption, ProjectOption, time_option
 from bespeak.cli.output import bar, emit, note, say, table, warn
-from bespeak.cli.project import AsOfOption, JsonOption, ProjectOption, opened, time_option
+from bespeak.cli.project import opened
 from bespeak.engine.views.launches import INTERFERENCE, PLANNED_LIFT
 from bespeak.engine.views.report import Report, build_report
 

@@ -9,22 +9,14 @@ import typer
 
 from bespeak.cli.measuring.file import Columns, Units, read_units
 from bespeak.cli.measuring.report import RATIO, Result, document, show, tell
+from bespeak.cli.options import JsonOption
 from bespeak.cli.output import bar, emit
-from bespeak.cli.project import JsonOption
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.measure.comparison import Comparison, compare
 from bespeak.measure.sample_ratio import check_sample_ratio
 from bespeak.measure.words import Kind
 
-measure = typer.Typer(no_args_is_help=True, help="Statistics on data from outside; needs no project.")
 
-
-@measure.callback()
-def _group() -> None:
-    """Statistics on data from outside; needs no project."""
-
-
-@measure.command("compare")
 def compare_file(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSONL or Parquet: one row for each unit.")],
     variant: Annotated[str, typer.Option("--variant", metavar="COL", help="The column of groups.")],

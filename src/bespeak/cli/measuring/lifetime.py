@@ -17,8 +17,8 @@ from bespeak.cli.measuring import subscriptions as measure_subscriptions
 from bespeak.cli.measuring.columns import Table, numbers, read_table
 from bespeak.cli.measuring.customers import dated_rows, last_day, show_holdouts, show_parameters, tell_of_rows
 from bespeak.cli.measuring.table import check_out, write_table
+from bespeak.cli.options import JsonOption
 from bespeak.cli.output import bar, emit, note, say, warn
-from bespeak.cli.project import JsonOption
 from bespeak.errors import EventRejected, InvalidInput
 from bespeak.intake.times import parse_time_ms
 from bespeak.learn.predicting.lifetime import YEAR_DAYS, Lifetime, fit_lifetime

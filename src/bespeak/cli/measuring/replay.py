@@ -11,8 +11,8 @@ import typer
 
 from bespeak.cli.measuring.columns import Table, column_names, is_numeric, names, numbers, read_table
 from bespeak.cli.measuring.report import tell_of_bad_lines
+from bespeak.cli.options import JsonOption
 from bespeak.cli.output import Told, bar, emit, note
-from bespeak.cli.project import JsonOption
 from bespeak.cli.trying.replay_report import document, show, tell
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.learn.replay.logged_choices import Targets, encoded, with_model

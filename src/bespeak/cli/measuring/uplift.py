@@ -21,8 +21,8 @@ from bespeak.cli.measuring.columns import (
 )
 from bespeak.cli.measuring.report import tell_of_bad_lines
 from bespeak.cli.measuring.table import check_out, write_table
+from bespeak.cli.options import JsonOption
 from bespeak.cli.output import bar, emit, note, say, table, warn
-from bespeak.cli.project import JsonOption
 from bespeak.errors import InvalidInput
 from bespeak.learn.predicting.uplift import RANDOM, RESPONSE, Uplift, judge_uplift
 from bespeak.measure.uplift import Figure

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from bespeak.cli.options import JsonOption, ProjectOption
 from bespeak.cli.output import bar, emit, note, say, table
-from bespeak.cli.project import JsonOption, ProjectOption, opened
+from bespeak.cli.project import opened
 from bespeak.cli.trying.experiment_page import page
 from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.views.experiment_plan import experiment_plan

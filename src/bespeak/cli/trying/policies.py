@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from bespeak.cli.options import JsonOption, ProjectOption
 from bespeak.cli.output import emit, note, say, table, warn
-from bespeak.cli.project import JsonOption, ProjectOption, opened
+from bespeak.cli.project import opened
 from bespeak.engine.clock import iso
 from bespeak.engine.views.policy_values import WeightsValue, weights_values
 

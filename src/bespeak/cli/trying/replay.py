@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from bespeak.cli.options import JsonOption, ProjectOption
 from bespeak.cli.output import bar, emit, note, say, warn
-from bespeak.cli.project import JsonOption, ProjectOption, opened
+from bespeak.cli.project import opened
 from bespeak.cli.trying.replay_report import document, show, tell
 from bespeak.engine.views.replay.asked import policy_of
 from bespeak.engine.views.replay.report import ESTIMATORS, ReplayReport, replay_policy

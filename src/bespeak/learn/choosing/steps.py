@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from bespeak.learn.leaderboard import Progress, Stopwatch
+if TYPE_CHECKING:  # the command line says how long something takes without importing every model
+    from bespeak.learn.leaderboard import Progress, Stopwatch
 
 _FIRST_SHARE = 0.02
 """Before so much is done nobody knows how long the rest takes."""
