@@ -300,6 +300,27 @@ def test_diversity_spreads_a_slate_and_scores_stay_sums_of_their_terms(
         assert sum(reason.contribution for reason in shown.reasons) == pytest.approx(shown.score)
 
 
+def test_of_items_that_are_equally_unlike_those_before_the_better_one_stands_first(world: World, now_ms: int) -> None:
+    spread = dataclasses.replace(world, placements=placements_from({"home": {"diversity": 1.0, "facets": ["genre"]}}))
+    shown = home(None, spread, now_ms, count=4).items
+    plain = {item.item_id: item.score for item in home(None, world, now_ms, count=40).items}
+    genre, brand = (world.catalogue.facets[name].values_at for name in ("genre", "brand"))
+
+    def unlike(item_id: str) -> bool:
+        rows = [world.catalogue.index[one] for one in (item_id, shown[0].item_id)]
+        return not any(set(of(rows[0])) & set(of(rows[1])) for of in (genre, brand))
+
+    assert shown[1].item_id == max((item for item in plain if unlike(item)), key=plain.__getitem__)
+
+
+def test_relevance_of_any_size_is_scaled_and_an_entry_without_counts_least(world: World, now_ms: int) -> None:
+    listed = (Listed("war5", 1e308), Listed("horror8", -1e308), Listed("drama7", 0.0), Listed("comedy9"))
+    request = DecideRequest(placement="home", items=listed, explain=True)
+    decision = decide(Occasion(request, None, world, now_ms, "d"))
+    assert {item.item_id: item.features.get("listed", 0.0) for item in decision.items} == {
+        "war5": 1.0, "horror8": 0.0, "drama7": 0.5, "comedy9": 0.0}  # fmt: skip
+
+
 def test_an_engines_list_is_ordered_by_relevance_match_and_person_and_nothing_of_it_is_lost(
     world: World, person: People, now_ms: int
 ) -> None:

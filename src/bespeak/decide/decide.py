@@ -170,10 +170,10 @@ def scored_of(situation: Situation, matrix: FeatureMatrix) -> Scored:
 def exploration_of(situation: Situation, rows: Int32s) -> Exploration | None:
     """How the positions of a slate of the candidates `rows` are drawn; None where they are taken by the score.
 
-    Whoever refused profiling gets the same as everybody who did, so nothing is tried on them.
+    Whoever refused profiling gets the same as everybody who did, so nothing is tried on them; nor in a fallback.
     """
     placement = situation.placement
-    if not placement.explore or situation.mode == "non_profiled":
+    if not placement.explore or situation.mode in ("non_profiled", "fallback"):
         return None
     may_try = None
     if placement.explore_new_days is not None:

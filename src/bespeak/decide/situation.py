@@ -287,8 +287,10 @@ def _listed(request: DecideRequest, world: World) -> tuple[Int32s, Float64s] | N
         return rows, 1.0 - np.arange(len(rows)) / len(rows)
     low = float(np.nanmin(given)) if len(given) else 0.0
     high = float(np.nanmax(given)) if len(given) else 0.0
-    span = high - low
-    return rows, np.nan_to_num((given - low) / span if span > 0 else np.ones(len(given)), nan=0.0)
+    if not low < high:
+        return rows, np.where(np.isnan(given), 0.0, 1.0)
+    halved, least = given / 2, low / 2  # the difference of two huge numbers is none
+    return rows, np.nan_to_num((halved - least) / (high / 2 - least), nan=0.0)
 
 
 def _is_kind(kinds: tuple[str, ...], world: World) -> Bools:

@@ -19,6 +19,7 @@ from bespeak.engine.filters import check_filters
 from bespeak.engine.folding import fold_version
 from bespeak.engine.project import ProjectFolder
 from bespeak.engine.runtime import Runtime
+from bespeak.engine.values import check_values
 from bespeak.engine.writing.writer import Writer, WriteRequest, Written
 from bespeak.errors import ConfigError, InvalidInput, StoreUnavailable
 from bespeak.intake.context import read_context
@@ -89,6 +90,7 @@ class Core:
         config = parse_config(read_file(self.folder.config_path))
         self.refresh()
         self.check_filters(config)
+        check_values(config)
         with self.store.write() as tx:
             version = runtimes.activate(tx, config, self.clock.now_ms(), author)
         self._file_digest = config.digest()
@@ -193,6 +195,7 @@ class Core:
             tx.lock_keys(["config"])
             active = records.current_config(tx)
             if active is None:
+                check_values(config)
                 version = runtimes.activate(tx, config, self.clock.now_ms(), "file")
             else:
                 config, version = parse_config(active.body), active.version

@@ -27,7 +27,7 @@ from bespeak.decide.request import DecideRequest
 from bespeak.decide.settings.pages import pages_from
 from bespeak.decide.settings.placements import placements_from
 from bespeak.decide.world import World
-from bespeak.errors import ConfigError, UnknownName
+from bespeak.errors import ConfigError, InvalidInput, UnknownName
 from bespeak.signals.items import Item
 
 People = Callable[..., PersonView]
@@ -161,6 +161,25 @@ def test_the_fallback_page_is_popular_without_duplicates_and_without_the_past(wo
     assert {row.mode for row in page.rows} == {"fallback"}
     assert "because" in page.rows[0].notes
     assert not {"recently_viewed", "buy_again", "complements"} & set(names(page))
+
+
+def test_a_fallback_draws_nothing(world: World, now_ms: int) -> None:
+    exploring = dataclasses.replace(world, placements=placements_from({"home": {"explore": 1.0}}))
+    request = page_request(exploring.page("front"), DecideRequest(placement=""))
+    pages = [fallback_page(request.page, occasions(request, None, exploring, now_ms), f"p{n}") for n in range(5)]
+    assert {tuple(items(page)) for page in pages} == {tuple(items(pages[0]))}
+    assert {item.propensity for page in pages for row in page.rows for item in row.items} == {1.0}
+
+
+def test_a_next_best_action_is_no_row(world: World, now_ms: int) -> None:
+    placements = {"next": {"kinds": ["action"], "actions": {}}}
+    with pytest.raises(ConfigError, match=r"pages\.own\.rows: 'next' shows the next best action"):
+        with_page(world, {"rows": ["home", "next"]}, placements)
+    acting = dataclasses.replace(world, placements=placements_from(placements))
+    request = rows_request([DecideRequest(placement="next")], {}, one_per_group=True)
+    for answer in (decide_page, fallback_page):
+        with pytest.raises(InvalidInput, match="'next' shows the next best action"):
+            answer(request.page, occasions(request, None, acting, now_ms), "p", keeps_order=True)
 
 
 def test_an_empty_catalogue_gives_a_page_without_rows(build_world: Callable[..., World], now_ms: int) -> None:

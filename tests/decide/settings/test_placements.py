@@ -45,6 +45,7 @@ def test_a_file_overrides_what_it_names_and_keeps_the_rest() -> None:
         ({"explore": -0.1}, "explore"),
         ({"temperature": 1.0}, "`explore` is 0"),
         ({"explore_new_days": 7}, "`explore` is 0"),
+        ({"shadow": {"actions": {}}}, "shadow.actions"),
         ({"pins": [{"position": 0, "item": "a"}]}, "pins"),
         ({"pins": [{"position": 1}]}, "an item or a filter"),
         ({"pins": [{"position": 1, "item": "a", "filter": "price < 1"}]}, "not both"),

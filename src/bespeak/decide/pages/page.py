@@ -25,6 +25,7 @@ from bespeak.decide.settings.pages import Page, RowSettings
 from bespeak.decide.slates.recording import with_candidates
 from bespeak.decide.subjects import Subject, subjects
 from bespeak.decide.variants.creatives import with_creatives
+from bespeak.errors import InvalidInput
 from bespeak.signals.decisions import Decision, PagePlace
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -118,6 +119,7 @@ def _rows(
     rows: list[Row] = []
     left_out: list[tuple[str, str]] = []
     for settings, wanted in zip(page.rows, asked, strict=True):
+        _check_is_row(wanted)
         occasion, policy = row_policy(wanted)
         if occasion.is_unread not in readings:
             readings[occasion.is_unread] = Reading.of(occasion.readable, occasion.world, occasion.now_ms)
@@ -142,6 +144,7 @@ def fallback_page(
     rows: list[Row] = []
     left_out: list[tuple[str, str]] = []
     for settings, occasion in zip(page.rows, asked, strict=True):
+        _check_is_row(occasion)
         prepared = prepare_fallback(replace(occasion, decision_id=f"{page_id}-{len(rows) + 1}"))
         if (prepared.situation.placement.fill and not prepared.situation.placement.needs_cart) or keeps_order:
             rows.append(Row(len(rows), settings, prepared))
@@ -154,6 +157,13 @@ def fallback_page(
         made = msgspec.structs.replace(made, notes=(*made.notes, note) if note else made.notes)
         records.append(with_creatives(made, row.occasion))
     return _page(page, page_id, records, [*left_out, *dropped])
+
+
+def _check_is_row(asked: Occasion) -> None:
+    name = asked.request.placement
+    if asked.world.placement(name).actions is not None:
+        problem = f"The placement '{name}' shows the next best action, which is no row of a page."
+        raise InvalidInput(problem, hint="Ask for it with POST /api/decide.")
 
 
 def _subjects(

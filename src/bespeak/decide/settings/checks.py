@@ -5,12 +5,15 @@ Each check raises `ConfigError` with the key it was given; every part is checked
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from string import Formatter
+from typing import Any
 
+from bespeak.decide.scoring.forest import TREES
+from bespeak.decide.scoring.score import PRIOR_WEIGHTS
 from bespeak.decide.settings.parts import ActionSettings, BoostSettings, PinSettings, ShareSettings, SourceSettings
-from bespeak.errors import ConfigError
+from bespeak.errors import ConfigError, UnknownName
 
 SOURCE_NAMES = (
     "popular",
@@ -32,6 +35,31 @@ SOURCE_NAMES = (
 """What `sources` may name, beside `model.NAME`; `match` (search) and the caller's list come with requests."""
 
 HEADING_WORDS = ("title", "value")
+
+SIGNALS = (*(name for name in PRIOR_WEIGHTS if "." not in name), TREES)
+SIGNAL_FAMILIES = tuple(sorted({name.partition(".")[0] for name in PRIOR_WEIGHTS if "." in name}))
+
+
+def check_finite(value: Any, key: str) -> None:
+    """No number anywhere in a plain value is infinite or none: TOML can write `inf` and `nan`."""
+    if isinstance(value, float) and not isfinite(value):
+        raise ConfigError(f"is {value}, which is no finite number.", key=key, hint="Give a number, or leave it out.")
+    if isinstance(value, dict):
+        for name, part in value.items():
+            check_finite(part, f"{key}.{name}")
+    elif isinstance(value, list | tuple):
+        for place, part in enumerate(value):
+            check_finite(part, f"{key}[{place}]")
+
+
+def check_signals(names: Iterable[str], key: str) -> None:
+    """Every name is a signal, a signal of a family, or `FAMILY.*`, or `*` for all."""
+    for name in names:
+        family, dot, _ = name.partition(".")
+        if name != "*" and (family not in SIGNAL_FAMILIES if dot else name not in SIGNALS):
+            known = sorted((*SIGNALS, *(f"{one}.NAME" for one in SIGNAL_FAMILIES)))
+            error = UnknownName("signal", name, known, limit=len(known))
+            raise ConfigError(error.message, key=key, hint=error.hint)
 
 
 def check_sources(sources: Sequence[SourceSettings], key: str) -> None:
@@ -68,11 +96,8 @@ def check_shares(shares: Sequence[ShareSettings], key: str) -> None:
 
 
 def check_boosts(boosts: Sequence[BoostSettings], key: str) -> None:
-    """Every boost has a name of its own and a filter, and adds a finite number."""
+    """Every boost has a name of its own and a filter."""
     _check_names(boosts, key)
-    for boost in boosts:
-        if not isfinite(boost.add):
-            raise ConfigError(f"'{boost.name}' adds no finite number.", key=key, hint="Give a number.")
 
 
 def _check_names(parts: Sequence[ShareSettings | BoostSettings], key: str) -> None:

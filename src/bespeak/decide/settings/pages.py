@@ -126,6 +126,9 @@ def _check(page: Page, placements: Mapping[str, Placement], key: str) -> None:
         if placement.needs_match:
             message = f"'{row.placement}' needs a query, which a page has not."
             raise ConfigError(message, key=f"{key}.rows", hint="Leave it out.")
+        if placement.actions is not None:
+            message = f"'{row.placement}' shows the next best action, which is no row."
+            raise ConfigError(message, key=f"{key}.rows", hint="Leave it out, and ask for it with POST /api/decide.")
         if row.at_most > 1 and not placement.has_subject:
             message = f"'{row.placement}' is about nothing in particular, so there is one row of it."
             hint = "Leave `at_most` out, or set `about_facets` or `about_classes` of the placement."

@@ -319,6 +319,9 @@ def varied(placement: Placement, settings: Mapping[str, Any], key: str) -> Place
         found = msgspec.convert({**msgspec.to_builtins(placement), **changed, "shadow": {}, "rollout": 1.0}, Placement)
     except (msgspec.ValidationError, TypeError) as error:
         raise ConfigError(f"{error}.", key=key, hint="The settings are those of a placement.") from None
+    if (found.actions is None) != (placement.actions is None):
+        problem = "whether a placement shows actions or items is the same for all of its policies."
+        raise ConfigError(problem, key=f"{key}.actions", hint="Take a placement of its own for actions.")
     _check(found, key)
     return found
 

@@ -21,6 +21,9 @@ Int64s: TypeAlias = npt.NDArray[np.int64]
 Float64s: TypeAlias = npt.NDArray[np.float64]
 
 
+LEAST_SHARE_OF_SCORE = 1e-6
+
+
 class Choice(NamedTuple):
     """One taken position: which candidate, and with which probability given the positions before."""
 
@@ -113,7 +116,8 @@ class Diversity:
     `score(i | prefix) = (1 - strength) * score(i) - strength * span * max over placed j of likeness(i, j)`
 
     likeness is the share of j's attributes in which i has a common value; span is how far the best score is above the
-    median one, so that one strength means the same whatever the scale of the scores.
+    median one, so that one strength means the same whatever the scale of the scores. A hair of the score always counts,
+    so that of items that are equally unlike the better one stands first.
 
     Attributes:
         strength: 0 to 1; 0 changes nothing, 1 goes by unlikeness alone after the first position.
@@ -122,6 +126,10 @@ class Diversity:
 
     strength: float
     attributes: tuple[Values, ...]
+
+    def values(self, scores: Float64s, nearest: Float64s, span: float) -> Float64s:
+        """float64[c]: what candidates count for beside what stands; `nearest` is the largest likeness to any of it."""
+        return max(1 - self.strength, LEAST_SHARE_OF_SCORE) * scores - self.strength * span * nearest
 
     def likeness(self, candidate: int) -> Float64s:
         """float64[c], 0..1: how like one candidate the others are."""
@@ -306,7 +314,7 @@ def build(scores: Float64s, count: int, constraints: Constraints, choose: Choose
         chosen.append(choice)
         if len(chosen) < count and diversity is not None:
             nearest = np.maximum(nearest, diversity.likeness(choice.candidate))
-            values = (1 - diversity.strength) * scores - diversity.strength * span * nearest
+            values = diversity.values(scores, nearest, span)
     unmet = [p for p, allowed in pins.items() if p > len(chosen) or not allowed[chosen[p - 1].candidate]]
     return Slate(tuple(chosen), tuple(board.closings), tuple(unmet), board.short())
 

@@ -7,6 +7,8 @@ from bespeak.engine.core import Core
 from bespeak.engine.deciding.worlds import MODEL_SET
 from bespeak.engine.logged.lake_feed import CURSOR
 from bespeak.engine.training.neighbour_tables import gains_by_index
+from bespeak.engine.values import check_values
+from bespeak.errors import ConfigError
 from bespeak.models.vector_index import INDEX_FROM
 from bespeak.storage.sqlite.store import OLDEST_SQLITE
 from bespeak.storage.tables import log, records
@@ -33,8 +35,14 @@ def sqlite_version(core: Core) -> Finding:
 
 
 def configuration(core: Core) -> Finding:
-    """The file is what is active."""
+    """The file is what is active, and its numbers and names mean something."""
     name = "configuration"
+    try:
+        check_values(core.config)
+    except ConfigError as error:
+        advice = f"{error.hint} Then `bespeak apply`."
+        return Finding(name=name, status=FAIL, message=f"what is active cannot be meant: {error.message}", n=1,
+                       advice=advice)  # fmt: skip
     if not core.is_file_different():
         return passed(name, f"version {core.runtime.config_version} is active and equals the file")
     return Finding(
