@@ -103,8 +103,9 @@ def page(
             table(("", "item", "title", "score", "because"), rows, title=f"{place}. {heading}", right=(0, 3))
         if not slates:
             say("No row could be shown.")
-        for placement, why in dict.fromkeys(slates.left_out):
-            note(f"Without {placement}: {why}.")
+        for left_out in slates.left_out:
+            subjects = f" ({', '.join(left_out.subjects)})" if left_out.subjects else ""
+            note(f"Without {left_out.placement}{subjects}: {left_out.why}.")
 
 
 def recommend(

@@ -108,7 +108,7 @@ def _page_tried(desk: Desk, form: Mapping[str, str], person: int | None, asked: 
     page = desk.queries.preview_page(
         form["placement"].removeprefix(PAGE), person, context=asked["context"], filter=asked["filter"]
     )
-    return {"rows": list(page), "left_out": list(dict.fromkeys(page.left_out)), "raw": _formatted(page.to_json())}
+    return {"rows": list(page), "left_out": page.left_out, "raw": _formatted(page.to_json())}
 
 
 def _cards(slate: Slate) -> list[dict[str, Any]]:

@@ -70,10 +70,11 @@ class PageRow(SlateReply, frozen=True, kw_only=True, rename="camel"):
 
 
 class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
-    """A row that is not shown."""
+    """The rows of a placement that are not shown for one reason, with what each would have been about."""
 
     placement: str
     why: str
+    about: list[dict[str, str]] | None = None
 
 
 class PageReply(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

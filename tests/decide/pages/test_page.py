@@ -76,13 +76,26 @@ def test_a_page_shows_each_item_once_and_says_which_row_stands_where(world: Worl
 
 def test_every_row_that_is_not_shown_says_why(world: World, person: People, now_ms: int) -> None:
     page = decided(world, person(*STEPS[:1]), now_ms, "front")
-    why = dict(page.left_out)
+    why = {one.placement: one.why for one in page.left_out}
     assert why["complements"] == EMPTY_CART
     assert why["recently_viewed"] == TOO_FEW
     nobody = decided(world, None, now_ms, "front")
-    assert dict(nobody.left_out)["because_you_watched"] == NO_SUBJECT
+    assert {one.placement: one.why for one in nobody.left_out}["because_you_watched"] == NO_SUBJECT
     short = with_page(world, {"rows": ["home", "trending_for_you"], "max_rows": 1, "count": 5})
-    assert [why for _, why in decided(short, person(*STEPS), now_ms).left_out] == [NO_ROOM]
+    assert [one.why for one in decided(short, person(*STEPS), now_ms).left_out] == [NO_ROOM]
+
+
+def test_what_is_not_shown_is_said_once_with_what_it_would_have_been_about(
+    world: World, person: People, now_ms: int
+) -> None:
+    rows = [{"placement": "genres", "at_most": 3}]
+    every = decided(with_page(world, {"rows": rows, "count": 4}), person(*STEPS), now_ms)
+    about = [row.about for row in every.rows]
+    first = decided(with_page(world, {"rows": rows, "count": 4, "max_rows": 1}), person(*STEPS), now_ms)
+    assert [(one.placement, one.why) for one in first.left_out] == [("genres", NO_ROOM)]
+    assert len(first.left_out[0].about) == 2
+    assert [row.about for row in first.rows] == about[:1]
+    assert first.left_out[0].subjects == [one["value"] for one in first.left_out[0].about]
 
 
 def test_rows_about_something_differ_in_what_they_are_about(world: World, person: People, now_ms: int) -> None:

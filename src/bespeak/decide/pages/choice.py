@@ -72,8 +72,8 @@ class Row:
 
 def chosen_rows(
     rows: Sequence[Row], page: Page, world: World, *, keeps_order: bool
-) -> tuple[list[tuple[Row, Ranked]], list[tuple[str, str]]]:
-    """The rows that are shown, from the top, with their slates; and (placement, why) of the others.
+) -> tuple[list[tuple[Row, Ranked]], list[tuple[Row, str]]]:
+    """The rows that are shown, from the top, with their slates; and the others, each with why it is not.
 
     Args:
         rows: those that may be shown, in the order declared.
@@ -91,8 +91,7 @@ def chosen_rows(
         ranked = row.prepared.ranked(row.occasion.draw, _beside(row, shown))
         shown.add(ranked.candidates.rows[choice.candidate] for choice in ranked.slate.chosen)
         made.append((row, ranked))
-    dropped = [(row.settings.placement, TOO_FEW) for row in queue.too_few]
-    dropped += [(row.settings.placement, NO_ROOM) for row in queue.waiting()]
+    dropped = [(row, TOO_FEW) for row in queue.too_few] + [(row, NO_ROOM) for row in queue.waiting()]
     return made, dropped
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from bespeak.decide.by_policy import row_policy
 from bespeak.decide.decide import exploration_of, prepare, prepare_fallback, recorded, under
+from bespeak.decide.headings import about_of
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.pages.choice import Row, chosen_rows
 from bespeak.decide.reading import Reading
@@ -54,6 +55,24 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """The rows of a placement that are not shown, for one reason.
+
+    Attributes:
+        about: what each would have been about, as `Decision.about` says it; empty where they are about nothing.
+    """
+
+    placement: str
+    why: str
+    about: tuple[dict[str, str], ...] = ()
+
+    @property
+    def subjects(self) -> list[str]:
+        """The values or items that the rows would have been about."""
+        return [about.get("value") or about["item"] for about in self.about]
+
+
+@dataclass(frozen=True)
 class PageDecision:
     """The answer.
 
@@ -61,13 +80,13 @@ class PageDecision:
         page_id: shared by the rows.
         page: name of the page, "" for rows that the caller put together.
         rows: a record for each row, from the top.
-        left_out: (placement, why) of the rows that are not shown.
+        left_out: the rows that are not shown, each placement and reason once.
     """
 
     page_id: str
     page: str
     rows: tuple[Decision, ...]
-    left_out: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def page_request(page: Page, asked: DecideRequest) -> PageRequest:
@@ -98,7 +117,7 @@ def decide_page(page: Page, asked: Sequence[Occasion], page_id: str, *, keeps_or
     Raises:
         UnknownName, RuleError, InvalidInput: as `decide`, for any of the rows.
     """
-    rows, left_out = _rows(page, asked, page_id, keeps_order)
+    rows, unknown = _rows(page, asked, page_id, keeps_order)
     shown, dropped = chosen_rows(rows, page, asked[0].world, keeps_order=keeps_order)
     records = []
     for row, ranked in shown:
@@ -107,7 +126,7 @@ def decide_page(page: Page, asked: Sequence[Occasion], page_id: str, *, keeps_or
             made = with_candidates(made, ranked.situation, ranked.candidates.rows, ranked.matrix, ranked.scored)
         made = made if occasion.assigned is None else under(occasion.assigned, made)
         records.append(with_creatives(made, occasion, row.policy))
-    return _page(page, page_id, records, [*left_out, *dropped])
+    return _page(page, page_id, records, _left_out(unknown, dropped))
 
 
 def _rows(
@@ -117,7 +136,7 @@ def _rows(
     budget = max(ROW_BUDGET, 4 * max(occasion.request.count or 0 for occasion in asked))
     readings: dict[bool, Reading] = {}
     rows: list[Row] = []
-    left_out: list[tuple[str, str]] = []
+    unknown: list[tuple[str, str]] = []
     for settings, wanted in zip(page.rows, asked, strict=True):
         _check_is_row(wanted)
         occasion, policy = row_policy(wanted)
@@ -125,12 +144,12 @@ def _rows(
             readings[occasion.is_unread] = Reading.of(occasion.readable, occasion.world, occasion.now_ms)
         reading = readings[occasion.is_unread]
         about, why = _subjects(occasion.request, settings, reading, keeps_order)
-        left_out += [(settings.placement, why)] if why else []
+        unknown += [(settings.placement, why)] if why else []
         for subject in about:
             of_row = replace(occasion, decision_id=f"{page_id}-{len(rows) + 1}")
             prepared = prepare(of_row, policy, reading=reading, subject=subject, budget=budget)
             rows.append(Row(len(rows), settings, prepared, is_further=subject != about[0], policy=policy))
-    return rows, left_out
+    return rows, unknown
 
 
 def fallback_page(
@@ -142,21 +161,21 @@ def fallback_page(
         note: why, for the records.
     """
     rows: list[Row] = []
-    left_out: list[tuple[str, str]] = []
+    unknown: list[tuple[str, str]] = []
     for settings, occasion in zip(page.rows, asked, strict=True):
         _check_is_row(occasion)
         prepared = prepare_fallback(replace(occasion, decision_id=f"{page_id}-{len(rows) + 1}"))
         if (prepared.situation.placement.fill and not prepared.situation.placement.needs_cart) or keeps_order:
             rows.append(Row(len(rows), settings, prepared))
         else:
-            left_out.append((settings.placement, NO_SUBJECT))
+            unknown.append((settings.placement, NO_SUBJECT))
     shown, dropped = chosen_rows(rows, page, asked[0].world, keeps_order=keeps_order)
     records = []
     for row, ranked in shown:
         made = recorded(ranked)
         made = msgspec.structs.replace(made, notes=(*made.notes, note) if note else made.notes)
         records.append(with_creatives(made, row.occasion))
-    return _page(page, page_id, records, [*left_out, *dropped])
+    return _page(page, page_id, records, _left_out(unknown, dropped))
 
 
 def _check_is_row(asked: Occasion) -> None:
@@ -181,7 +200,16 @@ def _subjects(
     return [*found], "" if found else NO_SUBJECT
 
 
-def _page(page: Page, page_id: str, records: Sequence[Decision], left_out: Sequence[tuple[str, str]]) -> PageDecision:
+def _left_out(unknown: Sequence[tuple[str, str]], dropped: Sequence[tuple[Row, str]]) -> tuple[LeftOut, ...]:
+    """Each placement and reason once: of those for which nothing speaks, and of rows that are not shown."""
+    about: dict[tuple[str, str], list[dict[str, str]]] = {pair: [] for pair in unknown}
+    for row, why in dropped:
+        held = about.setdefault((row.settings.placement, why), [])
+        held += [subject] if (subject := about_of(row.prepared.situation)) else []
+    return tuple(LeftOut(placement, why, tuple(held)) for (placement, why), held in about.items())
+
+
+def _page(page: Page, page_id: str, records: Sequence[Decision], left_out: tuple[LeftOut, ...]) -> PageDecision:
     rows, above = list[Decision](), list[str]()
     for number, record in enumerate(records, 1):
         place = PagePlace(page_id=page_id, page=page.name, row=number)
@@ -190,4 +218,4 @@ def _page(page: Page, page_id: str, records: Sequence[Decision], left_out: Seque
             place = msgspec.structs.replace(place, **rules)
         rows.append(msgspec.structs.replace(record, page=place))
         above += [item.item_id for item in record.items]
-    return PageDecision(page_id, page.name, tuple(rows), tuple(left_out))
+    return PageDecision(page_id, page.name, tuple(rows), left_out)

@@ -31,7 +31,7 @@ class PageSlates(Sequence[Slate]):
     Attributes:
         page_id: shared by the rows.
         page: name of the page, "" for rows that the caller put together.
-        left_out: (placement, why) of the rows that are not shown.
+        left_out: the rows that are not shown, each placement and reason once.
     """
 
     def __init__(self, decided: PageDecision, request: PageRequest, world: World) -> None:
@@ -65,7 +65,10 @@ class PageSlates(Sequence[Slate]):
         if self.page:
             answer["page"] = self.page
         answer["rows"] = [{"row": place, **row.to_json()} for place, row in enumerate(self._rows, 1)]
-        answer["leftOut"] = [{"placement": placement, "why": why} for placement, why in self.left_out]
+        answer["leftOut"] = [
+            {"placement": one.placement, "why": one.why, **({"about": list(one.about)} if one.about else {})}
+            for one in self.left_out
+        ]
         return answer
 
 
