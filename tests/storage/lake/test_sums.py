@@ -165,6 +165,11 @@ def test_an_attribution_window_counts_what_came_within_it(lake):
     assert means(lake, "late", own=own) == [1.0, 0.0]
 
 
+def test_a_rule_may_ask_for_money_in_major_units(lake):
+    dear = {"dear": {"of": "class = 'purchase' AND value >= 15", "aggregate": "count"}}
+    assert means(lake, "dear", own=dear) == [0.5, 0.0]
+
+
 def test_refunds_are_taken_off_the_revenue_and_its_past_is_the_covariate(lake):
     wanted, found = asked(lake, "revenue", own={"revenue": {"winsorise": 0}})
     raw = found[Group(0)]["revenue"]

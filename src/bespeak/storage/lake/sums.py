@@ -105,6 +105,7 @@ def _sql(request: SumsRequest, parts: Sequence[str]) -> str:
         sums += _sums_of(place)
     grouping = ", ".join(["(arm)", *(f"(arm, {part})" for part in parts)])
     by_parts = "".join(f", {part}, grouping({part}) AS by_{part}" for part in parts)
+    about = " OR ".join(dict.fromkeys(f"({figure.where})" for figure in names))
     currency = request.currency.replace("'", "''")
     replaced = f" REPLACE ({', '.join(capped)})" if capped else ""
     return f"""
@@ -114,7 +115,7 @@ def _sql(request: SumsRequest, parts: Sequence[str]) -> str:
             CASE WHEN s.currency = '{currency}' THEN s.value_minor / {10.0**request.digits!r} ELSE 0 END AS value
           FROM signals s JOIN unit_members m ON s.person_id = m.person_id
           WHERE (s.purposes & {request.purposes}) = {request.purposes} AND NOT s.is_bot
-            AND s.time_ms < {request.end_ms} AND s.time_ms - m.start_ms >= {first}
+            AND s.time_ms < {request.end_ms} AND s.time_ms - m.start_ms >= {first} AND ({about})
         ),
         {_aggregates(names)},
         filled AS (
