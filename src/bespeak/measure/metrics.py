@@ -222,7 +222,7 @@ def _metric(name: str, section: dict[str, Any], known: Mapping[str, Metric]) -> 
         if like not in known:
             raise ConfigError(f"'{like}' is no metric.", key=f"{key}.like", hint=f"Allowed: {', '.join(known)}.")
         base = msgspec.structs.replace(known[like], title="")
-    allowed = [field.name for field in msgspec.structs.fields(Metric) if field.name != "name"]
+    allowed = [setting for setting in Metric.__struct_fields__ if setting != "name"]
     for setting in section:
         if setting not in allowed:
             raise ConfigError(f"there is no setting '{setting}'.", key=key, hint=f"Known: {', '.join(allowed)}, like.")

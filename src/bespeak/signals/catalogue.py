@@ -83,16 +83,19 @@ class SignalCatalogue:
         self._compile_traits()
 
     @classmethod
+    @cache
     def built_in(cls) -> SignalCatalogue:
-        """Returns the catalogue that the package ships."""
+        """Returns the catalogue that the package ships; it is compiled once, as no catalogue changes."""
         return cls(_built_in_data())
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> SignalCatalogue:
-        """Returns a new catalogue with a project's `[signals]` section on top: fields replace fields, new names add.
+        """Returns a catalogue with a project's `[signals]` section on top: fields replace fields, new names add.
 
         Raises:
             ConfigError: with the key (`signals.events.x.strength`), what is wrong and what is allowed.
         """
+        if not overrides:
+            return self
         data: dict[str, dict[str, Any]] = {section: dict(self._data.get(section, {})) for section in SECTIONS}
         for section, entries in overrides.items():
             if section not in data:

@@ -139,7 +139,7 @@ def read_spec(raw: Mapping[str, Any], kind: type[S], key: str, base: S | None = 
     Raises:
         ConfigError: an unknown field or a wrong value; names `key` and the fields that are allowed.
     """
-    fields = [field.encode_name for field in msgspec.structs.fields(kind)]
+    fields = kind.__struct_encode_fields__
     if not isinstance(raw, Mapping):
         raise ConfigError(f"must be a table, not {type(raw).__name__}.", key=key, hint=f"Fields: {', '.join(fields)}.")
     unknown = [name for name in raw if name not in fields]

@@ -98,7 +98,7 @@ def pages_from(sections: Mapping[str, Mapping[str, Any]], placements: Mapping[st
 
 def _page(name: str, section: Mapping[str, Any], placements: Mapping[str, Placement]) -> Page:
     key = f"pages.{name}"
-    known = [field.name for field in msgspec.structs.fields(Page) if field.name != "name"]
+    known = [setting for setting in Page.__struct_fields__ if setting != "name"]
     for setting in section:
         if setting not in known:
             raise ConfigError(f"there is no setting '{setting}'.", key=key, hint=f"Known: {', '.join(known)}.")

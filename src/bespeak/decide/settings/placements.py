@@ -276,7 +276,7 @@ def _placement(name: str, section: dict[str, Any], built_in: Mapping[str, Placem
                 f"'{like}' is no built-in placement.", key=f"{key}.like", hint=f"Allowed: {', '.join(built_in)}."
             )
         base = built_in[like]
-    known = [field.name for field in msgspec.structs.fields(Placement) if field.name != "name"]
+    known = [setting for setting in Placement.__struct_fields__ if setting != "name"]
     for setting in section:
         if setting not in known:
             raise ConfigError(f"there is no setting '{setting}'.", key=key, hint=f"Known: {', '.join(known)}, like.")
@@ -308,7 +308,7 @@ def varied(placement: Placement, settings: Mapping[str, Any], key: str) -> Place
         >>> varied(HOME, {"diversity": 0.3, "weights": {"fresh": 1.0}}, "experiments.calm").weights
         {'fresh': 1.0}
     """
-    known = [field.name for field in msgspec.structs.fields(Placement) if field.name not in _OF_THE_PLACE]
+    known = [setting for setting in Placement.__struct_fields__ if setting not in _OF_THE_PLACE]
     for setting in settings:
         if setting not in known:
             raise ConfigError(f"'{setting}' is no setting of a policy.", key=key, hint=f"Allowed: {', '.join(known)}.")
