@@ -98,6 +98,29 @@ def test_the_chance_is_learned_from_what_came_of_it(make: Callable[..., Engine],
     assert sum(held[""][0] for held in sums.of_items.values()) == 59
 
 
+def test_of_an_action_that_is_not_done_the_rule_is_named(make: Callable[..., Engine], clock: VirtualClock) -> None:
+    engine = opened(make)
+    engine.items.put([{"id": "p1", "title": "No action"}])
+    bought(engine, "ann")
+    track(engine, "Product Viewed", "bob", product_id="p1")
+    rules = {
+        (user, item): engine.why_not("next", item, user_id=user).rules
+        for user in ("ann", "bob")
+        for item in ("call", "mail", "gift", "odd", "p1", "none")
+    }
+    assert [rules["ann", item] for item in ("call", "mail", "gift")] == [(), ("outscored",), ("below_cost",)]
+    assert [rules["bob", item] for item in ("call", "mail", "odd")] == [("not_eligible",), (), ("not_eligible",)]
+    assert (rules["bob", "p1"], rules["bob", "none"]) == (("kind",), ("unknown",))
+    said = engine.why_not("next", "mail", user_id="ann")
+    assert (said.score, said.needed) == (pytest.approx(4), pytest.approx(12))
+    for number in range(2):
+        shown = engine.decide("next", user_id="bob", decision_id=f"d{number}")
+        track(engine, "Recommendation Viewed", "bob", number, decision_id=f"d{number}", items=[{"item_id": "mail"}])
+        assert (shown.item_ids, engine.why_not("next", "mail", user_id="bob").rules) == (["mail"], ("too_soon",))
+        clock.advance(8 * DAY_MS)
+    assert engine.why_not("next", "mail", user_id="bob").rules == ("too_often",)
+
+
 def test_frequencies_match_the_propensities(make: Callable[..., Engine]) -> None:
     engine = opened(make, explore=0.3)
     bought(engine, "ann")

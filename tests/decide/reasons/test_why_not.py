@@ -115,6 +115,25 @@ def test_diversity_is_named_where_the_score_was_enough(world: World, now_ms: int
     assert found[0].position == 1
 
 
+@pytest.mark.parametrize(
+    ("rule", "said", "settings"),
+    [
+        ("owed.wars", "the share `wars`", {"shares": [{"name": "wars", "filter": "genre = 'war'", "at_least": 1.0}]}),
+        ("pinned", "kept for others", {"pins": [{"position": 1, "filter": "genre = 'war'"}], "count": 1}),
+        ("cap.mood", "the cap on `mood`", {"caps": {"mood": {"limit": 1, "window": 4}}, "count": 4}),
+    ],
+)
+def test_what_keeps_a_good_item_from_the_positions_is_named_and_is_not_diversity(
+    world: World, now_ms: int, rule: str, said: str, settings: dict[str, Any]
+) -> None:
+    found = [ask(world, now_ms, f"{genre}{n}", home={"one_per_group": False, "count": 3, **settings})
+             for genre in ("comedy", "drama") for n in range(10)]  # fmt: skip
+    named = [why for why in found if why.rules == (rule,)]
+    assert named
+    assert all(said in why.text for why in named)
+    assert {why.rules for why in found} <= {(rule,), ("outscored",), ("not_candidate",), ()}
+
+
 @given(
     item=st.sampled_from([f"{genre}{n}" for genre in ("horror", "comedy", "war") for n in range(10)]),
     count=st.integers(1, 12),

@@ -19,10 +19,20 @@ value             does not have the value that the slate is about
 not_candidate     no source proposed it
 min_score         scores less than the placement's least
 group             an item of its group stands before it
-cap.NAME          as many items with its value of NAME stand before it as may
+cap.NAME          as many items with its value of NAME stand before it, or around the positions it would take, as may
 share.NAME        as many of the share's items stand before it as may
+pinned            scores enough, but the positions that it would take are kept for others
+owed.NAME         scores enough, but the positions that it would take go to a share that is to have at least so many
 diversity         scores enough, but is too like what stands before it
 outscored         others score more
+
+Where a placement shows the next best action:
+
+not_eligible      its own rule `eligible` does not hold now
+too_soon          shown to the person less than `repeat_days` ago
+too_often         shown to the person `max_times` in a year
+not_worth_it      even the most that it may cause is worth less than it costs
+below_cost        is expected to bring no more than it costs
 
 The slate is the one without exploration and outside of every experiment, as in a preview.
 """
@@ -36,13 +46,16 @@ from types import MappingProxyType
 import msgspec
 import numpy as np
 
-from bespeak.decide.decide import Ranked, rank, scored_of
+from bespeak.decide.decide import Prepared, Ranked, prepare, scored_of
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.scoring.features import compute
+from bespeak.decide.settings.parts import ActionSettings
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.situation import Situation
+from bespeak.decide.slates.slate import Bools, Choice, Float64s, Slate, best, build
 from bespeak.decide.subjects import Subject
+from bespeak.decide.variants.actions import considered
 
 _TEXTS: Mapping[str, str] = MappingProxyType(
     {
@@ -64,6 +77,12 @@ _TEXTS: Mapping[str, str] = MappingProxyType(
         "value": "it does not have the value that this slate is about",
         "not_candidate": "no source proposed it",
         "min_score": "it scores less than the placement's `min_score`",
+        "pinned": "it scores enough, but the positions that it would take are kept for others (`pins`)",
+        "not_eligible": "its own rule (`eligible`) does not hold now",
+        "too_soon": "the person was shown it less than its `repeat_days` ago",
+        "too_often": "the person was shown it as often as it may be in a year (`max_times`)",
+        "not_worth_it": "even the most that it may cause is worth less than it costs",
+        "below_cost": "it is expected to bring no more than it costs",
         "diversity": "it scores enough, but is too like what stands before it",
         "outscored": "others score more",
     }
@@ -102,7 +121,11 @@ class WhyNot(msgspec.Struct, frozen=True, kw_only=True):
 
 def why_not(occasion: Occasion, item_id: str) -> WhyNot:
     """Says why an item is not in the slate of an occasion; errors as `decide`."""
-    ranked = rank(occasion)
+    placement = occasion.world.placement(occasion.request.checked().placement)
+    if placement.actions is not None:
+        return _why_no_action(Situation.of(occasion, placement), placement.actions, item_id)
+    prepared = prepare(occasion)
+    ranked = prepared.ranked()
     row = occasion.world.catalogue.index.get(item_id, -1)
     if row < 0:
         return _kept_out(item_id, "unknown")
@@ -122,8 +145,26 @@ def why_not(occasion: Occasion, item_id: str) -> WhyNot:
         if choice.candidate == place:
             text = f"It is shown at position {position}."
             return WhyNot(item_id=item_id, position=position, score=score, needed=needed, text=text)
-    rule, said = _lost(ranked, place, score, needed)
+    rule, said = _lost(prepared, ranked.slate, place)
     text = f"Not shown: {said}{_beside(score, needed)}."
+    return WhyNot(item_id=item_id, rules=(rule,), score=score, needed=needed, text=text)
+
+
+def _why_no_action(situation: Situation, settings: ActionSettings, item_id: str) -> WhyNot:
+    """The same where one action is shown, by what each is worth."""
+    row = situation.world.catalogue.index.get(item_id, -1)
+    removed_by = ("unknown",) if row < 0 else tuple(_removed_by(situation, row))
+    if removed_by:
+        return _kept_out(item_id, *removed_by)
+    known, ruled_out = considered(situation, settings)
+    if item_id in ruled_out:
+        return _kept_out(item_id, ruled_out[item_id])
+    best = max(known, key=lambda one: one.total)
+    score = next(one.total for one in known if one.item_id == item_id)
+    if best.item_id == item_id and score > 0:
+        return WhyNot(item_id=item_id, position=1, score=score, needed=score, text="It is shown at position 1.")
+    rule, needed = ("below_cost", None) if score <= 0 else ("outscored", best.total)
+    text = f"Not shown: {_TEXTS[rule]}{_beside(score, needed)}."
     return WhyNot(item_id=item_id, rules=(rule,), score=score, needed=needed, text=text)
 
 
@@ -181,12 +222,12 @@ def _needed(ranked: Ranked) -> float | None:
     return min(scores, default=None)
 
 
-def _lost(ranked: Ranked, place: int, score: float, needed: float | None) -> tuple[str, str]:
+def _lost(prepared: Prepared, slate: Slate, place: int) -> tuple[str, str]:
     """(rule, in words) of what kept a candidate out while the slate was built."""
-    ids = ranked.situation.world.catalogue.item_ids
-    for rule, closed, cause in ranked.slate.closings:
+    ids = prepared.situation.world.catalogue.item_ids
+    for rule, closed, cause in slate.closings:
         if closed[place]:
-            other = ids[ranked.candidates.rows[cause]] if cause >= 0 else ""
+            other = ids[prepared.candidates.rows[cause]] if cause >= 0 else ""
             if rule == "group":
                 return rule, f"{other} of the same group stands before it"
             if rule.startswith("share."):
@@ -194,9 +235,43 @@ def _lost(ranked: Ranked, place: int, score: float, needed: float | None) -> tup
             if rule.startswith("cap."):
                 return rule, f"the cap on `{rule.removeprefix('cap.')}` is reached with {other}"
             return rule, _TEXTS[rule]
-    is_enough = needed is not None and score > needed
-    rule = "diversity" if is_enough else "outscored"
-    return rule, _TEXTS[rule]
+    return _passed_over(prepared, place)
+
+
+def _passed_over(prepared: Prepared, place: int) -> tuple[str, str]:
+    """(rule, in words) of what gave the positions to others, of a candidate that no rule closed.
+
+    The positions are gone through once more: at the first where it scores more than what was taken, either it was not
+    among what the position could take, or it counted less for being like what stands before.
+    """
+    scores, constraints = prepared.scored.scores, prepared.constraints
+    taken: list[tuple[int, int, bool]] = []
+
+    def watched(values: Float64s, is_open: Bools, position: int) -> Choice:
+        choice = best(values, is_open, position)
+        taken.append((position, choice.candidate, bool(is_open[place])))
+        return choice
+
+    slate = build(scores, prepared.situation.count, constraints, watched)
+    for position, chosen, is_offered in taken:
+        if scores[place] <= scores[chosen]:
+            continue
+        if is_offered:
+            return "diversity", _TEXTS["diversity"]
+        pin = next((pin for pin in constraints.pins if pin.position == position), None)
+        if pin is not None and pin.allowed[chosen]:
+            return "pinned", _TEXTS["pinned"]
+        for share in constraints.shares:
+            if share.least and share.members[chosen] and not share.members[place]:
+                said = f"it scores enough, but the positions go to the share `{share.name}`, which is owed them"
+                return f"owed.{share.name}", said
+        break  # only a cap within a window is left
+    else:
+        if len(slate.chosen) == prepared.situation.count:
+            return "outscored", _TEXTS["outscored"]
+    name = next((cap.name for cap in constraints.caps if cap.window), "")
+    said = f"the cap on `{name}` is reached around the positions that it would take"
+    return (f"cap.{name}", said) if name else ("outscored", _TEXTS["outscored"])
 
 
 def _beside(score: float, needed: float | None) -> str:

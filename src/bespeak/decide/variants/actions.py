@@ -114,12 +114,8 @@ def decide_action(occasion: Occasion, policy: Policy | None = None, *, mode: Mod
     situation = Situation.of(occasion, placement, mode=mode)
     removed: Counter[str] = Counter(situation.removed)
     notes = list(situation.notes)
-    may_do = _allowed(situation, removed, notes)
-    sums = world.action_sums.get((request.placement, settings.learning_digest()), CreativeSums())
-    known = [_worth(item, sums, settings) for item in may_do]
-    sure = [one for one in known if one.is_surely_not_worth_it]
-    removed += Counter({"not_worth_it": len(sure)})
-    known = [one for one in known if one not in sure]
+    known, ruled_out = considered(situation, settings, notes)
+    removed.update(ruled_out.values())
     draw = _draw(occasion, settings) if situation.mode in ("profiled", "anonymous") else ""
     explore, withheld = (settings.explore, settings.withheld) if draw else (0.0, 0.0)
     place, propensity, nothing = _taken(known, explore, withheld, world.seed, request.placement, draw)
@@ -160,6 +156,24 @@ def decide_action(occasion: Occasion, policy: Policy | None = None, *, mode: Mod
     if draw and (settings.explore or settings.withheld) and known and decision.purposes & world.purposes.measure:
         decision = msgspec.structs.replace(decision, candidate_features=_kept(known), candidate_features_rate=1.0)
     return decision if occasion.assigned is None else under(occasion.assigned, decision)
+
+
+def considered(
+    situation: Situation, settings: ActionSettings, notes: list[str] | None = None
+) -> tuple[list[Worth], dict[str, str]]:
+    """The actions that may be done now, in catalogue order; and item id -> rule of those that may not.
+
+    Args:
+        situation: for whom, with which snapshot, when.
+        settings: of the placement.
+        notes: takes in what the record is to say of actions that cannot be read.
+    """
+    may_do, ruled_out = _allowed(situation, [] if notes is None else notes)
+    key = (situation.request.placement, settings.learning_digest())
+    sums = situation.world.action_sums.get(key, CreativeSums())
+    known = [_worth(item, sums, settings) for item in may_do]
+    ruled_out |= {one.item_id: "not_worth_it" for one in known if one.is_surely_not_worth_it}
+    return [one for one in known if not one.is_surely_not_worth_it], ruled_out
 
 
 def chances_of(worths: Float64s, may_try: Bools, explore: float, withheld: float = 0.0) -> Float64s:
@@ -215,8 +229,8 @@ def _kept(known: list[Worth]) -> CandidateFeatures:
     )
 
 
-def _allowed(situation: Situation, removed: Counter[str], notes: list[str]) -> list[Item]:
-    """The items that may be shown at all, to this person, now."""
+def _allowed(situation: Situation, notes: list[str]) -> tuple[list[Item], dict[str, str]]:
+    """The items that may be shown at all, to this person, now; and item id -> rule of the others."""
     world, now_ms = situation.world, situation.now_ms
     items = [world.catalogue.items[row] for row in np.flatnonzero(situation.eligible).tolist()]
     rules = {text: _rule(text, world, notes) for item in items if (text := _text(item, "eligible"))}
@@ -225,19 +239,20 @@ def _allowed(situation: Situation, removed: Counter[str], notes: list[str]) -> l
     context = context_values(situation.request.context)
     holds = {text: rule is not None and rule.test(record, now_ms, context) for text, rule in rules.items()}
     shown: Mapping[str, tuple[int, ...]] = situation.person.shown if situation.person is not None else {}
-    found = []
+    found: list[Item] = []
+    ruled_out: dict[str, str] = {}
     for item in items:
         times = shown.get(item.id, ())
         repeat_days, max_times = number(item, "repeat_days"), number(item, "max_times")
         if not holds.get(_text(item, "eligible"), True):
-            removed["not_eligible"] += 1
+            ruled_out[item.id] = "not_eligible"
         elif repeat_days is not None and times and now_ms - times[-1] < repeat_days * DAY_MS:
-            removed["too_soon"] += 1
+            ruled_out[item.id] = "too_soon"
         elif max_times is not None and len(times) >= max_times:
-            removed["too_often"] += 1
+            ruled_out[item.id] = "too_often"
         else:
             found.append(item)
-    return found
+    return found, ruled_out
 
 
 def _worth(item: Item, sums: CreativeSums, settings: ActionSettings) -> Worth:
