@@ -146,3 +146,29 @@ def test_a_huge_query_counts_its_first_words_alone() -> None:
     index = TextIndex.build(GOODS)
     long = " ".join(f"nothing{n}" for n in range(5_000))
     assert index.search(f"shoe 42 {long}", 3)[0].tolist() == index.search(f"shoe 42 {long[:200]}", 3)[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("title", "query", "other"),
+    [
+        ("头戴式无线耳机", "耳机", "相机包"),
+        ("ワイヤレスイヤホン", "イヤホン", "カメラ"),
+        ("緑茶 100g", "茶", "紅"),
+        ("หูฟังไร้สาย", "ไร้สาย", "กล้อง"),
+        ("वायरलेस हेडफ़ोन", "हेडफोन", "किताब"),
+        ("तेज़ किताब", "किताब", "त"),
+        ("블루투스 이어폰", "이어포", "카메라"),
+        ("Беспроводные наушники", "наушнки", "камера"),
+        ("سمّاعات لاسلكية", "سماعات", "كاميرا"),
+        ("Tai nghe không dây", "khong day", "camera"),
+    ],
+)
+def test_texts_in_any_script_are_found_by_what_stands_in_them(title: str, query: str, other: str) -> None:
+    index = TextIndex.build([Item(id="a", title=title), Item(id="b", title="Lamp")])
+    assert index.search(query, 5)[0].tolist() == [0]
+    assert index.search(other, 5)[0].tolist() == []
+
+
+def test_the_voicing_of_kana_makes_another_letter() -> None:
+    index = TextIndex.build([Item(id="a", title="バス"), Item(id="b", title="ハス")])
+    assert index.search("バス", 5)[0].tolist() == [0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
+from functools import cache
 
 MIN_TYPO_LENGTH = 4
 MIN_TWO_TYPOS_LENGTH = 8
@@ -15,22 +16,68 @@ MARK = "\x00"
 _LOST_PAIRS = 6
 """Two typos change at most so many pairs of neighbouring letters: a swap changes three."""
 
-_WORD = re.compile(r"[^\W_]+")
+_UNSPACED = (
+    r"\u0e00-\u0eff\u1000-\u1049\u1050-\u109f\u1780-\u17d3\u17dc-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3041-\u30fa\u30fc-\u30ff"
+    r"\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""Scripts that are written without spaces: Thai, Lao, Burmese, Khmer, kana and Han."""
+_SIGNS = "".join(sign for sign in map(chr, range(0x0900, 0x1CFF)) if unicodedata.category(sign) in ("Mn", "Mc"))
+"""What stands on or beside a letter of the scripts of South and East Asia is part of its word."""
+_WORD = re.compile(f"[{_UNSPACED}]+|(?:(?![{_UNSPACED}])[^\\W_]|[{_SIGNS}])+")
+_IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
+_JOINERS = str.maketrans(dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff")))
 _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})
 
 
-def words(text: str) -> list[str]:
+def words(text: str, *, is_indexed: bool = False) -> list[str]:
     """The words of a text, casefolded, without diacritics, cut at `MAX_WORD` characters.
+
+    Where a script puts no spaces between words, any two neighbouring letters are one: no dictionary is needed, and what
+    stands within a longer run is found (overlapping bigrams: Nie, Gao, Zhang and Zhou, "On the use of words and n-grams
+    for Chinese information retrieval", 2000).
+
+    Args:
+        text: of an item, or a query.
+        is_indexed: of an item: the last letter of such a run is a word too, so that every single letter can be found,
+            as the begin of one.
 
     Example:
         >>> words("Crème brûlée, STRASSE & Straße-7")
         ['creme', 'brulee', 'strasse', 'strasse', '7']
+        >>> words("无线耳机 X5"), words("耳机", is_indexed=True)
+        (['无线', '线耳', '耳机', 'x5'], ['耳机', '机'])
     """
     folded = text.casefold()
     if not folded.isascii():
-        letters = unicodedata.normalize("NFKD", folded)
-        folded = "".join(letter for letter in letters if not unicodedata.combining(letter)).translate(_PLAIN)
-    return [word[:MAX_WORD] for word in _WORD.findall(folded)]
+        folded = "".join(map(_plain, unicodedata.normalize("NFKC", folded).translate(_JOINERS)))
+    found: list[str] = []
+    for word in _WORD.findall(folded):
+        found += _pairs_of_run(word, is_indexed) if is_unspaced(word) else [word[:MAX_WORD]]
+    return found
+
+
+def is_unspaced(word: str) -> bool:
+    """Whether a word is of a script without spaces."""
+    return _IS_UNSPACED.match(word) is not None
+
+
+def _pairs_of_run(run: str, is_indexed: bool) -> list[str]:
+    if len(run) == 1:
+        return [run]
+    pairs = [run[place : place + 2] for place in range(len(run) - 1)]
+    return [*pairs, run[-1]] if is_indexed else pairs
+
+
+@cache
+def _plain(letter: str) -> str:
+    """A letter without its diacritics; Hangul in its parts, so that a syllable may be unfinished.
+
+    In the scripts of South and East Asia a sign makes another letter of one, so there all of it stays.
+    """
+    parts = unicodedata.normalize("NFD", letter)
+    if parts[0] < "\u0900":
+        return "".join(part for part in parts if not unicodedata.combining(part)).translate(_PLAIN)
+    return parts if "\uac00" <= letter <= "\ud7a3" else letter
 
 
 def language_of(locale: str) -> str:

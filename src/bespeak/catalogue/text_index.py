@@ -4,7 +4,8 @@ A word matches exactly; the last word of a query also as a prefix (people are st
 more that the catalogue does not know matches words one typo away (one letter more, less, other, or two neighbours
 swapped), one of eight or more, where that finds none, words two typos away. Numbers match exactly: who looks for a
 size 42 does not want 43, and a model name with a digit has no typos. Words are casefolded and lose their diacritics, so
-that "Ä" finds "a" and "STRASSE" finds "Straße". Texts in a language are found by queries in it, or in none.
+that "Ä" finds "a" and "STRASSE" finds "Straße"; in scripts without spaces any two neighbouring letters are a word.
+Texts in a language are found by queries in it, or in none.
 
     score(item, query) = coverage * sum over query words of max over matching words of likeness * idf * impact
 
@@ -33,6 +34,7 @@ from bespeak.catalogue.lexicon import (
     MIN_TYPO_LENGTH,
     Lexicon,
     has_digit,
+    is_unspaced,
     language_of,
     parted,
     words,
@@ -175,10 +177,11 @@ class TextIndex:
     def _matches(self, word: str, prefixes: Sequence[str], *, may_go_on: bool) -> list[tuple[int, float]]:
         """(word code, likeness) of all the words that a query word stands for, in any of the languages."""
         found: list[tuple[int, float]] = []
+        goes_on = (may_go_on and len(word) >= MIN_PREFIX and not word.isdigit()) or is_unspaced(word)
         for prefix in prefixes:
             exact = self._code(prefix + word)
             found += [] if exact < 0 else [(exact, 1.0)]
-            if may_go_on and len(word) >= MIN_PREFIX and not word.isdigit():
+            if goes_on:
                 found += [(code, PREFIX_LIKENESS) for code in self._longer(prefix + word, exact)]
         if found or len(word) < MIN_TYPO_LENGTH or has_digit(word):
             return found
@@ -214,7 +217,7 @@ def _read(item: Item, lexicon: Lexicon, cache: dict[str, list[int]]) -> Document
         prefix = f"{language}{MARK}" if language else ""
         codes = cache.get(prefix + text)
         if codes is None:
-            codes = cache[prefix + text] = [lexicon.code(prefix + word) for word in words(text)]
+            codes = cache[prefix + text] = [lexicon.code(prefix + word) for word in words(text, is_indexed=True)]
         for code in codes:
             frequency[code] = frequency.get(code, 0.0) + weight
     return Document(item, np.array(list(frequency), np.int32), np.array(list(frequency.values()), np.float32))
