@@ -53,7 +53,16 @@ def test_a_baseline_that_nothing_beat_is_named_as_such() -> None:
 
 def test_without_a_comparison_the_report_says_so() -> None:
     said = sentences(Popularity(), [], log(), "positive")
-    assert said[1] == "Too few events to compare models; popularity is used until there are more."
+    assert said[1] == (
+        "Nobody has two events, so there is nothing to compare models by; popularity is used until somebody has."
+    )
+    disliked = Interactions.from_events(["a", "a"], ["x", "y"], weights=[-1, -1])
+    assert "No event is of positive weight" in sentences(Popularity(), [], disliked, "positive")[1]
+    few = Interactions.from_events(["a", "a"], ["x", "x"])
+    assert (
+        sentences(Popularity(), [], few, "positive")[1]
+        == "Too few events to compare models; popularity is used until there are more."
+    )
 
 
 def test_a_blend_is_described_by_its_parts() -> None:

@@ -81,6 +81,15 @@ def test_an_item_of_the_history_that_was_disliked_is_no_right_answer() -> None:
     assert asked(calendar(data, 0.5, relevant="every")) == {}
 
 
+@pytest.mark.parametrize("protocol", [calendar, live, per_person, leave_one_out])
+def test_what_comes_again_is_a_right_answer_only_where_it_may_be_answered(protocol) -> None:
+    again = log([("a", "v", 1), ("a", "w", 2), ("a", "x", 3), ("a", "v", 4), ("a", "v", 5)])
+    assert asked(protocol(again)) == {}
+    split = protocol(again, allows_seen=True)
+    assert asked(split) == {"a": {"v"}}
+    assert split.seen(slice(0, 1)).nnz == 0
+
+
 def test_rolling_adds_earlier_cuts_until_enough_are_asked() -> None:
     rng = np.random.default_rng(1)
     rows = [(f"u{rng.integers(20)}", f"i{rng.integers(50)}", t) for t in range(400)]

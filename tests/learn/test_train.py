@@ -139,7 +139,7 @@ def test_with_one_event_per_person_popularity_is_used_and_said_so() -> None:
     data = Interactions.from_events([f"u{u}" for u in range(9)], [*"xxxxxyyyz"], times_ms=range(9))
     found = train(data)
     assert found.model.recommend(["new"], 3).items(0) == ["x", "y", "z"]
-    assert "popularity is used until there are more" in found.sentences()[1]
+    assert "popularity is used until somebody has" in found.sentences()[1]
 
 
 def test_every_row_can_count_as_right_when_asked(tasteful_log) -> None:

@@ -71,7 +71,7 @@ def benchmark(
     Args:
         log: what is fitted and, for `auto`, tuned on.
         histories: what is known of each query; its items are left out of the answer unless `allow_seen`. An empty
-            history gets popular items.
+            history gets popular items: with `auto` those of the kind of popularity that was best when choosing.
         k: items per query.
         model: a name of `families`, or `auto`: chosen and tuned on a validation cut of the log.
         settings: of a named model, over its defaults.
@@ -97,6 +97,7 @@ def benchmark(
     """
     started = stopwatch()
     sentences: list[str] = []
+    of_nobody: Model = Popularity()
     if model == AUTO:
         trained = train(
             log,
@@ -113,13 +114,15 @@ def benchmark(
             stopwatch=stopwatch,
         )
         fitted, sentences = trained.model, trained.sentences()
+        best_first = () if trained.choice is None else trained.choice.families.values()
+        of_nobody = next((family for family in best_first if not family.personal), of_nobody)
     else:
         unfitted = model_class(model).from_arrays(settings or {}, (), {})
         needed = require(unfitted, log, memory_limit_bytes)
         if say is not None:
             say(needed)
         fitted = unfitted.fit(log)
-    popular = Popularity().fit(log)
+    popular = of_nobody.fit(log)
     fitted_at = stopwatch()
     index, scores = _answers(fitted, popular, log, histories, k, allow_seen=allow_seen, progress=progress)
     return Answers(

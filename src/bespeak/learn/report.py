@@ -44,7 +44,7 @@ def sentences(
         said.append(f"In use: {described(model)}, fitted on all events; no cut was left for a figure without bias.")
         return said
     if not boards:
-        said.append(f"Too few events to compare models; {described(model)} is used until there are more.")
+        said.append(_not_compared(model, interactions, relevant))
         return said
     rows = "every later event" if relevant == "every" else "later events of positive weight"
     decided = PROTOCOLS[boards[0].protocol].split(" (")[0].lower()
@@ -74,6 +74,17 @@ def described(model: Model) -> str:
                for key, value in model.settings().items() if value != defaults[key]]  # fmt: skip
     name = model.name.replace("_", " ")
     return f"{name} ({', '.join(changed)})" if changed else name
+
+
+def _not_compared(model: Model, interactions: Interactions, relevant: Relevant) -> str:
+    """Why there was nobody to ask."""
+    if not (np.diff(interactions.row_starts) > 1).any():
+        why, until = "Nobody has two events, so there is nothing to compare models by", "somebody has"
+    elif relevant == "positive" and not (interactions.weights > 0).any():
+        why, until = "No event is of positive weight, so there is nothing to compare models by", "some are"
+    else:
+        why, until = "Too few events to compare models", "there are more"
+    return f"{why}; {described(model)} is used until {until}."
 
 
 def _data(interactions: Interactions, boards: Sequence[Leaderboard]) -> str:

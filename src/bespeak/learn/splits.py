@@ -7,7 +7,8 @@
     held_out       of each person a random share of the rows is kept back: for rows without an order
     strangers      whole people are kept back and asked after each of their rows for the next one
 
-Ties in time are broken by the order of the input. Only the cuts by date, calendar and live, leave the future out of
+Right answers are items new to the person, or with `allows_seen` also those that come again. Ties in time are broken by
+the order of the input. Only the cuts by date, calendar and live, leave the future out of
 the training data, so they are the ones that speak about a project's tomorrow. Calendar asks for weeks ahead with the
 history frozen at the cut; live asks as a server is asked, with the history up to the last click.
 """
@@ -36,7 +37,9 @@ Splitter: TypeAlias = Callable[[Interactions], "Split"]
 class Protocol(typing.Protocol):
     """`calendar`, `live` or `per_person`."""
 
-    def __call__(self, interactions: Interactions, *, relevant: Relevant = "positive") -> Split:
+    def __call__(
+        self, interactions: Interactions, *, relevant: Relevant = "positive", allows_seen: bool = False
+    ) -> Split:
         """Cuts the log."""
 
 
@@ -49,7 +52,7 @@ class Split:
         fit: the rows a model may see, over all people and items of the whole log.
         known: the rows that make the histories at the moment of asking: those of `fit`, with later ones in a live cut.
         people: int32[n], the people asked about (indices), each with at least one row in `known` and one right answer.
-        truth: CSR float32[n, n_items], ones at the right answers: items new to the person.
+        truth: CSR float32[n, n_items], ones at the right answers: items new to the person unless `allows_seen`.
         now_ms: the moment the answers are computed for: the last row of `fit`.
         n_people_later: people with rows after the cut.
         n_people_new: of those, the ones without any row before it.
@@ -102,7 +105,9 @@ class Split:
         return csr_array((len(people), self.known.n_items)) if self.allows_seen else self.known.net[people]
 
 
-def calendar(interactions: Interactions, share: float = 0.8, *, relevant: Relevant = "positive") -> Split:
+def calendar(
+    interactions: Interactions, share: float = 0.8, *, relevant: Relevant = "positive", allows_seen: bool = False
+) -> Split:
     """The first `share` of all rows in time against the rest.
 
     Example:
@@ -112,10 +117,12 @@ def calendar(interactions: Interactions, share: float = 0.8, *, relevant: Releva
         (2, [0], [[0.0, 1.0]])
     """
     seen = _earliest(interactions, share)
-    return _cut("calendar", interactions, seen, seen, relevant)
+    return _cut("calendar", interactions, seen, seen, relevant, allows_seen)
 
 
-def live(interactions: Interactions, share: float = 0.8, *, relevant: Relevant = "positive") -> Split:
+def live(
+    interactions: Interactions, share: float = 0.8, *, relevant: Relevant = "positive", allows_seen: bool = False
+) -> Split:
     """The first `share` of all rows in time is fitted on; of each person's later rows the first half joins the history.
 
     This is how a served model meets people: fitted some time ago, but with the history up to the last click. New people
@@ -133,11 +140,16 @@ def live(interactions: Interactions, share: float = 0.8, *, relevant: Relevant =
     first_of_person = np.append(later_before, 0)[np.minimum(interactions.row_starts[:-1], len(seen))]
     place = later_before - first_of_person[interactions.user_index]
     known = seen | (place < later[interactions.user_index] // 2)
-    return _cut("live", interactions, seen, known, relevant)
+    return _cut("live", interactions, seen, known, relevant, allows_seen)
 
 
 def rolling(
-    protocol: Protocol, interactions: Interactions, *, relevant: Relevant = "positive", enough_people: int = 500
+    protocol: Protocol,
+    interactions: Interactions,
+    *,
+    relevant: Relevant = "positive",
+    allows_seen: bool = False,
+    enough_people: int = 500,
 ) -> list[Split]:
     """Cuts by date for choosing: the latest one, and earlier ones until enough people are asked together.
 
@@ -147,7 +159,8 @@ def rolling(
     """
     cuts: list[Split] = []
     for eighths in (8, 7, 6, 5):
-        cut = protocol(interactions.select(_earliest(interactions, eighths / 8)), relevant=relevant)
+        earlier = interactions.select(_earliest(interactions, eighths / 8))
+        cut = protocol(earlier, relevant=relevant, allows_seen=allows_seen)
         if len(cut):
             cuts.append(cut)
         if sum(map(len, cuts)) >= enough_people:
@@ -155,22 +168,29 @@ def rolling(
     return cuts
 
 
-def per_person(interactions: Interactions, share: float = 0.8, *, relevant: Relevant = "positive") -> Split:
+def per_person(
+    interactions: Interactions, share: float = 0.8, *, relevant: Relevant = "positive", allows_seen: bool = False
+) -> Split:
     """The first floor(share * n) rows of each person in time against the rest of that person's rows."""
     _require_share(share)
     counts = np.diff(interactions.row_starts)
     seen = _first(interactions, np.floor(share * counts))
-    return _cut("per person", interactions, seen, seen, relevant)
+    return _cut("per person", interactions, seen, seen, relevant, allows_seen)
 
 
-def leave_one_out(interactions: Interactions, *, relevant: Relevant = "positive") -> Split:
+def leave_one_out(interactions: Interactions, *, relevant: Relevant = "positive", allows_seen: bool = False) -> Split:
     """All rows of each person but the last against the last."""
     seen = _first(interactions, np.diff(interactions.row_starts) - 1)
-    return _cut("leave one out", interactions, seen, seen, relevant)
+    return _cut("leave one out", interactions, seen, seen, relevant, allows_seen)
 
 
 def held_out(
-    interactions: Interactions, share: float = 0.9, *, relevant: Relevant = "positive", seed: int = 0
+    interactions: Interactions,
+    share: float = 0.9,
+    *,
+    relevant: Relevant = "positive",
+    allows_seen: bool = False,
+    seed: int = 0,
 ) -> Split:
     """A random `share` of each person's rows against the rest of them, for rows whose order means nothing.
 
@@ -183,7 +203,7 @@ def held_out(
     place -= interactions.row_starts[interactions.user_index]
     counts = np.maximum(1, np.floor(share * np.diff(interactions.row_starts)))
     seen = np.asarray(place < counts[interactions.user_index])
-    return _cut("held out", interactions, seen, seen, relevant)
+    return _cut("held out", interactions, seen, seen, relevant, allows_seen)
 
 
 def strangers(
@@ -302,16 +322,15 @@ def _earliest(interactions: Interactions, share: float) -> Bools:
     return earliest
 
 
-def _cut(name: str, interactions: Interactions, seen: Bools, known: Bools, relevant: Relevant) -> Split:
+def _cut(
+    name: str, interactions: Interactions, seen: Bools, known: Bools, relevant: Relevant, allows_seen: bool
+) -> Split:
     fit, history, answers = interactions.select(seen), interactions.select(known), interactions.select(~known)
     asked = answers if relevant == "every" else answers.select(answers.weights > 0)
     shape = (interactions.n_users, interactions.n_items)
     wanted = csr_array((np.ones(len(asked), np.float32), (asked.user_index, asked.item_index)), shape=shape)
     wanted.data[:] = 1
-    touched = history.net.copy()
-    touched.data = np.ones_like(touched.data)
-    truth = (wanted - wanted.multiply(touched)).tocsr()
-    truth.eliminate_zeros()
+    truth = wanted if allows_seen else _without(wanted, history.net)
     has_fit = np.diff(fit.row_starts) > 0
     has_later = np.bincount(interactions.user_index[~seen], minlength=interactions.n_users) > 0
     people = np.flatnonzero((np.diff(history.row_starts) > 0) & (np.diff(truth.indptr) > 0)).astype(np.int32)
@@ -324,7 +343,16 @@ def _cut(name: str, interactions: Interactions, seen: Bools, known: Bools, relev
         now_ms=fit.last_ms,
         n_people_later=int(has_later.sum()),
         n_people_new=int((has_later & ~has_fit).sum()),
+        allows_seen=allows_seen,
     )
+
+
+def _without(wanted: Csr, touched: Csr) -> Csr:
+    """The cells of `wanted`, all ones, that are not stored in `touched`."""
+    ones = csr_array((np.ones_like(touched.data), touched.indices, touched.indptr), shape=touched.shape)
+    left = (wanted - wanted.multiply(ones)).tocsr()
+    left.eliminate_zeros()
+    return left
 
 
 def _require_share(share: float) -> None:

@@ -112,7 +112,7 @@ def train(
         content: what is known of the items; items without an event are scored by it too.
         candidates: what to try instead of `default_spaces`, as it is.
         asked: who the model will be asked about.
-        allows_seen: whether a next row may be an item of the rows before (asking strangers only).
+        allows_seen: whether a later row that repeats an item is a right answer.
         reports: False leaves out the reporting cut: everything that may be seen is used for choosing.
         max_seconds: cap after which no more settings are tried; what was chosen is still fitted.
         seed: of samples, first vectors and bootstrap draws.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import typer
 
+from bespeak.cli.learning.benchmark_tables import Rows
 from bespeak.cli.options import pairs
 from bespeak.cli.output import bar, note, warn
 from bespeak.engine.training.machine import memory_limit_bytes, peak_bytes
@@ -25,6 +26,7 @@ from bespeak.models.base import History, Interactions
 benchmark = typer.Typer(no_args_is_help=True, help="Model quality on data from outside; needs no project.")
 
 Ids = dict[Any, int]
+Events = tuple[list[int], list[float], list[int]]
 _NEARLY_ALL = 0.95
 
 
@@ -56,24 +58,24 @@ def recommend(
     seed: Annotated[int, typer.Option("--seed", help="Of samples and first vectors.")] = 0,
 ) -> None:
     """Fits on one file, answers the queries of another, and writes user (or query), item, rank, score."""
-    table = _in_order(_read(train, ("item",)))
-    person = _person_column(table, train)
-    log, items, has_ratings = _log(table, person)
-    more = None if history is None else _read(history, ("item",))
-    asked = _read(queries, ())
-    if person not in asked.column_names and "query" not in asked.column_names:
+    rows = Rows(train, ("item",))
+    log, items = _log(rows)
+    more = None if history is None else Rows(history, ("item",))
+    asked = Rows(queries, may_be_empty=("item",))
+    if rows.person not in asked and "query" not in asked:
         raise InvalidInput(
-            f"{queries.name} has neither '{person}' nor 'query'.", hint="Queries are users or histories."
+            f"{queries.name} has neither '{rows.person}' nor 'query'.", hint="Queries are users or histories."
         )
     settings = {name: _value(text) for name, text in pairs(setting, "--set").items()}
     who: Asked
     with bar("benchmark") as told:
-        if "query" in asked.column_names:
+        if "query" in asked:
             names, histories = _own_histories(asked, items)
             label, who = "query", "strangers"
         else:
-            names, histories = _of_users(asked, table, more, person, log, items)
+            names, histories = _of_users(asked, rows, more, log, items)
             label, who = "user", _who(len(names), log)
+        _said_of_queries(histories, rows, asked, label)
         answers = answer(
             log,
             histories,
@@ -85,11 +87,11 @@ def recommend(
             max_seconds=None if minutes is None else 60 * minutes,
             memory_limit_bytes=memory_limit_bytes(memory_gb),
             say=note,
-            relevant="every" if has_ratings else "positive",
+            relevant="every" if "rating" in rows and "weight" not in rows else "positive",
             seed=seed,
             progress=told,
         )
-    _write(target, answers, label, names, _distinct(table.column("item")))
+    _write(target, answers, label, names, rows.distinct("item"))
     for sentence in answers.sentences:
         note(sentence)
     print(
@@ -108,45 +110,20 @@ def recommend(
     )
 
 
-def _read(path: Path, needed: tuple[str, ...]) -> pa.Table:
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise InvalidInput(f"{path.name} cannot be read as Parquet ({type(error).__name__}).") from None
-    for name in needed:
-        if name not in table.column_names:
-            raise InvalidInput(
-                f"{path.name} has no column '{name}'.", hint=f"Columns: {', '.join(table.column_names)}."
-            )
-    return table
-
-
-def _person_column(table: pa.Table, path: Path) -> str:
-    for name in ("user", "session"):
-        if name in table.column_names:
-            return name
-    raise InvalidInput(f"{path.name} has neither 'user' nor 'session'.", hint="Name the column of people so.")
-
-
-def _distinct(column: pa.ChunkedArray) -> pa.Array:
-    """Distinct ids in the order in which they first stand, in the type they came in."""
-    return pc.unique(column)
-
-
-def _log(table: pa.Table, person: str) -> tuple[Interactions, Ids, bool]:
-    """Returns the training log, item -> index, and whether rows are ratings."""
-    users, items = _positions(_distinct(table.column(person))), _positions(_distinct(table.column("item")))
-    has_ratings = "rating" in table.column_names and "weight" not in table.column_names
+def _log(rows: Rows) -> tuple[Interactions, Ids]:
+    """Returns the training log, and item -> index."""
+    users, items = rows.positions(rows.person), rows.positions("item")
+    times = rows.times()
     log = Interactions.from_arrays(
         tuple(map(str, users)),
         tuple(map(str, items)),
-        [users[value] for value in table.column(person).to_pylist()],
-        [items[value] for value in table.column("item").to_pylist()],
-        weights=_weights(table),
-        times_ms=_times(table),
-        is_ordered="timestamp" in table.column_names or "pos" in table.column_names,
+        [users[value] for value in rows.values(rows.person)],
+        [items[value] for value in rows.values("item")],
+        weights=rows.weights(rows.scale()),
+        times_ms=times,
+        is_ordered="pos" in rows or (times is not None and len(times) > 0 and bool(times.max() > times.min())),
     )
-    return log, items, has_ratings
+    return log, items
 
 
 def _who(n_asked: int, log: Interactions) -> Asked:
@@ -154,74 +131,24 @@ def _who(n_asked: int, log: Interactions) -> Asked:
     return "everybody" if n_asked >= _NEARLY_ALL * log.n_users else "returning"
 
 
-def _in_order(table: pa.Table) -> pa.Table:
-    """Rows by position, where there are positions; times are sorted by the log, ties keep the order of the file."""
-    if "timestamp" in table.column_names or "pos" not in table.column_names:
-        return table
-    return table.take(pa.array(np.argsort(table.column("pos").to_numpy(), kind="stable")))
-
-
-def _weights(table: pa.Table) -> np.ndarray[Any, Any] | None:
-    """Weights as given; a rating is a use and an opinion: 1 in the middle of its scale, 0.2 to 1.8 at its ends."""
-    if "weight" in table.column_names:
-        return np.asarray(table.column("weight").to_numpy(), np.float32)
-    if "rating" not in table.column_names:
-        return None
-    ratings = np.asarray(table.column("rating").to_numpy(), np.float64)
-    low, high = float(ratings.min()), float(ratings.max())
-    if high == low:
-        return None
-    centred = (ratings - (low + high) / 2) / ((high - low) / 2)
-    return (1 + 0.8 * centred).astype(np.float32)
-
-
-def _times(table: pa.Table) -> np.ndarray[Any, Any] | None:
-    if "timestamp" not in table.column_names:
-        return None
-    column = table.column("timestamp")
-    if pa.types.is_timestamp(column.type):
-        return np.asarray(column.cast(pa.timestamp("ms")).cast(pa.int64()).to_numpy())
-    values = np.asarray(column.to_numpy(), np.float64)
-    # Seconds until the year 5138, else milliseconds.
-    return (values * (1000 if values.max() < 1e11 else 1)).astype(np.int64)
-
-
-def _positions(values: pa.Array) -> Ids:
-    return {value: position for position, value in enumerate(values.to_pylist())}
-
-
-def _own_histories(asked: pa.Table, items: Ids) -> tuple[pa.Array, list[History]]:
-    if "item" not in asked.column_names:
+def _own_histories(asked: Rows, items: Ids) -> tuple[pa.Array, list[History]]:
+    if "item" not in asked:
         raise InvalidInput("Queries with own histories need a column 'item'.")
-    asked = _in_order(asked)
-    names = _distinct(asked.column("query"))
+    names = asked.distinct("query")
     events: dict[Any, list[int]] = {name: [] for name in names.to_pylist()}
-    for name, item in zip(asked.column("query").to_pylist(), asked.column("item").to_pylist(), strict=True):
-        events[name].append(items.get(item, -1))
+    owners, touched, times = asked.values("query"), asked.values("item"), asked.times()
+    for row in range(len(owners)) if times is None else np.argsort(times, kind="stable").tolist():
+        events[owners[row]].append(items.get(touched[row], -1))
     return names, [History.of([i for i in found if i >= 0]) for found in events.values()]
 
 
 def _of_users(
-    asked: pa.Table, table: pa.Table, more: pa.Table | None, person: str, log: Interactions, items: Ids
+    asked: Rows, rows: Rows, more: Rows | None, log: Interactions, items: Ids
 ) -> tuple[pa.Array, list[History]]:
     """Histories of the users asked for: their rows of the training data, then those known beside it."""
-    names = _distinct(asked.column(person))
-    row = _positions(_distinct(table.column(person)))
-    added: dict[Any, tuple[list[int], list[float], list[int]]] = {}
-    if more is not None:
-        more = _in_order(more)
-        if person not in more.column_names:
-            raise InvalidInput(f"The history has no column '{person}'.")
-        weights, times = _weights(more), _times(more)
-        wanted = set(names.to_pylist())
-        for place, (user, item) in enumerate(
-            zip(more.column(person).to_pylist(), more.column("item").to_pylist(), strict=True)
-        ):
-            if user in wanted and item in items:
-                held = added.setdefault(user, ([], [], []))
-                held[0].append(items[item])
-                held[1].append(1.0 if weights is None else float(weights[place]))
-                held[2].append(log.last_ms if times is None else int(times[place]))
+    names = asked.distinct(rows.person)
+    row = rows.positions(rows.person)
+    added = {} if more is None else _added(more, rows, set(names.to_pylist()), log.last_ms, items)
     histories = []
     for user in names.to_pylist():
         own = log.history(row[user]) if user in row else History.empty()
@@ -233,9 +160,36 @@ def _of_users(
                 [*own.times_ms.tolist(), *extra[2]],
             )
         histories.append(own)
+    return names, histories
+
+
+def _added(more: Rows, rows: Rows, wanted: set[Any], last_ms: int, items: Ids) -> dict[Any, Events]:
+    """Person -> items, weights and times that are known beside the training data, on its scale of ratings."""
+    if rows.person not in more:
+        raise InvalidInput(f"{more.path.name} has no column '{rows.person}'.")
+    weights, times = more.weights(rows.scale()), more.times()
+    added: dict[Any, Events] = {}
+    for place, (user, item) in enumerate(zip(more.values(rows.person), more.values("item"), strict=True)):
+        if user in wanted and item in items:
+            held = added.setdefault(user, ([], [], []))
+            held[0].append(items[item])
+            held[1].append(1.0 if weights is None else float(weights[place]))
+            held[2].append(last_ms if times is None else int(times[place]))
+    return added
+
+
+def _said_of_queries(histories: Sequence[History], rows: Rows, asked: Rows, label: str) -> None:
+    """Warns where there is nobody to answer, or nothing is known of many who ask: they get what is popular."""
+    n_unknown = sum(not len(history) for history in histories)
     if not histories:
         warn("There are no queries.")
-    return names, histories
+    elif n_unknown:
+        said = f"Nothing of the training data is known of {n_unknown:,} of {len(histories):,} queries"
+        ours, theirs = (rows.person, rows.person) if label == "user" else ("item", "item")
+        kinds = rows.table.column(ours).type, asked.table.column(theirs).type
+        if n_unknown == len(histories) and kinds[0] != kinds[1]:
+            said += f" (the column '{ours}' holds {kinds[0]} in {rows.path.name} and {kinds[1]} in {asked.path.name})"
+        warn(f"{said}: they get what is popular.")
 
 
 def _write(target: Path, answers: Answers, label: str, names: pa.Array, item_ids: pa.Array) -> None:

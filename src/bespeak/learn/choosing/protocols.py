@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeAlias
 
+from bespeak.learn.splits import Protocol as Cut
 from bespeak.learn.splits import (
     Relevant,
     Split,
@@ -61,22 +62,26 @@ def protocols(
         log: what will be trained on.
         asked: who the model will be asked about.
         relevant: which rows count as right answers.
-        allows_seen: whether what a person touched before may be answered (strangers only).
+        allows_seen: whether what a person touched before may be answered; then repeats are right answers too.
     """
+
+    def plain(cut: Cut) -> Protocol:
+        return _plain(partial(cut, relevant=relevant, allows_seen=allows_seen))
+
     if asked == "strangers":
-        return [_plain(partial(strangers, relevant=relevant, allows_seen=allows_seen))]
+        return [plain(strangers)]
     if not log.is_ordered:
-        return [_plain(partial(held_out, relevant=relevant))]
-    by_person = _plain(partial(per_person, relevant=relevant))
+        return [plain(held_out)]
+    by_person = plain(per_person)
     if not log.has_times:
-        return [_plain(partial(leave_one_out, relevant=relevant))] if asked == "everybody" else [by_person]
+        return [plain(leave_one_out)] if asked == "everybody" else [by_person]
     if asked == "everybody":
         return [by_person]
     enough = _MANY_PEOPLE if len(log) <= _SMALL_LOG else 1
     served, returning = (
         Protocol(
-            cut=partial(cut, relevant=relevant),
-            earlier=partial(rolling, cut, relevant=relevant, enough_people=enough),
+            cut=partial(cut, relevant=relevant, allows_seen=allows_seen),
+            earlier=partial(rolling, cut, relevant=relevant, allows_seen=allows_seen, enough_people=enough),
             baseline="recent_popularity",
         )
         for cut in (live, calendar)
