@@ -126,3 +126,8 @@ def test_made_up_markets_are_not_kept(snapshot: CatalogueSnapshot) -> None:
     for n in range(50):
         snapshot.market(f"made-up-{n}")
     assert len(snapshot._markets) <= 2
+
+
+def test_the_markets_are_those_that_items_name_and_the_default(snapshot: CatalogueSnapshot) -> None:
+    assert snapshot.markets == ("default", "us")
+    assert CatalogueSnapshot.empty().markets == ("default",)

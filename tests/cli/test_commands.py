@@ -168,6 +168,8 @@ def test_an_item_without_an_id_is_rejected_and_its_neighbours_are_kept(project, 
 def test_unknown_names_are_answered_with_the_known_ones(project, run):
     assert "Did you mean 'home'?" in run("decide", "hom", expect=1).err
     assert "There is no column 'colour'" in run("decide", "home", "--filter", "colour = 'x'", expect=1).err
+    for command in ("decide", "home"), ("page", "front"):
+        assert "There is no market 'de'.\nKnown: default." in run(*command, "--market", "de", expect=1).err
     (project / "e.csv").write_text("user,item\nu1,p1\n")
     assert "There is no source 'we'" in run("import", "events", "e.csv", "--source", "we", expect=1).err
     assert "end it in" in run("export", "events", "--out", "x.txt", expect=1).err.lower()

@@ -18,6 +18,8 @@ from bespeak.decide.world import World
 from bespeak.errors import RuleError, UnknownName
 from bespeak.signals.decisions import Decision
 from bespeak.signals.events import Context
+from bespeak.signals.items import Market
+from bespeak.storage.tables.items import ItemChanges
 
 People = Callable[..., PersonView]
 THREE_VIEWS = (("horror7", "view", 0.2), ("horror8", "view", 0.1), ("horror9", "view", 0.05))
@@ -192,6 +194,25 @@ def test_a_wrong_filter_of_a_request_is_refused_and_one_of_a_placement_lets_noth
 def test_an_unknown_placement_is_refused_with_the_known_ones(world: World, now_ms: int) -> None:
     with pytest.raises(UnknownName, match="genres, home, new_for_you"):
         decide(Occasion(DecideRequest(placement="hom"), None, world, now_ms, "d"))
+
+
+def test_an_unknown_market_is_refused_with_those_that_items_have(world: World, now_ms: int) -> None:
+    for ask in (decide, fallback):
+        with pytest.raises(UnknownName, match=r"no market 'att'\. Did you mean 'at'\? Known: at, default"):
+            ask(Occasion(DecideRequest(placement="home", market="att"), None, with_market(world, "at"), now_ms, "d"))
+    assert home(None, world, now_ms, market="default").items
+
+
+def test_a_market_has_its_own_prices_and_other_items_those_of_the_default(world: World, now_ms: int) -> None:
+    shown = home(None, with_market(world, "at"), now_ms, market="at", filter="price > 5000")
+    assert [item.item_id for item in shown.items] == ["horror0"]
+
+
+def with_market(world: World, market: str) -> World:
+    """The world with one item that has a price of its own in a market."""
+    dear = msgspec.structs.replace(world.catalogue.items[0], markets={market: Market(price=999_900, currency="EUR")})
+    changes = ItemChanges(version=2, items=(dear,))
+    return dataclasses.replace(world, catalogue=world.catalogue.updated(changes))
 
 
 def test_a_world_without_models_items_or_counters_still_answers(

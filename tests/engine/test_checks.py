@@ -124,6 +124,18 @@ def test_items_without_title_price_or_known_currency_are_named(engine):
     assert "XYZ" in catalogue.currencies(engine.core).message
 
 
+def test_a_projects_market_holds_for_its_placements_and_one_that_no_item_has_is_named(engine):
+    path = engine.core.folder.config_path
+    path.write_text(path.read_text().replace("[project]", '[project]\nmarket = "at"', 1))
+    engine.core.apply()
+    assert {placement.market for placement in engine.core.world.placements.values()} == {"at"}
+    assert (catalogue.markets(engine.core).status, catalogue.markets(engine.core).n) == (WARN, 1)
+    engine.items.put([{"id": "p1", "title": "One", "markets": {"at": {"price": 500, "currency": "EUR"}}}])
+    assert catalogue.markets(engine.core).status == PASS
+    prices = {item["id"]: item["properties"].get("price") for item in engine.decide("home").to_json()["items"]}
+    assert prices["p1"] == 500
+
+
 def test_a_catalogue_of_stubs_is_found(engine):
     engine.track([{**view("u1", n), "properties": {"product_id": f"new{n}"}} for n in range(8)], "backend")
     engine.core.refresh()

@@ -112,6 +112,7 @@ def test_a_statement_in_the_request_counts_for_the_request(engine):
         ({"placement": "home", "filter": "price <"}, RuleError),
         ({"placement": "home", "filter": "prize < 3"}, RuleError),
         ({"placement": "home", "count": 0}, InvalidInput),
+        ({"placement": "home", "market": "nowhere"}, UnknownName),
         ({"placement": "home", "items": []}, InvalidInput),
     ],
 )
@@ -201,6 +202,7 @@ def test_why_not_is_told_for_a_person_and_logs_nothing(engine):
         ({"exclude": [None, ["p1"]]}, "exclude"),
         ({"items": "p1"}, "items"),
         ({"query": 7}, "query"),
+        ({"market": 7}, "market"),
         ({"context": "mobile"}, "context"),
         ({"user_id": "u" * 256}, "user_id"),
         ({"user_id": ["u1"]}, "user_id"),

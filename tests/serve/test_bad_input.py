@@ -218,6 +218,14 @@ def test_an_unknown_placement_is_answered_with_the_names_there_are(admin):
     assert "similar" in message
 
 
+@pytest.mark.parametrize(("path", "asked"), [("/api/decide", {"placement": "home"}), ("/api/page", {"page": "front"})])
+def test_a_market_that_no_item_has_is_refused_with_those_there_are(admin, path, asked):
+    code, message = refusal(admin.post(path, json={**asked, "market": "nowhere"}), 400)
+    assert code == "unknown_name"
+    assert "There is no market 'nowhere'. Known: default." in message
+    assert admin.post(path, json={**asked, "market": "default"}).status_code == 200
+
+
 def test_a_filter_with_an_unknown_column_is_refused_with_its_position_and_the_names(admin):
     body = {"placement": "home", "filter": "available AND pric < 3"}
     code, message = refusal(admin.post("/api/decide", json=body), 400)

@@ -204,6 +204,11 @@ class CatalogueSnapshot:
         return Schema({name: _type_of(column) for name, column in self.columns.items()})
 
     @cached_property
+    def markets(self) -> tuple[str, ...]:
+        """The markets that any item names, and `default`, which serves every other one; in order of name."""
+        return tuple(sorted({DEFAULT_MARKET}.union(*(item.markets for item in self.items))))
+
+    @cached_property
     def born_ms(self) -> Int64s:
         """int64[n]: when each item came out: its publication, else when it was first seen; 0 when unknown."""
         return np.array([_or(item.published_at, item.first_seen_at or 0) for item in self.items], np.int64)
@@ -240,7 +245,7 @@ class CatalogueSnapshot:
         """What holds in a market; built at first use and kept with the snapshot."""
         view = self._markets.get(name)
         if view is None:
-            known = name == DEFAULT_MARKET or any(name in item.markets for item in self.items)
+            known = name in self.markets
             # Only markets that the catalogue names are kept, so that made-up names in requests cannot fill the memory.
             view = self._market(name) if known else self.market(DEFAULT_MARKET)
             if known:

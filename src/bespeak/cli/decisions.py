@@ -22,6 +22,8 @@ MODES = {
     "fallback": "The store could not be read in time: the fallback is shown.",
 }
 
+MarketOption = Annotated[str, typer.Option("--market", help="Whose prices hold; else the placement's.")]
+
 
 def decide(
     placement: Annotated[str, typer.Argument(help="A placement of the project: home, similar, search, ...")],
@@ -35,6 +37,7 @@ def decide(
     item: Annotated[str, typer.Option("--item", help="The item that the placement is about.")] = "",
     value: Annotated[str, typer.Option("--value", help="The value that the placement is about, such as a genre.")] = "",
     query: Annotated[str, typer.Option("--query", help="Search for this text.")] = "",
+    market: MarketOption = "",
     explain: Annotated[bool, typer.Option("--explain", help="Every term of every score.")] = False,
     why: Annotated[str, typer.Option("--why-not", metavar="ITEM", help="Why this item is not in the slate.")] = "",
     as_of: AsOfOption = None,
@@ -53,6 +56,7 @@ def decide(
         "filter": filter_,
         "item": item,
         "query": query,
+        "market": market,
     }
     with opened(project, as_of_ms=time_option(as_of)) as engine:
         if why:
@@ -77,6 +81,7 @@ def page(
         list[str] | None, typer.Option("--context", metavar="K=V", help="Circumstances: device=mobile; repeatable.")
     ] = None,
     filter_: Annotated[str, typer.Option("--filter", metavar="RULE", help='Every item must pass: "price < 100".')] = "",
+    market: MarketOption = "",
     as_of: AsOfOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -89,6 +94,7 @@ def page(
             anonymous_id=anonymous,
             context=pairs(context, "--context"),
             filter=filter_,
+            market=market,
             is_preview=True,
         )
         if as_json:

@@ -38,7 +38,7 @@ class DecideRequest(msgspec.Struct, frozen=True, kw_only=True):
         context: the circumstances, parsed.
         item: the item that the placement is about.
         value: the value of a facet that the placement is about, such as a genre.
-        market: market for price and availability; "" takes the placement's.
+        market: market for price and availability, one that an item has; "" takes the placement's.
         explain: give every term of the score as a reason, not only the largest.
     """
 

@@ -26,7 +26,7 @@ from bespeak.decide.settings.parts import CoolingSettings
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.subjects import Subject, subject_of
 from bespeak.decide.world import World, rule_of
-from bespeak.errors import RuleError
+from bespeak.errors import RuleError, UnknownName
 from bespeak.rules.columns import NumberColumn, TextColumn
 from bespeak.signals.decisions import Mode
 
@@ -90,9 +90,12 @@ class Situation:
             subject: what the slate is about, in place of what the request says.
 
         Raises:
+            UnknownName: no item has the request's market.
             RuleError: the request's filter is wrong.
         """
         request, world, now_ms = occasion.request, occasion.world, occasion.now_ms
+        if request.market and request.market not in world.catalogue.markets:
+            raise UnknownName("market", request.market, world.catalogue.markets)
         reading = reading or occasion.reading
         notes: list[str] = []
         market = request.market or placement.market

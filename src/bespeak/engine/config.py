@@ -105,7 +105,7 @@ def parse_config(text: str, file: str = FILE_NAME) -> Configuration:
         signals = SignalCatalogue.built_in().with_overrides(settings.signals)
         _check_predictions(settings, signals)
         of_items, of_variants = _by_kind(settings.placements)
-        placements = placements_from(of_items)
+        placements = placements_from(of_items, settings.project.market)
         check_filters(placements)
         pages = pages_from(settings.pages, placements)
         segments = compile_segments(

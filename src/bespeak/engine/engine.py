@@ -196,6 +196,7 @@ class Engine:
         query: str = "",
         filter: str = "",  # noqa: A002 - the word of the API
         exclude: Sequence[str] = (),
+        market: str = "",
         explain: bool = False,
         decision_id: str = "",
         is_preview: bool = False,
@@ -216,12 +217,13 @@ class Engine:
             query: personalized search for this text.
             filter: a rule every item must pass, for example `price < 100`.
             exclude: ids never to show.
+            market: whose prices and availability hold, one that an item has; else the placement's.
             explain: give every term of each score as a reason.
             decision_id: repeat an earlier draw; a new decision draws anew.
             is_preview: show what personalization would show, outside of every experiment and without exploring.
 
         Raises:
-            UnknownName: there is no such placement.
+            UnknownName: there is no such placement, or no item has the market.
             RuleError: the filter is wrong.
             InvalidInput: anything else in the request is.
         """
@@ -235,6 +237,7 @@ class Engine:
             exclude=excluded_ids(exclude),
             item=item,
             value=value,
+            market=market,
             explain=explain,
         )
         ids = self._ids(user_id, anonymous_id, profile_id)
@@ -250,6 +253,7 @@ class Engine:
         context: Mapping[str, Any] | None = None,
         filter: str = "",  # noqa: A002 - the word of the API
         exclude: Sequence[str] = (),
+        market: str = "",
         explain: bool = False,
         page_id: str = "",
         is_preview: bool = False,
@@ -258,14 +262,16 @@ class Engine:
 
         Args:
             page: name of the page.
-            user_id, anonymous_id, profile_id, context, filter, exclude, explain, is_preview: as in `decide`.
+            user_id, anonymous_id, profile_id, context, filter, exclude, market, explain, is_preview: as in `decide`.
             page_id: repeat an earlier page's draws.
 
         Raises:
-            UnknownName: there is no such page.
+            UnknownName: there is no such page, or no item has the market.
             RuleError, InvalidInput: as `decide`.
         """
-        asked = self.core.request("", context, filter=filter, exclude=excluded_ids(exclude), explain=explain)
+        asked = self.core.request(
+            "", context, filter=filter, exclude=excluded_ids(exclude), market=market, explain=explain
+        )
         request = page_request(self.core.world.page(page), asked)
         ids = self._ids(user_id, anonymous_id, profile_id)
         return self.pages.decide(request, ids, page_id=page_id, is_preview=is_preview)
@@ -283,18 +289,21 @@ class Engine:
         item: str = "",
         query: str = "",
         filter: str = "",  # noqa: A002 - the word of the API
+        market: str = "",
     ) -> WhyNot:
         """Says why an item is not in the slate that `decide` would give as a preview; nothing is logged.
 
         Args:
             placement: name of the placement.
             item_id: the item that is missed.
-            user_id, anonymous_id, profile_id, count, context, item, query, filter: as in `decide`.
+            user_id, anonymous_id, profile_id, count, context, item, query, filter, market: as in `decide`.
 
         Raises:
             UnknownName, RuleError, InvalidInput: as `decide`.
         """
-        request = self.core.request(placement, context, count=count, item=item, query=query, filter=filter)
+        request = self.core.request(
+            placement, context, count=count, item=item, query=query, filter=filter, market=market
+        )
         return self.decisions.why_not(request, item_id, self._ids(user_id, anonymous_id, profile_id))
 
     def log_slate(

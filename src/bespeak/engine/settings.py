@@ -25,9 +25,9 @@ class ProjectSettings(Section, frozen=True, kw_only=True):
         Literal["clock", "data"],
         Meta(description='"data" lets time stand at the newest event, so that old imports do not decay to nothing'),
     ] = "clock"
-    market: Annotated[str, Meta(description="market whose price and availability hold unless a request names one")] = (
-        "default"
-    )
+    market: Annotated[
+        str, Meta(description="market whose price and availability hold unless a placement or request names one")
+    ] = "default"
     currency: Annotated[str, Meta(description="ISO 4217 code used where an event or item names none")] = "EUR"
     locale: Annotated[str, Meta(description="language of texts when a person's own is unknown")] = "en"
 

@@ -45,6 +45,7 @@ class DecideBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forb
         item: the item the placement is about.
         value: the value of a facet the placement is about.
         filter: a rule that every item must pass.
+        market: whose prices and availability hold, one that an item has; else the placement's.
         decision_id: repeats an earlier draw.
     """
 
@@ -82,7 +83,7 @@ class PageBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
     """The body of POST /api/page: a `page` of the project, or `placements` that are all answered, in this order.
 
     Attributes:
-        filter, exclude: hold for every row.
+        filter, exclude, market: hold for every row.
         caps: attribute -> how many items of the whole page may share a value of it; in place of the page's own.
         one_per_group: whether the whole page shows one item of a group; in place of the page's own setting.
         page_id: repeats an earlier page's draws.

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from bespeak.catalogue.columns import DEFAULT_MARKET
 from bespeak.decide.settings.built_in_rows import FOREVER_DAYS, ROWS
 from bespeak.decide.settings.checks import (
     check_actions,
@@ -73,7 +74,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         rotation: how much less items count that the person was shown lately. Exposures must be tracked.
         min_stock: items of which the attribute `stock` says that there are fewer are left out.
         one_per_group: whether a slate shows one item of a group (variants, seasons).
-        market: market for price and availability unless the request names one.
+        market: market for price and availability unless the request names one; the project's when left out.
         facets: facets that affinities are scored on; empty means all.
         min_score: items that score less are left out.
         pins: positions kept for items. A pin never breaks another rule: an item that may not be shown leaves its
@@ -136,7 +137,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     rotation: RotationSettings | None = None
     min_stock: Annotated[int, Meta(ge=0)] = 0
     one_per_group: bool = True
-    market: str = "default"
+    market: str = DEFAULT_MARKET
     facets: tuple[str, ...] = ()
     min_score: float | None = None
     pins: tuple[PinSettings, ...] = ()
@@ -246,11 +247,12 @@ SEARCH = Placement(
 )
 
 
-def placements_from(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Placement]:
+def placements_from(sections: Mapping[str, Mapping[str, Any]], market: str = DEFAULT_MARKET) -> dict[str, Placement]:
     """Returns the built-in placements with a project's own settings on top, and the project's own placements.
 
     Args:
         sections: placement name -> its settings as they stand in the file.
+        market: of the project; of placements that name none.
 
     Raises:
         ConfigError: an unknown setting, a value out of range, or a `like` that is no built-in placement; with its key.
@@ -260,15 +262,14 @@ def placements_from(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Plac
         >>> own["home"].count, own["basket"].needs_item, own["basket"].caps
         (6, True, {'brand': 2})
     """
-    placements = dict(BUILT_IN)
-    for name, section in sections.items():
-        placements[name] = _placement(name, dict(section), BUILT_IN)
-    return placements
+    built_in = {name: msgspec.structs.replace(placement, market=market) for name, placement in BUILT_IN.items()}
+    own = {name: _placement(name, dict(section), built_in) for name, section in sections.items()}
+    return {**built_in, **own}
 
 
 def _placement(name: str, section: dict[str, Any], built_in: Mapping[str, Placement]) -> Placement:
     key = f"placements.{name}"
-    base = built_in.get(name, HOME)
+    base = built_in.get(name, built_in["home"])
     if "like" in section:
         like = section.pop("like")
         if like not in built_in:

@@ -2,7 +2,7 @@
 
 project     SQLite, configuration, models, lake
 intake      rejects, clocks, consent categories, event names, bots
-catalogue   titles, prices, stubs, currencies, filters, placements
+catalogue   titles, prices, stubs, currencies, markets, filters, placements
 profiles    live profiles against what holds now, and against their log
 tastes      drift: the day on which the past stopped telling what people turn to
 """
@@ -30,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     catalogue.prices,
     catalogue.stubs,
     catalogue.currencies,
+    catalogue.markets,
     catalogue.filters,
     catalogue.placements,
     project.model_age,

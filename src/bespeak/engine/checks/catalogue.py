@@ -74,6 +74,22 @@ def currencies(core: Core) -> Finding:
     )
 
 
+def markets(core: Core) -> Finding:
+    """Every market that a placement names is one that items have; else prices of `default` are shown there."""
+    name = "markets"
+    known = core.world.catalogue.markets
+    unknown = sorted({placement.market for placement in core.world.placements.values()} - set(known))
+    if not unknown:
+        return passed(name, named(list(known)))
+    return Finding(
+        name=name,
+        status=WARN,
+        message=f"no item has what placements name: {named(unknown)}",
+        n=len(unknown),
+        advice=f"Give items these markets, or name one of: {named(list(known))}.",
+    )
+
+
 def filters(core: Core) -> Finding:
     """The filter of every placement names columns that items have."""
     name = "placement filters"

@@ -181,4 +181,5 @@ def _from_file(path: Path, config: Configuration, placement: str) -> Policy:
 def _compiled(name: str, section: Mapping[str, Any], config: Configuration) -> Placement | VariantPlacement:
     if section.get("kind") in ("variant", "message"):
         return variants_from({name: section}, config.names)[name]
-    return placements_from({name: {key: value for key, value in section.items() if key != "kind"}})[name]
+    own = {key: value for key, value in section.items() if key != "kind"}
+    return placements_from({name: own}, config.settings.project.market)[name]
