@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from scipy.optimize import minimize
+import scipy  # imports `scipy.optimize` when it is first used: it is a tenth of what starting costs
 from scipy.special import digamma, gammaln
 
 from bespeak.errors import InvalidInput
@@ -83,7 +83,7 @@ class GammaGamma:
         scale = float(m.mean())
         found = min(
             (
-                minimize(
+                scipy.optimize.minimize(
                     _negative_mean,
                     np.log(start),
                     args=(x, m / scale),
