@@ -416,6 +416,80 @@ def test_an_unreadable_file_is_refused_by_name(tmp_path: Path, content: bytes, n
     assert str(tmp_path) not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'[{"user": "u", "item": "a"}]', "one JSON array"),
+        (bytes(range(256)) * 4, "no text"),
+        (b"user,item\ru,a\r", "CR alone"),
+        (b'"user,item\nu,a\n', "does not end"),
+    ],
+)
+def test_what_would_be_read_as_nonsense_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        open_file(write(tmp_path, content))
+
+
+def test_dates_that_could_be_two_are_asked_about_and_never_become_the_time_of_the_import(tmp_path: Path) -> None:
+    both = write(tmp_path, "user,item,date\nu,a,1/2/2026\nu,b,3/2/2026 10:00\n", "both.csv")
+    with pytest.raises(InvalidInput, match="day or the month") as caught:
+        open_file(both)
+    assert "--dates" in caught.value.hint
+    events, _, bad = read(open_file(both, date_order="day-first"))
+    assert [event.time_ms for event in events] == [parse_time_ms("2026-02-01"), parse_time_ms("2026-02-03T10:00")]
+    assert not bad
+    shown = write(tmp_path, "user,item,date\nu,a,1/2/2026\nu,b,3/22/2026\n", "shown.csv")
+    assert read(open_file(shown))[0][0].time_ms == parse_time_ms("2026-01-02")
+    none = write(tmp_path, "user,item,date\nu,a,soon\nu,b,later\n", "none.csv")
+    with pytest.raises(InvalidInput, match="'date' is named like the time"):
+        open_file(none)
+    assert len(read(open_file(none, mapping=parse_mapping("user=user,item=item")))[0]) == 2
+
+
+def test_decimal_commas_and_grouped_thousands_are_numbers(tmp_path: Path) -> None:
+    german = write(tmp_path, "user;item;price;code\nu;a;39,90;1,234\nu;b;1.234,50;5,678\n", "german.csv")
+    events, _, _ = read(open_file(german))
+    assert [event.properties["price"] for event in events] == [39.9, 1234.5]
+    assert events[0].properties["code"] == "1,234", "it could be either"
+    items = write(tmp_path, 'id,price\na,"1,234.50"\nb,"999"\n', "items.csv")
+    found = read(open_file(items, "items", default_currency="EUR"))[1]
+    assert [item.markets["default"].price for item in found] == [123_450, 99_900]
+
+
+def test_the_preview_shows_orders_too(tmp_path: Path) -> None:
+    path = write(tmp_path, "order,user,item,date\n1,u,a,2026-01-01\n1,u,b,2026-01-01\n2,v,a,2026-01-02\n")
+    assert open_file(path).preview(3).events[0].properties["order_id"] == "1"
+
+
+def test_a_word_for_nobody_is_rejected_with_its_line(tmp_path: Path) -> None:
+    _, _, bad = read(open_file(write(tmp_path, "user,item\nnull,a\nu,a\n0,a\n")))
+    assert [(line.line_number, line.reason) for line in bad] == [(2, "missing_id"), (4, "missing_id")]
+
+
+def test_columns_with_a_comma_stand_in_backquotes(tmp_path: Path) -> None:
+    path = write(tmp_path, 'user,"item, or so",when\nu,a,2026-01-01\n')
+    mapping = parse_mapping("user=user,item=`item, or so`,timestamp=when")
+    assert parse_mapping(mapping.text()) == mapping
+    assert read(open_file(path, mapping=mapping))[0][0].properties == {"product_id": "a"}
+
+
+def test_parquet_bytes_are_text_or_hexadecimal(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    columns = {
+        "user": pa.array([b"ann", b"ben"]),
+        "item": pa.array([b"\x00" * 16, b"\xff" * 16], pa.binary(16)),
+        "other": pa.array([b"\xff\xfe", None]),
+        "pairs": pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int64())),
+    }
+    pq.write_table(pa.table(columns), path)
+    events, _, _ = read(open_file(path))
+    assert [event.user_id for event in events] == ["ann", "ben"]
+    assert events[0].properties == {"product_id": "00" * 16, "other": "fffe", "pairs": {"k": 1}}
+    pq.write_table(pa.Table.from_arrays([pa.array(["a"])] * 3, names=["user", "item", "item"]), path)
+    with pytest.raises(InvalidInput, match="two columns 'item'"):
+        open_file(path)
+
+
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.csv", tmp_path):
         with pytest.raises(InvalidInput, match="cannot be read"):

@@ -15,7 +15,7 @@ EVENT_FILES = [
      ["536365", "85123A", "6", "2010-12-01 08:26:00", "2.55", "17850", "United Kingdom"],
      {"order": 0, "item": 1, "quantity": 2, "timestamp": 3, "price": 4, "user": 5}),
     ("event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session",
-     ["2019-10-01 00:00:00 UTC"[:19], "view", "44600062", "210", "a.b", "shiseido", "35.79", "541312140", "72d"],
+     ["2019-10-01 00:00:00 UTC", "view", "44600062", "210", "a.b", "shiseido", "35.79", "541312140", "72d"],
      {"timestamp": 0, "event": 1, "item": 2, "brand": 5, "price": 6, "user": 7}),
     ("reviewerID,asin,overall,unixReviewTime", ["A2S", "0528", "5.0", "1381449600"],
      {"user": 0, "item": 1, "rating": 2, "timestamp": 3}),

@@ -385,6 +385,9 @@ for _ in range(12):
         (track(properties={"a": "\ud800"}), "invalid_text"),
         (track(properties={"a": float("nan")}), "invalid_number"),
         (track(properties={"a": float("-inf")}), "invalid_number"),
+        (track(properties={"a": 10**30}), "invalid_number"),
+        (track(properties={"products": [{"price": -(10**30)}]}), "invalid_number"),
+        (track(timestamp=1e26), "invalid_timestamp"),
     ],
 )
 def test_one_bad_event_is_rejected_with_its_reason_and_costs_no_neighbour(event: Any, reason: str) -> None:

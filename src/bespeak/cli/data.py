@@ -18,6 +18,7 @@ from bespeak.engine.writing.imports import ImportReport, import_file, open_file
 from bespeak.engine.writing.rejects import list_rejects, replay_rejects
 from bespeak.errors import InvalidInput
 from bespeak.intake.columns import What, parse_mapping
+from bespeak.intake.dates import DateOrder
 from bespeak.intake.files import FileFormat, ImportFile
 from bespeak.intake.items import item_to_json
 from bespeak.intake.segment import encode_event
@@ -44,6 +45,13 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
+class Dates(StrEnum):
+    """What comes first in dates such as 3/4/2026."""
+
+    DAY_FIRST = "day-first"
+    MONTH_FIRST = "month-first"
+
+
 class Exported(StrEnum):
     """What can be written out."""
 
@@ -67,6 +75,10 @@ def import_(
     lists: Annotated[
         str | None, typer.Option("--lists", metavar="A,B", help="Columns whose text holds several values: a|b|c.")
     ] = None,
+    dates: Annotated[
+        Dates | None,
+        typer.Option("--dates", help="What comes first in dates such as 3/4/2026. Else by the other dates."),
+    ] = None,
     source: Annotated[str, typer.Option("--source", help="The project's source that the data counts for.")] = "import",
     again: Annotated[
         bool, typer.Option("--again", help="Read a file that was imported before once more; nothing is doubled.")
@@ -80,9 +92,19 @@ def import_(
     several = None if lists is None else [name.strip() for name in lists.split(",") if name.strip()]
     kind: What = what.value
     shape: FileFormat | None = file_format.value if file_format is not None else None
+    order: DateOrder | None = dates.value if dates is not None else None
     with opened(project) as engine:
         opened_files = [
-            open_file(engine.core, path, kind, mapping=columns, file_format=shape, lists=several, source=source)
+            open_file(
+                engine.core,
+                path,
+                kind,
+                mapping=columns,
+                file_format=shape,
+                lists=several,
+                date_order=order,
+                source=source,
+            )
             for path in files
         ]
         for file in opened_files:
@@ -136,8 +158,10 @@ def _is_asked() -> bool:
 
 def _show_guess(file: ImportFile) -> None:
     assert file.guess is not None
-    if file.guess.confidence < 1.0:
-        warn(f"{file.path.name}: not every column that {file.what} need was recognised. Say which with --map.")
+    if file.guess.missing:
+        warn(f"{file.path.name}: no column was recognised as {' and '.join(file.guess.missing)}.{_without(file)}")
+    if file.guess.unsure:
+        warn(f"{file.path.name}: by its values alone was guessed: {', '.join(file.guess.unsure)}. If not, use --map.")
     note(f"{file.path.name}: columns read as --map {file.mapping.text()!r}")
     if file.lists:
         note(f"{file.path.name}: several values in --lists {','.join(file.lists)}")
@@ -148,6 +172,13 @@ def _show_guess(file: ImportFile) -> None:
         note(f"  {kept}")
     for item in preview.items[:N_PREVIEW]:
         note(f"  {item_to_json(item)}")
+
+
+def _without(file: ImportFile) -> str:
+    assert file.guess is not None
+    if file.what == "events" and "timestamp" in file.guess.missing:
+        return " Rows get the time of the import. Say which with --map."
+    return " Say which with --map."
 
 
 def _show_report(report: ImportReport) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -12,10 +13,12 @@ from bespeak.errors import EventRejected, InvalidInput
 from bespeak.intake.cells import ABSENT, CellReader, Cells, RowShape, as_flag, as_id, raw_row
 from bespeak.intake.columns import ColumnMapping
 from bespeak.intake.content import content_id
+from bespeak.intake.dates import needs_order
 from bespeak.intake.items import item_from_json
 from bespeak.intake.rows import BadLine
 from bespeak.intake.times import canonical_ms, parse_time_ms
 from bespeak.signals.events import MAX_PROPERTIES, Event
+from bespeak.signals.ids import is_blocked
 from bespeak.signals.items import Item
 from bespeak.signals.money import number
 from bespeak.signals.paths import MAX_ELEMENTS
@@ -199,7 +202,7 @@ class ItemBuilder:
         found = CellReader(columns, shape)
         self._shape = shape
         self._id = found.place("id")
-        self._price = found.place("price")
+        self._price, self._read_price = found.place("price"), found.reader("price")
         self._available = found.place("available")
         self._fields = [(name, found.place(field)) for field, name in self._FIELDS.items() if found.place(field) >= 0]
         self._attributes = found.mapped(self._ATTRIBUTES, ()) + found.rest
@@ -235,9 +238,9 @@ class ItemBuilder:
         for name, place in self._fields:
             value = row[place]
             if value is not None and value != "":
-                record[name] = value if name.endswith("At") or isinstance(value, str) else str(value)
+                record[name] = self._time(value) if name.endswith("At") else str(value)
         if self._price >= 0 and row[self._price] is not None and row[self._price] not in ABSENT:
-            record["price"] = row[self._price]
+            record["price"] = self._read_price(row[self._price])
         if self._available >= 0 and row[self._available] is not None and row[self._available] != "":
             record["available"] = as_flag(row[self._available])
         attributes: dict[str, Any] = dict(self._constant_attributes)
@@ -254,6 +257,10 @@ class ItemBuilder:
         given = record.get("attributes")
         record["attributes"] = {**given, **attributes} if isinstance(given, dict) else given or attributes
         return record
+
+    def _time(self, value: Any) -> Any:
+        """Returns a written date in the order of the file as milliseconds; anything else goes on as it is."""
+        return parse_time_ms(value, self._shape.date_order) if needs_order(value) else value
 
 
 Builder = EventBuilder | UserBuilder | ItemBuilder
@@ -290,9 +297,11 @@ def _make_event(shape: RowShape, fields: _Common, row: Cells, name: str | None, 
     anonymous = as_id(row[fields.anonymous], "anonymous") if fields.anonymous >= 0 else fields.constant_anonymous
     if not user and not anonymous:
         raise EventRejected("the row names no user.", code="missing_id")
+    if (not user or _names_nobody(user)) and (not anonymous or _names_nobody(anonymous)):
+        raise EventRejected("the user is a word for nobody (null, 0, anonymous, …).", code="missing_id")
     profile = as_id(row[fields.profile], "profile") if fields.profile >= 0 else ""
     when: Any = row[fields.timestamp] if fields.timestamp >= 0 else fields.constant_time
-    original_ms = None if when is None or when == "" else parse_time_ms(when)
+    original_ms = None if when is None or when == "" else parse_time_ms(when, shape.date_order)
     message_id = as_id(row[fields.message_id], "message_id") if fields.message_id >= 0 else ""
     source, received_ms = shape.source.name, shape.received_ms
     time_ms = canonical_ms(original_ms, None, received_ms)
@@ -313,6 +322,11 @@ def _make_event(shape: RowShape, fields: _Common, row: Cells, name: str | None, 
         is_vouched=shape.source.kind != "browser",
         original_ms=original_ms,
     )
+
+
+@lru_cache(maxsize=4096)
+def _names_nobody(value: str) -> bool:
+    return is_blocked(value)
 
 
 def _one_order(rows: list[Event]) -> Event:

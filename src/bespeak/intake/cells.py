@@ -10,6 +10,8 @@ import msgspec
 
 from bespeak.errors import EventRejected
 from bespeak.intake.columns import ColumnMapping
+from bespeak.intake.dates import DateOrder
+from bespeak.intake.numbers import NumberStyle, read_number
 from bespeak.intake.wire import SourceInfo
 from bespeak.signals.ids import clean_id
 from bespeak.signals.money import number
@@ -32,6 +34,8 @@ class RowShape(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         words: short word -> event name (the signal catalogue's).
         lists: columns with several values in one text; numbers: columns whose text is a number.
+        number_styles: columns whose numbers are not written plainly.
+        date_order: what comes first in dates such as 3/4/2026; such dates are refused without it.
         default_currency: of prices that name none.
     """
 
@@ -41,6 +45,8 @@ class RowShape(msgspec.Struct, frozen=True, kw_only=True):
     words: Mapping[str, str] = {}
     lists: Collection[str] = ()
     numbers: Collection[str] = ()
+    number_styles: Mapping[str, NumberStyle] = {}
+    date_order: DateOrder | None = None
     default_currency: str = ""
 
 
@@ -75,11 +81,18 @@ class CellReader:
             place = self.place(field)
             if place >= 0:
                 column = self._shape.mapping.columns[field]
-                read = as_id_text if field in ID_FIELDS else self._reader(column, field in numbers)
+                read = _id_reader(field) if field in ID_FIELDS else self._reader(column, field in numbers)
                 found.append((name, place, read))
         return found
 
+    def reader(self, field: str) -> Convert:
+        """Returns how the number column of a field is read."""
+        return self._reader(self._shape.mapping.columns.get(field, ""), True)
+
     def _reader(self, column: str, is_number: bool) -> Convert:
+        style = self._shape.number_styles.get(column)
+        if is_number and style is not None:
+            return _styled(style)
         return as_list if column in self._shape.lists else as_number if is_number else as_plain
 
 
@@ -90,9 +103,19 @@ def as_id(value: Any, field: str) -> str:
     return clean_id(value, field)
 
 
-def as_id_text(value: Any) -> str | None:
-    """Returns an id that is a property, or None."""
-    return as_id(value, "id") or None
+def _id_reader(field: str) -> Convert:
+    """Returns how an id that is a property is read; an empty one is None."""
+    return lambda value: as_id(value, field) or None
+
+
+def _styled(style: NumberStyle) -> Convert:
+    """Returns how a number in a style is read; what is none stays as it is."""
+
+    def read(value: Any) -> Any:
+        found = read_number(value, style)
+        return found if found is not None else as_plain(value)
+
+    return read
 
 
 def as_number(value: Any) -> Any:
@@ -111,7 +134,7 @@ def as_plain(value: Any) -> Any:
     if kind is float and not math.isfinite(value):
         return None
     if kind is int or kind is bool or kind is float or value is None:
-        return value
+        return value if kind is not int or -(2**63) <= value < 2**64 else str(value)
     if kind is list:
         return [part for part in map(as_plain, value) if part is not None] or None
     if kind is dict:

@@ -1,6 +1,7 @@
 """Which column of a file means what: `user=customer,item=sku,event='Product Viewed'`.
 
-Our field stands left, their column right; text in quotes is a constant for every row.
+Our field stands left, their column right; text in quotes is a constant for every row. A column whose name holds a comma
+or a quote stands in backquotes.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ USER_FIELDS = (
 FIELDS: dict[str, tuple[str, ...]] = {"events": EVENT_FIELDS, "items": ITEM_FIELDS, "users": USER_FIELDS}
 
 _PART = re.compile(
-    r"""\s*(?P<field>[A-Za-z_]+)\s*=\s*(?:'(?P<single>[^']*)'|"(?P<double>[^"]*)"|(?P<column>[^,'"][^,]*?))\s*(?:,|$)"""
+    r"""\s*(?P<field>[A-Za-z_]+)\s*=\s*(?:'(?P<single>[^']*)'|"(?P<double>[^"]*)"|`(?P<quoted>[^`]+)`|(?P<column>[^,'"`][^,]*?))\s*(?:,|$)"""
 )
 
 
@@ -79,7 +80,7 @@ class ColumnMapping(msgspec.Struct, frozen=True, kw_only=True):
 
     def text(self) -> str:
         """Returns the mapping as `parse_mapping` reads it."""
-        parts = [f"{field}={column}" for field, column in self.columns.items()]
+        parts = [f"{field}={_column_text(column)}" for field, column in self.columns.items()]
         return ",".join(parts + [f"{field}='{value}'" for field, value in self.constants.items()])
 
 
@@ -104,7 +105,7 @@ def parse_mapping(text: str) -> ColumnMapping:
                 hint="Write our_field=their_column, separated by commas; quotes make a constant.",
                 code="invalid_mapping",
             )
-        field, column = part["field"], part["column"]
+        field, column = part["field"], part["column"] or part["quoted"]
         if field in columns or field in constants:
             raise InvalidInput(f"the mapping names '{field}' twice.", code="invalid_mapping")
         if column is not None:
@@ -113,3 +114,9 @@ def parse_mapping(text: str) -> ColumnMapping:
             constants[field] = part["single"] if part["single"] is not None else part["double"]
         position = part.end()
     return ColumnMapping(columns=columns, constants=constants)
+
+
+def _column_text(column: str) -> str:
+    """Returns a column's name as a mapping writes it: in backquotes where it could be read otherwise."""
+    is_plain = "," not in column and column[:1] not in ("'", '"') and column == column.strip()
+    return column if is_plain or "`" in column else f"`{column}`"

@@ -18,6 +18,7 @@ from bespeak.errors import InvalidInput
 from bespeak.intake.build import BUILDERS, Builder, Built
 from bespeak.intake.cells import RowShape
 from bespeak.intake.columns import ColumnMapping, What
+from bespeak.intake.dates import DateOrder, needs_order
 from bespeak.intake.guess import Guess, guess_mapping
 from bespeak.intake.lines import Lines
 from bespeak.intake.rows import SAMPLE_ROWS, BadLine, RowSource, disk_position, open_binary, open_rows, read_head
@@ -67,10 +68,12 @@ class ImportFile:
         file_format: known by the content unless given; `segment` is JSONL with one Segment event a line.
         mapping: what the columns mean; guessed when None.
         lists: columns that hold several values with `|` between them; guessed when None.
+        date_order: what comes first in dates such as 3/4/2026; taken from the file's other dates when None.
         default_currency: of prices that name none.
 
     Raises:
-        InvalidInput: the file cannot be read, or the mapping does not fit it (lists the columns there are).
+        InvalidInput: the file cannot be read, the mapping does not fit it (lists the columns there are), or its times
+            cannot be read: records never get the time of the import in place of their own.
 
     Attributes:
         columns: the file's columns; empty for `segment`.
@@ -88,6 +91,7 @@ class ImportFile:
         file_format: FileFormat | None = None,
         mapping: ColumnMapping | None = None,
         lists: Sequence[str] | None = None,
+        date_order: DateOrder | None = None,
         default_currency: str = "",
     ) -> None:
         self.path = Path(path)
@@ -97,6 +101,7 @@ class ImportFile:
         self.guess: Guess | None = None
         self.columns: tuple[str, ...] = ()
         self.mapping = mapping or ColumnMapping()
+        self.date_order = date_order
         self._rows: RowSource | None = None
         if file_format == "segment":
             if what != "events":
@@ -108,10 +113,12 @@ class ImportFile:
         self.columns, self.bytes_total = self._rows.columns, self._rows.bytes_total
         sample = self._sample()
         guess = guess_mapping(self.columns, sample, what)
+        self.date_order = date_order or guess.date_order
         if mapping is None:
             self.guess = guess
             self.mapping = guess.mapping
         self.mapping.check(self.columns, what)
+        self._check_times(sample)
         unknown = [column for column in lists or () if column not in self.columns]
         if unknown:
             raise InvalidInput(
@@ -127,12 +134,20 @@ class ImportFile:
             words=signals.words,
             lists=frozenset(self.lists),
             numbers=frozenset(guess.numbers),
+            number_styles=guess.number_styles,
+            date_order=self.date_order,
             default_currency=default_currency,
         )
 
     def preview(self, n_rows: int = 5) -> ImportBatch:
-        """Returns the first rows as they are understood."""
-        return next(self.batches(n_rows))
+        """Returns the first rows as they are understood; of orders those that begin in them."""
+        first = None
+        for batch in self.batches(n_rows):
+            first = batch
+            if batch.events or batch.items or batch.n_rows > 10 * n_rows:
+                break
+        assert first is not None
+        return first
 
     def batches(self, n_rows: int = BATCH_ROWS, *, after_line: int = 0) -> Iterator[ImportBatch]:
         """Returns the whole file in batches of about `n_rows` lines, at least one batch; memory stays bounded.
@@ -153,6 +168,26 @@ class ImportFile:
                 hint="The lines before it are imported.",
                 code="unreadable_file",
             ) from None
+
+    def _check_times(self, sample: Sequence[Sequence[object]]) -> None:
+        if self.guess is not None and self.guess.unread_time:
+            raise InvalidInput(
+                f"the column '{self.guess.unread_time}' is named like the time and holds none that can be read.",
+                hint="Write ISO 8601 (2024-01-02T03:04:05Z) or seconds since 1970. With --map and no timestamp in it, "
+                "rows get the time of the import.",
+                code="invalid_timestamp",
+            )
+        for field in ("timestamp", "published_at", "expires_at"):
+            column = self.mapping.columns.get(field)
+            if column is None or self.date_order is not None:
+                continue
+            place = self.columns.index(column)
+            if any(needs_order(row[place]) for row in sample):
+                raise InvalidInput(
+                    f"the dates in '{column}' do not show whether the day or the month comes first.",
+                    hint="Say so with --dates day-first or --dates month-first.",
+                    code="invalid_timestamp",
+                )
 
     def _sample(self) -> list[Sequence[object]]:
         assert self._rows is not None

@@ -10,6 +10,8 @@ import msgspec
 
 from bespeak.errors import EventRejected
 from bespeak.intake.columns import ColumnMapping, What
+from bespeak.intake.dates import DateOrder, guess_order
+from bespeak.intake.numbers import NumberStyle, guess_style, read_number
 from bespeak.intake.times import EARLIEST_MS, parse_time_ms
 from bespeak.signals.money import number
 
@@ -88,6 +90,8 @@ _LIST_SEPARATOR = "|"
 _NOISE = re.compile(r"[^a-z0-9]")
 _BY_VALUE = 0.7
 _FITTING = 0.8
+_FITTING_TIMES = 0.5
+_TIMES = ("timestamp", "published_at", "expires_at")
 
 
 class Guess(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,12 +101,22 @@ class Guess(msgspec.Struct, frozen=True, kw_only=True):
         mapping: the columns that were recognised.
         lists: columns whose text holds several values with `|` between them.
         numbers: columns that hold numbers.
+        number_styles: those of them that are not written plainly: with a decimal comma, or with grouped thousands.
+        date_order: what comes first in dates such as 3/4/2026, where the file's dates show it.
+        missing: the fields that such records need and no column was taken for.
+        unsure: fields whose column is a guess by its values.
+        unread_time: the column that is named like the time and holds none, or "".
         confidence: 0 to 1: how sure the fields are that such records need; below 1 somebody should look.
     """
 
     mapping: ColumnMapping
     lists: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
+    number_styles: dict[str, NumberStyle] = {}
+    date_order: DateOrder | None = None
+    missing: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
+    unread_time: str = ""
     confidence: float = 0.0
 
 
@@ -123,11 +137,14 @@ def guess_mapping(columns: Sequence[str], sample_rows: Sequence[Sequence[Any]], 
     sureness: dict[str, float] = {}
     chosen: dict[str, str] = {}
     plain = {column: _NOISE.sub("", column.lower()) for column in columns}
+    styles: dict[str, NumberStyle] = {
+        column: style for column in columns if (style := guess_style(values[column])) != "plain"
+    }
     for field, names in _LOOK_UP[what].items():
         ranked = sorted((names[plain[c]], i) for i, c in enumerate(columns) if plain[c] in names)
         for _, i in ranked:
             column = columns[i]
-            if column not in chosen.values() and _fits(field, values[column]):
+            if column not in chosen.values() and _fits(field, values[column], styles.get(column, "plain")):
                 chosen[field], sureness[field] = column, 1.0
                 break
     if "timestamp" not in chosen and what == "events":
@@ -135,11 +152,18 @@ def guess_mapping(columns: Sequence[str], sample_rows: Sequence[Sequence[Any]], 
     if "user" not in chosen and "anonymous" in chosen:
         sureness["user"] = _BY_VALUE
     needed = _REQUIRED[what]
-    lists = tuple(column for column in columns if _holds_lists(values[column]))
+    named_times = [column for column in columns if plain[column] in _LOOK_UP["events"]["timestamp"]]
+    is_timeless = what == "events" and "timestamp" not in chosen
+    times = [chosen[field] for field in _TIMES if field in chosen] or named_times
     return Guess(
         mapping=ColumnMapping(columns={field: chosen[field] for field in _LOOK_UP[what] if field in chosen}),
-        lists=lists,
-        numbers=number_columns(columns, sample_rows),
+        lists=tuple(column for column in columns if _holds_lists(values[column])),
+        numbers=(*number_columns(columns, sample_rows), *styles),
+        number_styles=styles,
+        date_order=guess_order([value for column in times for value in values[column]]),
+        missing=tuple(field for field in needed if field not in sureness),
+        unsure=tuple(field for field in needed if 0 < sureness.get(field, 0.0) < 1),
+        unread_time=next((c for c in named_times if c not in chosen.values() and values[c]), "") if is_timeless else "",
         confidence=sum(sureness.get(field, 0.0) for field in needed) / len(needed),
     )
 
@@ -163,15 +187,13 @@ def _by_value(
             return
 
 
-def _fits(field: str, values: list[Any]) -> bool:
-    """False where the name fits and the values plainly do not; a few malformed ones are no evidence."""
+def _fits(field: str, values: list[Any], style: NumberStyle) -> bool:
+    """False where the name fits and the values plainly do not; malformed ones among them are no evidence."""
     if field in ("rating", "quantity", "price", "revenue", "position"):
-        fitting = sum(number(value) is not None for value in values)
-    elif field in ("timestamp", "published_at", "expires_at"):
-        fitting = sum(_reads_as_time(value) for value in values)
-    else:
-        return True
-    return fitting >= _FITTING * len(values)
+        return sum(read_number(value, style) is not None for value in values) >= _FITTING * len(values)
+    if field in _TIMES:
+        return sum(_reads_as_time(value) for value in values) >= _FITTING_TIMES * len(values)
+    return True
 
 
 def _is_there(value: Any) -> bool:
@@ -187,11 +209,15 @@ def _is_number(value: Any) -> bool:
 
 
 def _reads_as_time(value: Any) -> bool:
-    try:
-        parse_time_ms(value)
-    except EventRejected:
-        return False
-    return True
+    """True for a time, also where its day and month can be read in an order that is not known yet."""
+    orders: tuple[DateOrder, ...] = ("day-first", "month-first")
+    for order in orders:
+        try:
+            parse_time_ms(value, order)
+        except EventRejected:
+            continue
+        return True
+    return False
 
 
 def _is_time(value: Any) -> bool:

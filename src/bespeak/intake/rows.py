@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
@@ -23,6 +24,8 @@ SAMPLE_ROWS = 200
 _SNIFF_BYTES = 256 * 1024
 _GZIP_MAGIC, _PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
 _MAX_JOINED_LINES = 50
+_TEXT_BYTES = bytes((9, 10, 13, *range(32, 127), *range(128, 256)))
+_BINARY_SHARE = 0.05
 _json = msgspec.json.Decoder()
 
 
@@ -70,6 +73,8 @@ def open_rows(path: Path, file_format: Format | None = None) -> RowSource:
         InvalidInput: `unreadable_file` for a file that is missing, empty, damaged or of another kind.
     """
     head = read_head(path)
+    if file_format is None:
+        _refuse_other_shapes(path, head)
     found = file_format or ("parquet" if head.startswith(_PARQUET_MAGIC) else _text_format(head))
     if found == "parquet":
         return ParquetRows(path)
@@ -100,6 +105,24 @@ def open_binary(path: Path) -> BinaryIO:
     return gzip.open(path, "rb")  # type: ignore[return-value]
 
 
+def _refuse_other_shapes(path: Path, head: bytes) -> None:
+    """Names what a file is that would otherwise be read as a table of nonsense."""
+    if head.startswith(_PARQUET_MAGIC):
+        return
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        message, hint = "is UTF-16; save it as UTF-8.", ""
+    elif start.startswith(b"["):
+        message, hint = "is one JSON array.", "Write one object a line, for example with: jq -c '.[]'"
+    elif len(head.translate(None, _TEXT_BYTES)) > _BINARY_SHARE * len(head):
+        message, hint = "is no text.", "CSV, JSONL (both plain or gzip) and Parquet can be imported."
+    elif b"\r" in head and b"\n" not in head:
+        message, hint = "ends its lines in CR alone.", "Save it with line ends of LF or CR LF."
+    else:
+        return
+    raise InvalidInput(f"{path.name} {message}", hint=hint, code="unreadable_file")
+
+
 def _text_format(head: bytes) -> Format:
     return "jsonl" if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"
 
@@ -116,15 +139,13 @@ class CsvRows:
         self.bytes_total = path.stat().st_size
         self._encoding = guess_encoding(head)
         lines = [line for line in head.decode(self._encoding, "replace").splitlines() if line.strip()][:50]
-        if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise InvalidInput(f"{path.name} is UTF-16; save it as UTF-8.", code="unreadable_file")
         self.delimiter = _guess_delimiter(lines)
-        first = _split(lines[0].lstrip("\ufeff"), self.delimiter) or []
+        first = _split(lines[0].lstrip("\ufeff"), self.delimiter)
+        if not first:
+            raise InvalidInput(f"{path.name}: a quoted name in the header does not end.", code="unreadable_file")
         self._has_header = not any(_looks_like_data(cell) for cell in first)
         names = [(cell.strip() if self._has_header else "") or f"column_{i}" for i, cell in enumerate(first, start=1)]
-        duplicate = next((name for name in names if names.count(name) > 1), None)
-        if duplicate is not None:
-            raise InvalidInput(f"{path.name} has two columns '{duplicate}'.", code="unreadable_file")
+        _refuse_two_of_a_name(path, names)
         self.columns: tuple[str, ...] = tuple(names)
 
     def blocks(self, n_rows: int) -> Iterator[RowBlock]:
@@ -235,13 +256,14 @@ class ParquetRows:
             raise InvalidInput(
                 f"{path.name} is not a readable Parquet file ({type(error).__name__}).", code="unreadable_file"
             ) from None
+        _refuse_two_of_a_name(path, self.columns)
 
     def blocks(self, n_rows: int) -> Iterator[RowBlock]:
         """See `RowSource`; line numbers are row numbers from 1."""
         done = 0
         with pq.ParquetFile(self._path) as file:
             for batch in file.iter_batches(batch_size=n_rows):
-                columns = [_plain(column).to_pylist() for column in batch.columns]
+                columns = [_values(column) for column in batch.columns]
                 rows: list[Sequence[Any]] = list(zip(*columns, strict=True))
                 first, done = done + 1, done + len(rows)
                 bytes_done = self.bytes_total * done // max(1, self.n_rows)
@@ -253,6 +275,12 @@ def disk_position(file: BinaryIO) -> int:
     if isinstance(file, gzip.GzipFile):
         return int(file.fileobj.tell()) if file.fileobj is not None else 0
     return file.tell()
+
+
+def _refuse_two_of_a_name(path: Path, names: Sequence[str]) -> None:
+    duplicate = next((name for name, n in Counter(names).items() if n > 1), None)
+    if duplicate is not None:
+        raise InvalidInput(f"{path.name} has two columns '{duplicate}'.", code="unreadable_file")
 
 
 def _guess_delimiter(lines: list[str]) -> str:
@@ -294,6 +322,26 @@ def _json_object(raw: bytes | None) -> dict[str, Any] | str:
 def _json_block(found: list[dict[str, Any]], numbers: list[int], bad: list[BadLine], bytes_done: int) -> RowBlock:
     columns = tuple(dict.fromkeys(key for row in found for key in row))
     return RowBlock(columns, [[row.get(name) for name in columns] for row in found], numbers, bad, bytes_done)
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """Returns a column's values; bytes as the text that they are (as old writers keep text), else in hexadecimal."""
+    plain = _plain(column)
+    kind = plain.type
+    if pa.types.is_fixed_size_binary(kind):
+        return [None if value is None else value.hex() for value in plain.to_pylist()]
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return [None if value is None else _text_or_hex(value) for value in plain.to_pylist()]
+    if pa.types.is_map(kind):
+        return [None if value is None else {str(key): part for key, part in value} for value in plain.to_pylist()]
+    return list(plain.to_pylist())
+
+
+def _text_or_hex(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.hex()
 
 
 def _plain(column: pa.Array) -> pa.Array:

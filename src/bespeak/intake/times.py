@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bespeak.errors import EventRejected
+from bespeak.intake.dates import DateOrder, read_written
 from bespeak.signals.events import MAX_AHEAD_MS
 
 EARLIEST_MS = 631_152_000_000  # 1990-01-01: earlier times are clocks that were never set
@@ -16,13 +17,18 @@ EARLIEST_MS = 631_152_000_000  # 1990-01-01: earlier times are clocks that were 
 _SECONDS_BELOW = 10**11
 _MILLISECONDS_BELOW = 10**14
 _MICROSECONDS_BELOW = 10**17
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
 
 
-def parse_time_ms(value: Any) -> int:
+def parse_time_ms(value: Any, date_order: DateOrder | None = None) -> int:
     """Returns a time as milliseconds since 1970 UTC.
 
-    Read are ISO 8601 text (with `Z`, an offset or none, which means UTC; any number of decimals) and numbers, or their
-    text, in seconds, milliseconds, microseconds or nanoseconds since 1970.
+    Read are ISO 8601 text (with `Z`, an offset or none, which means UTC; any number of decimals), numbers, or their
+    text, in seconds, milliseconds, microseconds or nanoseconds since 1970, and what `dates.read_written` reads.
+
+    Args:
+        value: text or number.
+        date_order: what comes first in 3/4/2026; without it such dates are refused.
 
     Raises:
         EventRejected: code `invalid_timestamp`, for everything else.
@@ -44,7 +50,7 @@ def parse_time_ms(value: Any) -> int:
                 return round(found.timestamp() * 1000)
             return _parse_rare_text(value)
         except (ValueError, OverflowError):
-            raise _invalid() from None
+            return _parse_written(value, date_order)
     if kind is int or kind is float:
         return _from_number(value)
     raise _invalid()
@@ -60,6 +66,13 @@ def _parse_rare_text(text: str) -> int:
     return round((found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
+def _parse_written(text: str, date_order: DateOrder | None) -> int:
+    try:
+        return round(read_written(text, date_order).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise _invalid() from None
+
+
 def _from_number(value: float) -> int:
     if isinstance(value, float) and not math.isfinite(value):
         raise _invalid()
@@ -68,7 +81,10 @@ def _from_number(value: float) -> int:
         return round(value * 1000)
     if size < _MILLISECONDS_BELOW:
         return round(value)
-    return round(value / 1000) if size < _MICROSECONDS_BELOW else round(value / 1_000_000)
+    time_ms = round(value / 1000) if size < _MICROSECONDS_BELOW else round(value / 1_000_000)
+    if not _FIRST_MS <= time_ms <= _LAST_MS:
+        raise _invalid()
+    return time_ms
 
 
 def format_time_ms(time_ms: int) -> str:

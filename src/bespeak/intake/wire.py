@@ -21,6 +21,7 @@ MAX_EVENT_BYTES = 32 * 1024
 MAX_DEPTH = 10
 MAX_NAME_CHARS = 255
 MAX_EXTERNAL_IDS = 20
+_MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1  # what the log can hold
 
 _RESERVED_ID_KINDS = frozenset((USER_ID, ANONYMOUS_ID, PROFILE_ID))
 _TYPES = frozenset(EVENT_TYPES)
@@ -224,6 +225,9 @@ def _checked(values: dict[str, Any], what: str, limit: int) -> dict[str, Any]:
         kind = value.__class__
         if value is None:
             has_null = True
+        elif kind is int:
+            if not _MIN_INTEGER <= value <= _MAX_INTEGER:
+                raise _too_long()
         elif (kind is dict or kind is list) and _depth(value, MAX_DEPTH) > MAX_DEPTH:
             raise EventRejected(f"{what}: nested deeper than {MAX_DEPTH}.", code="too_deep")
     # a null property says nothing; a null trait is to be unset, so it stays
@@ -240,7 +244,13 @@ def _depth(value: Any, left: int) -> int:
         kind = part.__class__
         if kind is dict or kind is list:
             deepest = max(deepest, _depth(part, left - 1))
+        elif kind is int and not _MIN_INTEGER <= part <= _MAX_INTEGER:
+            raise _too_long()
     return deepest + 1
+
+
+def _too_long() -> EventRejected:
+    return EventRejected("a whole number is longer than 64 bits.", hint="Send it as text.", code="invalid_number")
 
 
 def _name(kind: str, wire: WireEvent, properties: dict[str, Any]) -> str:

@@ -62,8 +62,8 @@ def clean_id(value: Any, field: str) -> str:
             raise EventRejected(f"{field} holds characters that are not valid Unicode.", code="invalid_id") from None
     if n_bytes > MAX_ID_BYTES:
         raise EventRejected(f"{field} is {n_bytes} bytes long; at most {MAX_ID_BYTES} are allowed.", code="invalid_id")
-    if "\x00" in value or "\x1f" in value:
-        raise EventRejected(f"{field} holds a control character.", code="invalid_id")
+    if "\x00" in value:
+        raise EventRejected(f"{field} holds a NUL character.", code="invalid_id")
     if SEPARATOR in value:
         raise EventRejected(f"{field} holds the character U+001F, which separates household ids.", code="invalid_id")
     return str(value)

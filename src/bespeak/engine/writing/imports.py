@@ -26,6 +26,7 @@ from bespeak.engine.core import Core
 from bespeak.engine.writing.writer import WriteRequest, Written
 from bespeak.errors import InvalidInput, Overloaded, UnknownName
 from bespeak.intake.columns import ColumnMapping, What
+from bespeak.intake.dates import DateOrder
 from bespeak.intake.files import FileFormat, ImportBatch, ImportFile
 from bespeak.intake.rows import BadLine
 from bespeak.intake.wire import SourceInfo
@@ -93,6 +94,7 @@ def open_file(
     mapping: ColumnMapping | None = None,
     file_format: FileFormat | None = None,
     lists: Sequence[str] | None = None,
+    date_order: DateOrder | None = None,
     source: str = "import",
 ) -> ImportFile:
     """Opens a file as the project would read it: its `preview` shows how.
@@ -113,6 +115,7 @@ def open_file(
         file_format=file_format,
         mapping=mapping,
         lists=lists,
+        date_order=date_order,
         default_currency=core.config.settings.project.currency,
     )
 
@@ -145,7 +148,14 @@ def import_key(file: ImportFile) -> bytes:
     """
     digest = blake2b(digest_size=16)
     lists = ",".join(getattr(file, "lists", ()))
-    how = (file.what, file.source.name, file.mapping.text(), lists, "segment" if not file.columns else "table")
+    shape = "segment" if not file.columns else "table"
+    how = (
+        file.what,
+        file.source.name,
+        file.mapping.text(),
+        lists,
+        *(part for part in (shape, file.date_order) if part),
+    )
     digest.update(msgspec.json.encode(how))
     try:
         with file.path.open("rb") as handle:
