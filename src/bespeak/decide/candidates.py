@@ -194,7 +194,7 @@ def _session(situation: Situation, limit: int) -> Int32s:
 def _of_facets(situation: Situation, family: Family, limit: int) -> Int32s:
     """The most popular items of the person's strongest facet values, value by value."""
     found = facet_values(situation).family(family)
-    strongest = _strongest(found) if found.names else []
+    strongest = situation.reading.once(("strongest", family, situation.facet_names), lambda: _strongest(found))
     share = max(1, limit // max(len(strongest), 1))
     proposed = [np.zeros(0, np.int32)]
     for name, code in strongest:
@@ -208,6 +208,8 @@ def _strongest(found: FacetNumbers) -> list[tuple[str, int]]:
 
     Ties go by the facet's name, then by lower code.
     """
+    if not found.names:
+        return []
     positive = np.flatnonzero(found.numbers > 0)
     best_first = positive[np.argsort(-found.numbers[positive], kind="stable")]
     names, starts = tuple(found.joined.facets), found.joined.starts.tolist()

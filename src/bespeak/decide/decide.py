@@ -31,7 +31,8 @@ from bespeak.decide.situation import Situation
 from bespeak.decide.slates.constraints import constraints_of, passing, pinned, wanted, with_wanted
 from bespeak.decide.slates.exploration import Exploration, numbers_of
 from bespeak.decide.slates.recording import with_candidates
-from bespeak.decide.slates.slate import Bools, Choice, Chooser, Constraints, Slate, best, build
+from bespeak.decide.slates.slate import Bools, Choice, Constraints, Slate, build
+from bespeak.decide.slates.walk import best_candidates, best_slate
 from bespeak.decide.subjects import Subject
 from bespeak.decide.trial import Policy
 from bespeak.decide.world import World
@@ -124,14 +125,20 @@ class Prepared:
             draw: the decision that positions are drawn for where the placement explores; "" takes the best.
             constraints: in place of the placement's own.
         """
-        situation = self.situation
-        choose: Chooser = best
+        situation, scored = self.situation, self.scored
+        demanded = constraints or self.constraints
         exploration = exploration_of(situation, self.candidates.rows) if draw else None
-        if exploration is not None:
+        if exploration is None:
+            slate = best_slate(scored.scores, scored.best_first, situation.count, demanded)
+        else:
             numbers = numbers_of(situation.world.seed, situation.request.placement, draw, situation.count)
-            choose = exploration.chooser(numbers)
-        slate = build(self.scored.scores, situation.count, constraints or self.constraints, choose)
-        return Ranked(situation, self.candidates, self.matrix, self.scored, slate)
+            slate = build(scored.scores, situation.count, demanded, exploration.chooser(numbers))
+        return Ranked(situation, self.candidates, self.matrix, scored, slate)
+
+    def best(self, constraints: Constraints) -> list[int]:
+        """The candidates of the slate without a draw, in order, under other constraints than the placement's own."""
+        scored = self.scored
+        return best_candidates(scored.scores, scored.best_first, self.situation.count, constraints)
 
 
 def rank(occasion: Occasion, policy: Policy | None = None) -> Ranked:
@@ -292,11 +299,11 @@ def recorded_person(person: PersonView | None, mode: Mode, world: World) -> int 
 
 def _others(candidates: Candidates, scored: Scored, slate: Slate, world: World) -> tuple[tuple[str, float], ...]:
     """(id, score) of the best candidates that are not shown, up to the cap."""
-    remaining = scored.scores.copy()
-    remaining[[choice.candidate for choice in slate.chosen]] = -np.inf
-    kept = np.argsort(-remaining, kind="stable")[: min(MAX_KEPT_CANDIDATES, len(remaining) - len(slate.chosen))]
+    shown = {choice.candidate for choice in slate.chosen}
+    best_first = scored.best_first[: MAX_KEPT_CANDIDATES + len(shown)].tolist()
+    kept = [candidate for candidate in best_first if candidate not in shown][:MAX_KEPT_CANDIDATES]
     ids = map(world.catalogue.item_ids.__getitem__, candidates.rows[kept].tolist())
-    return tuple(zip(ids, remaining[kept].tolist(), strict=True))
+    return tuple(zip(ids, scored.scores[kept].tolist(), strict=True))
 
 
 def _notes(situation: Situation, slate: Slate) -> tuple[str, ...]:

@@ -111,9 +111,9 @@ class _Values:
         self._mean = float(every.mean()) if len(every) else 0.0
         self._spread = (float(every.std()) if len(every) else 0.0) or 1.0
 
-    def of(self, row: Row, ranked: Ranked) -> float:
-        """The value of a row with this slate."""
-        scores = self._scores[row.number][[choice.candidate for choice in ranked.slate.chosen]]
+    def of(self, row: Row, chosen: Sequence[int]) -> float:
+        """The value of a row that shows these candidates."""
+        scores = self._scores[row.number][list(chosen)]
         if self._weights.slope > 0:
             worth = expit(self._weights.intercept + self._weights.slope * scores)
         else:
@@ -169,8 +169,8 @@ class _Queue:
 
     def _value(self, row: Row) -> float | None:
         """The value of a row given what is shown; None, and the row is out, where it would hold too few items."""
-        ranked = row.prepared.ranked("", _beside(row, self._shown))
-        if len(ranked.slate.chosen) < min(self._min_items, row.prepared.situation.count):
+        chosen = row.prepared.best(_beside(row, self._shown))
+        if len(chosen) < min(self._min_items, row.prepared.situation.count):
             self.too_few.append(row)
             return None
-        return self._values.of(row, ranked)
+        return self._values.of(row, chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,13 +62,20 @@ class Evidence:
 
     def session_counts(self, facet: str, code: int, *, is_positive: bool) -> Said:
         """As `counts`, over the latest steps, those that the session features are made of."""
-        known = self._situation.known
-        column = self._situation.world.catalogue.facets[facet]
-        steps = np.flatnonzero((column.codes[known.session] == code).any(axis=1))
         items: dict[str, set[int]] = {}
-        for step, item in zip(steps.tolist(), known.session[steps].tolist(), strict=True):
-            items.setdefault(known.session_classes[step], set()).add(item)
+        for item, signal_class, codes in self._steps(facet):
+            if code in codes:
+                items.setdefault(signal_class, set()).add(item)
         return Said(self._ranked({name: len(found) for name, found in items.items()}, is_positive))
+
+    def _steps(self, facet: str) -> Sequence[tuple[int, str, list[int]]]:
+        """(item, class, codes of the facet) of the latest steps; read once for all values of the facet."""
+        return self._situation.reading.once(("steps", facet), lambda: self._read_steps(facet))
+
+    def _read_steps(self, facet: str) -> Sequence[tuple[int, str, list[int]]]:
+        known = self._situation.known
+        codes = self._situation.world.catalogue.facets[facet].codes[known.session].tolist()
+        return list(zip(known.session.tolist(), known.session_classes, codes, strict=True))
 
     def repeat(self, index: int) -> str:
         """How often the person came across this very item."""
@@ -91,6 +98,9 @@ class Evidence:
 
     def verb_for(self, index: int) -> str:
         """What the person did with an item, by the weightiest class."""
+        return self._situation.reading.once(("verb", index), lambda: self._read_verb(index))
+
+    def _read_verb(self, index: int) -> str:
         person = self._situation.person
         touched = person.items.get(self._situation.world.catalogue.item_ids[index]) if person is not None else None
         ranked = self._ranked({name: touch.count for name, touch in (touched or {}).items()}, True)

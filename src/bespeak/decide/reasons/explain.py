@@ -101,30 +101,32 @@ class Explainer:
     ) -> None:
         self._situation = situation
         self._rows = rows
-        self._terms = dict(zip(chosen, _largest(scored.contributions[list(chosen)], limit), strict=True))
+        own = list(chosen)
+        self._terms = dict(zip(own, _largest(scored.contributions[own], limit), strict=True))
+        self._values = dict(zip(own, matrix.values[own].tolist(), strict=True))
         told: dict[tuple[str, str, int, bool], tuple[str, str]] = {}
         self._told = situation.reading.once("told of values", lambda: told)
         self._causes: dict[str, dict[int, int]] = {}
         self._matrix = matrix
-        self._scored = scored
+        self._weights = scored.weights.tolist()
         self._evidence = Evidence(situation)
         self._locale = situation.request.context.locale or situation.world.locale
 
     def reasons(self, candidate: int) -> tuple[Reason, ...]:
         """The terms of one candidate that are not 0, largest contribution first, up to the limit."""
-        index, weights = int(self._rows[candidate]), self._scored.weights
+        index, values, names = int(self._rows[candidate]), self._values[candidate], self._matrix.names
         found = []
         for place, contribution in self._terms[candidate]:
-            value = float(self._matrix.values[candidate, place])
-            signal, text = self._sentence(self._matrix.names[place], index, value)
-            weight = float(weights[place])
-            found.append(Reason(signal=signal, value=value, weight=weight, contribution=contribution, text=text))
+            signal, text = self._sentence(names[place], index, values[place])
+            weight = self._weights[place]
+            reason = Reason(signal=signal, value=values[place], weight=weight, contribution=contribution, text=text)
+            found.append(reason)
         return tuple(found)
 
     def features(self, candidate: int) -> dict[str, float]:
         """Feature -> value, zeros left out."""
-        row = self._matrix.values[candidate].tolist()
-        return {name: value for name, value in zip(self._matrix.names, row, strict=True) if value}
+        named = zip(self._matrix.names, self._values[candidate], strict=True)
+        return {name: value for name, value in named if value}
 
     def _sentence(self, name: str, index: int, value: float) -> tuple[str, str]:
         """(signal, text) of one term."""
@@ -239,7 +241,7 @@ class Explainer:
         when, _, what = rest.partition("*")
         circumstance, _, held = when.partition("=")
         name, _, word = what.partition("=")
-        weight = self._scored.weights[self._matrix.names.index(f"cross.{rest}")]
+        weight = self._weights[self._matrix.names.index(f"cross.{rest}")]
         often = "often" if weight * value > 0 else "seldom"
         chosen = f"{name} {word}" if word else f"such {name.replace('_', ' ')}"
         return f"cross.{rest}", f"{chosen} is {often} chosen {_when(circumstance, held)}"

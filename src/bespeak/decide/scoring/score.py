@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -20,6 +21,10 @@ from scipy.special import expit
 from bespeak.decide.scoring.forest import Forest
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
+Int64s: TypeAlias = npt.NDArray[np.int64]
+
+MAX_KNOWN = 4_096
+"""Weights of so many names are kept: names of crosses hold words of requests, so there is no end of them."""
 
 PRIOR_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {
@@ -74,6 +79,7 @@ class Weights:
     forest: Forest | None = None
     intercept: float = 0.0
     slope: float = 0.0
+    _known: dict[object, dict[str, float]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def of(self, names: Sequence[str], best_model: str, own: Mapping[str, float] = MappingProxyType({})) -> Float64s:
         """float64: the weight of each signal; 0 for one that no rule names.
@@ -87,7 +93,16 @@ class Weights:
             >>> Weights().of(["model.ease", "model.content", "popular"], "ease", {"popular": 1.0}).tolist()
             [1.5, 0.5, 1.0]
         """
-        return np.array([self._weight(name, best_model, own) for name in names], np.float64)
+        known = self._known.setdefault((best_model, *own.items()), {})
+        if len(known) > MAX_KNOWN:
+            known.clear()
+        found = []
+        for name in names:
+            weight = known.get(name)
+            if weight is None:
+                weight = known[name] = self._weight(name, best_model, own)
+            found.append(weight)
+        return np.array(found, np.float64)
 
     def probabilities(self, scores: Float64s) -> Float64s | None:
         """float64: the chance that an item which is looked at brings a reward; None where no weights were learned.
@@ -121,6 +136,11 @@ class Scored:
     scores: Float64s
     contributions: Float64s
     weights: Float64s
+
+    @cached_property
+    def best_first(self) -> Int64s:
+        """int64[c]: the candidates by falling score; of equals the first comes first."""
+        return np.argsort(-self.scores, kind="stable")
 
 
 def linear(values: Float64s, weights: Float64s) -> Scored:

@@ -214,11 +214,16 @@ class _Vectors(_Linear):
     def links(self, items: Int32s, targets: Int32s) -> Float32s:
         starts, indices, data = self._vectors.indptr, self._vectors.indices, self._vectors.data
         wanted, owners = rows_of(starts, targets)
-        profiles = np.zeros((len(targets), self._vectors.shape[1]), np.float32)
-        profiles[owners, indices[wanted]] = data[wanted]  # a row names each term once
+        terms = indices.take(wanted)
+        column = np.full(self._vectors.shape[1], -1, np.int32)
+        column[terms] = np.arange(len(terms))  # of a term of several targets one of the places stays
+        profiles = np.zeros((len(targets), len(terms)), np.float32)
+        profiles[owners, column.take(terms)] = data.take(wanted)  # a row names each term once
         entries, places = rows_of(starts, items)
-        products = data[entries] * profiles[:, indices[entries]]
-        cells = np.arange(len(targets))[:, None] * len(items) + places
+        columns = column.take(indices.take(entries))
+        shared = np.flatnonzero(columns >= 0)  # what no target holds adds nothing
+        products = data.take(entries[shared]) * profiles[:, columns[shared]]
+        cells = np.arange(len(targets))[:, None] * len(items) + places[shared]
         sums = np.bincount(cells.ravel(), products.ravel(), len(targets) * len(items))
         return np.asarray(sums.reshape(len(targets), len(items)).T, np.float32)
 

@@ -8,7 +8,7 @@ exact propensity of what it takes given that prefix, and the slate's is the prod
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -282,7 +282,7 @@ class _Board:
         closed = self.is_open & which
         if np.count_nonzero(closed):
             self.closings.append(Closing(rule, closed, cause))
-            self.is_open[closed] = False
+            self.is_open ^= closed
 
 
 def build(scores: Float64s, count: int, constraints: Constraints, choose: Chooser = best) -> Slate:
@@ -317,6 +317,17 @@ def build(scores: Float64s, count: int, constraints: Constraints, choose: Choose
             values = diversity.values(scores, nearest, span)
     unmet = [p for p, allowed in pins.items() if p > len(chosen) or not allowed[chosen[p - 1].candidate]]
     return Slate(tuple(chosen), tuple(board.closings), tuple(unmet), board.short())
+
+
+def placed(scores: Float64s, chosen: Sequence[int], count: int, constraints: Constraints) -> Slate:
+    """The slate of at most `count` candidates that are known to be the ones that are taken, without a draw.
+
+    The constraints hold no pins.
+    """
+    board = _Board(scores, constraints)
+    for position, candidate in enumerate(chosen, 1):
+        board.take(candidate, position, is_last=position == count)
+    return Slate(tuple(Choice(candidate, 1.0) for candidate in chosen), tuple(board.closings), (), board.short())
 
 
 def _keep(board: _Board, pins: dict[int, Bools]) -> dict[int, int]:
