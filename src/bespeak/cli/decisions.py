@@ -176,7 +176,7 @@ def show_slate(slate: Slate, *, explain: bool = False) -> None:
 def show_variant(variant: Variant) -> None:
     """Writes a variant with its value, and how it was decided."""
     value = msgspec.json.encode(variant.value).decode()
-    because = f"{variant.source}: {variant.text}" if variant.source != "default" else variant.text
+    because = f"rule: {variant.text}" if variant.source == "rule" else variant.text
     table(("variant", "value", "propensity", "because"), [[variant.id, value, variant.propensity, because]], right=(2,))
 
 

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 
 from bespeak.decide.answer import answer, answer_without
@@ -14,6 +16,8 @@ from bespeak.decide.launch import CONTROL, PERSONALIZED, Assigned
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, Listed
+from bespeak.decide.variants.bandits import ArmSums, Posterior
+from bespeak.decide.variants.choose import NOT_LEARNED
 from bespeak.decide.variants.settings import variants_from
 from bespeak.decide.variants.when import Names
 from bespeak.decide.world import World
@@ -45,6 +49,28 @@ def test_the_first_line_that_holds_decides(world: World, person: Callable[..., P
     assert taken(answer(Occasion(on_phone, viewer, led, now_ms, "d1"))) == ("loud", "rule", 1.0)
     assert taken(answer(Occasion(on_phone, None, led, now_ms, "d1"))) == ("short", "rule", 1.0)
     assert taken(answer(Occasion(HERO, None, led, now_ms, "d1"))) == ("plain", "rule", 1.0)
+
+
+def test_the_reason_of_what_is_learned_is_said_as_the_owner_would(world: World, now_ms: int) -> None:
+    def reason(rewards: dict[int, list[float]], draw: str = "", **settings: Any) -> str:
+        led = under(world, learn="thompson", **settings)
+        placement = led.variants["hero"]
+        arms = np.array([arm for arm, came in rewards.items() for _ in came], np.int64)
+        came = np.array([reward for given in rewards.values() for reward in given])
+        contexts = np.eye(1, placement.settings.dimension).repeat(len(arms), axis=0)
+        sums = ArmSums.of(contexts, arms, came, n_arms=len(placement.arms))
+        known = {("hero", placement.learning_digest): Posterior(sums, ridge=1e-9)}
+        asked = msgspec.structs.replace(HERO, context=Context(device="mobile"))
+        decision = answer(Occasion(asked, None, dataclasses.replace(led, posteriors=known), now_ms, draw))
+        return decision.items[0].reasons[0].text
+
+    assert reason({}) == NOT_LEARNED
+    assert reason({0: [1.0, 0.0], 1: [0.0]}) == "earns about 0.5 a time; shown so far: 2"
+    assert reason({0: [1.0], 1: [0.0]}, features=["device"]) == (
+        "earns about 1 a time for a visitor of whom nothing is known; shown so far: 1"
+    )
+    drawn = {reason({0: [-1.0], 1: [-1.0, 0.0]}, draw=f"d{n}") for n in range(20)}
+    assert "has not been shown yet; the others earn about -0.667 a time" in drawn
 
 
 def test_of_somebody_unknown_the_profile_is_empty(world: World, now_ms: int) -> None:

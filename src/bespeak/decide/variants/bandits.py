@@ -137,11 +137,16 @@ class Posterior:
     ridge: float = 1.0
     largest_reward: float = 1.0
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether anything came of any arm yet."""
+        return float(self.sums.n_rows.sum()) > _NO_ROWS
+
     @cached_property
     def mean(self) -> float:
         """The mean reward over all arms, 0 without rows."""
         n = float(self.sums.n_rows.sum())
-        return float(self.sums.total.sum()) / n if n > _NO_ROWS else 0.0
+        return float(self.sums.total.sum()) / n if self.has_rows else 0.0
 
     @cached_property
     def _inverses(self) -> Float64s:

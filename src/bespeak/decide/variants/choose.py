@@ -33,6 +33,8 @@ from bespeak.signals.ids import ANONYMOUS_ID
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Source = Literal["rule", "split", "learned", "default"]
 
+NOT_LEARNED = "nothing has come of any variant yet, so all count as equally good"
+
 
 class Taken(NamedTuple):
     """One variant, how it was decided, with which probability, and why.
@@ -122,8 +124,9 @@ def _by_learning(placement: VariantPlacement, occasion: Occasion) -> Taken | Non
     if occasion.mode == "non_profiled":
         averages = posterior.averages()
         arm = int(np.argmax(averages))
+        text = "earns most over all" if posterior.has_rows else NOT_LEARNED
         reason = Reason(signal="average", value=1.0, weight=float(averages[arm]), contribution=float(averages[arm]),
-                        text="earns most over all")  # fmt: skip
+                        text=text)  # fmt: skip
         others = _others(placement.arms, averages, arm)
         return Taken(placement.arms[arm], "learned", 1.0, (reason,), float(averages[arm]), others=others)
     features = features_of(settings.features, occasion.whom, occasion.request.context, placement.feature_segments)
@@ -142,14 +145,30 @@ def _by_learning(placement: VariantPlacement, occasion: Occasion) -> Taken | Non
 
 def _terms(posterior: Posterior, features: Mapping[str, float], arm: int, dimension: int) -> tuple[Reason, ...]:
     """The terms of an arm's estimate: they add up to it."""
-    theta, n_rows = posterior.theta[arm], posterior.sums.n_rows[arm]
+    theta = posterior.theta[arm]
     base = posterior.mean + float(theta[0])
-    text = f"earns {base:.4g} where nothing is known, by {n_rows:,.0f} decisions"
+    text = _earned(posterior, arm, base, is_of_anybody=not features)
     terms = [Reason(signal="average", value=1.0, weight=base, contribution=base, text=text)]
     for name, value in features.items():
         weight = float(theta[entry_of(name, dimension)])
         terms.append(Reason(signal=name, value=value, weight=weight, contribution=weight * value, text=name))
     return tuple(terms)
+
+
+def _earned(posterior: Posterior, arm: int, base: float, *, is_of_anybody: bool) -> str:
+    """What an arm earned so far, as its owner would say it.
+
+    Args:
+        base: its estimate where nothing is known of the visitor.
+        is_of_anybody: whether that is its whole estimate.
+    """
+    if not posterior.has_rows:
+        return NOT_LEARNED
+    n_shown = int(np.ceil(posterior.sums.n_rows[arm]))  # a time of which more may still come counts in part
+    if not n_shown:
+        return f"has not been shown yet; the others earn about {posterior.mean:.3g} a time"
+    whom = "" if is_of_anybody else " for a visitor of whom nothing is known"
+    return f"earns about {base:.3g} a time{whom}; shown so far: {n_shown:,}"
 
 
 def _others(arms: Sequence[str], scores: Float64s, taken: int) -> tuple[tuple[str, float], ...]:
@@ -166,7 +185,7 @@ def _by_split(placement: VariantPlacement, occasion: Occasion) -> Taken | None:
     if variant is None:  # shares whose sum is a rounding below 1 leave a gap at the end
         variant = placement.settings.default
     share = split.expected()[variant]
-    return Taken(variant, "split", share, _because("split", f"{share:.4g} of the visitors see it"))
+    return Taken(variant, "split", share, _because("split", f"{100 * share:.4g} % of the visitors see it"))
 
 
 def _default(placement: VariantPlacement, text: str = "the default") -> Taken:
