@@ -168,7 +168,7 @@ def train(
         if judged is not None and judged.helps:
             helper = judged.model.fit(log, content)
             trained = replace(trained, members={**trained.members, helper.name: helper})
-    notes = memory.sentences[1:] + (missing(log, asked) if candidates is None else [])
+    notes = memory.sentences[1:] + (missing(log, content, asked=asked) if candidates is None else [])
     if contest.is_late():
         notes.append("The time cap ended the search for settings early; with more time a better model may be found.")
     return replace(trained, notes=tuple(notes), traits=judged)

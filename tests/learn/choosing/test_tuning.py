@@ -1,3 +1,4 @@
+import bespeak.learn.choosing.spaces as spaces_of_data
 from bespeak.learn.choosing.spaces import default_spaces, missing
 from bespeak.learn.choosing.tuning import Space, tune
 from bespeak.models import Ease, Interactions, ItemContent, ItemNeighbours, Popularity
@@ -68,5 +69,15 @@ def test_what_an_extra_would_add_is_said_when_it_is_not_installed(monkeypatch) -
         assert (tried, bool(said)) == (is_there, not is_there)
     monkeypatch.setattr(Transformer, "can_fit", staticmethod(lambda: False))
     assert "bespeak[deep]" in missing(data)[0]
-    assert missing(data, "strangers") == []
+    assert missing(data, asked="strangers") == []
     assert missing(Interactions.from_events(["a"], ["x"])) == []
+
+
+def test_what_takes_too_long_is_left_out_and_said_so(monkeypatch) -> None:
+    data, content = Interactions.from_events(["a"], ["x"]), ItemContent(["x"], attributes={"kind": [["one"]]})
+    for most, is_tried in ((2, True), (1, False)):
+        monkeypatch.setattr(spaces_of_data, "_FACTORS_MAX_ROWS", most)
+        tried = "attribute_factors" in {space.start.name for space in default_spaces(data, content)}
+        said = [sentence for sentence in missing(data, content) if "factors with attributes take too long" in sentence]
+        assert (tried, bool(said)) == (is_tried, not is_tried)
+    assert missing(data) == []

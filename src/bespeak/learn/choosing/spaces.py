@@ -30,7 +30,7 @@ _DENSE_MAX_ITEMS = 15_000
 _FEW_FACTORS_BELOW_EVENTS = 1_000_000
 _TRANSFORMER_FROM_EVENTS = 50_000
 """Below it a transformer learns little that rules do not know."""
-_FACTORS_MAX_ROWS = 150_000
+_FACTORS_MAX_ROWS = 1_500_000
 """People and items above which factors with attributes, a small solve for each in NumPy, take minutes a fit."""
 _FEWER_PASSES = {"max_likes": 7_000_000}
 """Enough to see what a transformer adds to a blend: on large logs a third of the passes that the model in use gets."""
@@ -77,19 +77,21 @@ def default_spaces(
     if interactions.traits is not None:
         votes = (False, True) if interactions.has_times else (False,)
         spaces.append(Space(SegmentPopularity(), {"recent": votes}, is_source=False))
-    tells = interactions.traits is not None or (content is not None and content.attributes)
-    if tells and interactions.n_users + interactions.n_items <= _FACTORS_MAX_ROWS:
+    if _tells(interactions, content) and not _is_too_large(interactions):
         spaces.append(Space(AttributeFactors(l2=20.0, seed=seed), {"l2": (5.0, 20.0, 50.0)}, is_source=False))
     if content is not None and (content.texts or content.attributes or content.numbers):
         spaces.append(Space(Content()))
     return spaces
 
 
-def missing(interactions: Interactions, asked: Asked = "served") -> list[str]:
-    """What would be worth trying but needs an extra that is not installed, in sentences."""
-    if not _wants_transformer(interactions, asked) or Transformer.can_fit():
-        return []
-    return ["Left out: the transformer over sequences needs the extra 'deep' (pip install 'bespeak[deep]')."]
+def missing(interactions: Interactions, content: ItemContent | None = None, *, asked: Asked = "served") -> list[str]:
+    """What would be worth trying but needs an extra that is not installed, or takes too long here, in sentences."""
+    said = []
+    if _wants_transformer(interactions, asked) and not Transformer.can_fit():
+        said.append("Left out: the transformer over sequences needs the extra 'deep' (pip install 'bespeak[deep]').")
+    if _tells(interactions, content) and _is_too_large(interactions):
+        said.append(f"Left out: factors with attributes take too long above {_FACTORS_MAX_ROWS:,} people and items.")
+    return said
 
 
 def n_trials(interactions: Interactions) -> int:
@@ -118,6 +120,15 @@ def _by_order(interactions: Interactions, asked: Asked, seed: int) -> list[Space
     if _wants_transformer(interactions, asked) and Transformer.can_fit():
         spaces.append(Space(Transformer(seed=seed), is_source=False, while_choosing=_FEWER_PASSES))
     return spaces
+
+
+def _tells(interactions: Interactions, content: ItemContent | None) -> bool:
+    """Whether anything is known of people or items besides what was done."""
+    return interactions.traits is not None or (content is not None and bool(content.attributes))
+
+
+def _is_too_large(interactions: Interactions) -> bool:
+    return interactions.n_users + interactions.n_items > _FACTORS_MAX_ROWS
 
 
 def _wants_transformer(interactions: Interactions, asked: Asked) -> bool:
