@@ -21,7 +21,7 @@ DIGEST = "0" * 64
 WRONG = {
     "a number as text": ('[serve]\nport = "80"', "serve.port", ["int", "'80'"]),
     "a number out of bounds": ("[serve]\nport = 70000", "serve.port", ["65535", "70000"]),
-    "a word that is not allowed": ('[project]\nnow = "later"', "project.now", ["later"]),
+    "a word that is not allowed": ('[project]\nnow = "later"', "project.now", ["later", "clock, data"]),
     "a section that does not exist": ("[project2]", "project2", ["project", "storage"]),
     "a setting that does not exist": ("[project]\nnmae = 1", "project.nmae", ["name", "seed"]),
     "an unknown setting of a source": (
@@ -29,7 +29,11 @@ WRONG = {
         "sources.b.colour",
         ["kind", "consent"],
     ),
-    "a wrong kind of source": ('[sources.a]\nkind = "import"\n[sources.b]\nkind = "x"', "sources.b.kind", ["'x'"]),
+    "a wrong kind of source": (
+        '[sources.a]\nkind = "import"\n[sources.b]\nkind = "x"',
+        "sources.b.kind",
+        ["'x'", "browser, server"],
+    ),
     "a source without a kind": ("[sources.a]\n", "sources.a", ["kind"]),
     "a browser source without a key": ('[sources.a]\nkind = "browser"', "sources.a.key", ["write key"]),
     "a server source's key in clear": (

@@ -94,7 +94,7 @@ REFUSED = [
     ("price IS TRUE", 0, ("boolean",)),
     ("", 0, ("empty",)),
     ("   ", 0, ("empty",)),
-    ("price <", 7, ("missing after the end",)),
+    ("price <", 7, ("missing at the end",)),
     ("AND live", 0, ("missing before 'AND'",)),
     ("live AND OR live", 9, ("missing before 'OR'",)),
     ("(live AND) OR live", 9, ("missing before ')'",)),

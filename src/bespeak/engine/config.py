@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Collection, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -209,7 +209,9 @@ def _explain(message: str, data: dict[str, Any], file: str) -> ConfigError:
     plain = _PATH.sub("", message)
     is_shown = isinstance(place.value, str | int | float | bool) and place.steps[-1:] not in _SECRET
     shown = f" (it is {place.value!r})" if is_shown else ""
-    return ConfigError(f"{plain[:1].lower()}{plain[1:]}{shown}.", file=file, key=".".join(place.steps))
+    words = get_args(place.kind) if get_origin(place.kind) is Literal else ()
+    hint = f"Allowed: {', '.join(map(str, words))}." if words else ""
+    return ConfigError(f"{plain[:1].lower()}{plain[1:]}{shown}.", file=file, key=".".join(place.steps), hint=hint)
 
 
 class _Place(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import Any
 
 from bespeak.catalogue import changes
 from bespeak.engine.core import Core
+from bespeak.errors import InvalidInput
 from bespeak.intake.items import item_from_json
 from bespeak.signals.items import Item
 from bespeak.storage.tables import items as table
@@ -19,12 +20,16 @@ class Items:
         self._core = core
 
     def put(self, items: Sequence[Mapping[str, Any] | Item]) -> int:
-        """Writes whole items, completing stubs; returns how many.
+        """Writes whole items, completing stubs; returns how many. A price without a currency is in the project's.
 
         Raises:
-            InvalidInput: an item is wrong (field, value, bound); then nothing is written.
+            InvalidInput: an item is wrong (its place from 1, field, value, bound); then nothing is written.
         """
-        typed = [item if isinstance(item, Item) else item_from_json(item) for item in items]
+        currency = self._core.config.settings.project.currency
+        typed = [
+            item if isinstance(item, Item) else _read(item, f"item {place} of {len(items)}", currency)
+            for place, item in enumerate(items, 1)
+        ]
         with self._core.store.write() as tx:
             changes.put(tx, typed, self._core.clock.now_ms())
         self._core.refresh()
@@ -62,3 +67,10 @@ class Items:
     def count(self) -> int:
         """Returns how many items there are, stubs included."""
         return len(self._core.world.catalogue)
+
+
+def _read(item: Mapping[str, Any], where: str, default_currency: str) -> Item:
+    try:
+        return item_from_json(item, default_currency=default_currency)
+    except InvalidInput as error:
+        raise InvalidInput(f"{where}: {error.message}", hint=error.hint, code=error.code) from None

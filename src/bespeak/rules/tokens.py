@@ -277,7 +277,7 @@ def _check_shape(tokens: list[Token], text: str) -> None:
         if (kind in _INFIX or kind is TokenType.R_PAREN) and not is_negated and not is_empty_call:
             raise refusal(f"Something is missing before '{shown}'", token.start)
     if tokens[-1].token_type not in _OPERAND_ENDS:
-        raise refusal("Something is missing after the end", len(text))
+        raise refusal("Something is missing at the end", len(text))
 
 
 def _check_nesting(tokens: list[Token]) -> None:
