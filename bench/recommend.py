@@ -17,7 +17,7 @@ from bespeak.decide.decide import decide
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
 from bespeak.engine import Engine
-from bespeak.engine.views.people_view import person_view
+from bespeak.engine.people_view import person_view
 from bespeak.signals.events import Context
 from parts.figures import emit, options, peak_mb, ratio, tell
 from parts.shop import fill, make_project, quick_models

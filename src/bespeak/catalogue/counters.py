@@ -61,8 +61,8 @@ class ItemCounters:
         """Builds the arrays.
 
         Args:
-            counts: (item id, signal class, day since 1970, count), as `storage.items.counts` returns them; unknown
-                items, classes without a weight, and days after `now_ms` are left out.
+            counts: (item id, signal class, day since 1970, count), as `storage.tables.items.counts` returns them;
+                unknown items, classes without a weight, and days after `now_ms` are left out.
             index: item id -> catalogue position.
             class_weights: signal class -> weight of one count.
             now_ms: the moment to decay to.

@@ -3,7 +3,7 @@
 A *policy* is a version of a placement's settings. An experiment's arms are policies side by side; a roll-out gives a
 growing share of people the newest policy and leaves the others on the one before; a shadow decides beside and is never
 shown. What a person gets is found by a hash, so every node says the same, and experiments keep it (see
-`storage.assignments`).
+`storage.tables.assignments`).
 """
 
 from __future__ import annotations

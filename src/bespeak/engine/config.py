@@ -24,7 +24,7 @@ from bespeak.decide.variants.settings import VariantPlacement, variants_from
 from bespeak.decide.variants.when import Names, read_line
 from bespeak.engine.filters import check_filters
 from bespeak.engine.settings import Section, Settings
-from bespeak.engine.trying.trials import arms_with_items, compile_trials
+from bespeak.engine.trials import arms_with_items, compile_trials
 from bespeak.errors import BespeakError, ConfigError, UnknownName
 from bespeak.measure.metrics import Metric, metrics_from
 from bespeak.privacy.consent import ConsentRules

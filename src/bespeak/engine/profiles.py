@@ -7,8 +7,8 @@ from typing import Any
 
 from bespeak.engine.core import Core
 from bespeak.engine.folding import refold
-from bespeak.engine.privacy.retention import baselines
-from bespeak.engine.views.people_view import granted_purposes, profile_view
+from bespeak.engine.folding.baselines import baselines
+from bespeak.engine.people_view import granted_purposes, profile_view
 from bespeak.profiles.codec import encode
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.readable import readable

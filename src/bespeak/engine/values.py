@@ -13,8 +13,8 @@ import msgspec
 from bespeak.decide.settings.checks import check_finite, check_signals
 from bespeak.decide.settings.placements import Placement
 from bespeak.engine.config import FILE_NAME, Configuration
+from bespeak.engine.trials import arms_with_items
 from bespeak.engine.trying.policies import shadows_of
-from bespeak.engine.trying.trials import arms_with_items
 from bespeak.errors import ConfigError, UnknownName
 
 

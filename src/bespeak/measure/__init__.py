@@ -1,5 +1,6 @@
 """Who gets what, and what came of it, with an honest interval: assignment, and the statistics of experiments.
 
+metrics        what an experiment is judged by, declared as data
 assignment     which variant a unit gets: hashed, so that it stays
 sums           what is kept of the units of a variant; sums of parts add to the sums of the whole
 pair           two groups side by side: ratios by the delta method, adjusted for a covariate (CUPED)
@@ -15,6 +16,8 @@ winsor         a cap on values that would drown all others
 reliability    whether probabilities mean what they say
 uplift         whether an order of people by uplift is worth anything
 drift          the day on which people's past stopped telling what they turn to
+interleaving   which of two policies people prefer that took turns in one slate
+ranks          ranks of values with ties
 words          a comparison as a sentence
 choices        a log of choices with their propensities, and another policy beside it
 overlap        whether such a log can say anything of that policy

@@ -9,7 +9,7 @@ progress     how much of an item was played         subscription since when, and
 codec        bytes <-> profile                      stored     a profile, and events that wait behind it
 identity     which ids belong to one person
 view         what a reader may know now            record    the columns of the rule language
-readable     a profile for people
+readable     a profile for people                  stage      where on their journey they are
 
 Everything is pure: no store, no clock, no configuration. A fold is deterministic, so a replay in log order gives the
 same bytes; any other order of arrival gives the same profile to 1e-9, below the limits.

@@ -6,6 +6,7 @@ AND last_seen < now() - INTERVAL '30' DAY` is a segment. The way through the pac
     text -> tokens (whitelist, positions) -> parse + operands (types) -> nodes (the checked tree)
     nodes -> vectorised (columns)  |  single (one record, and when the answer flips)  |  sql (DuckDB)
           |  growthbook (conditions that GrowthBook's SDKs evaluate)
+    values, vectors: what one and all rows hold, as rules expect it; unknown: rules before all columns are known
 
 What the language has:
 

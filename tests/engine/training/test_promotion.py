@@ -19,8 +19,8 @@ from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.deciding.weights import WeightsReport
 from bespeak.engine.engine import Engine
 from bespeak.engine.training.exposures import CLICKED, DAY_MS
+from bespeak.engine.training.policy_values import WeightsValue, weights_values
 from bespeak.engine.training.promotion import tried_on_log
-from bespeak.engine.views.policy_values import WeightsValue, weights_values
 from bespeak.learn.rankers.weights import LearnedWeights
 from bespeak.models.popular.popularity import Popularity
 from bespeak.storage.tables import records

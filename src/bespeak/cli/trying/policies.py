@@ -10,7 +10,7 @@ from bespeak.cli.options import JsonOption, ProjectOption
 from bespeak.cli.output import emit, note, say, table, warn
 from bespeak.cli.project import opened
 from bespeak.engine.clock import iso
-from bespeak.engine.views.policy_values import WeightsValue, weights_values
+from bespeak.engine.training.policy_values import WeightsValue, weights_values
 
 policy = typer.Typer(no_args_is_help=True, help="Versions of what decides at each placement.")
 

@@ -7,5 +7,6 @@ exploration  positions that are drawn, with exact propensities
 interleave   two policies pick in turn
 recording    which decisions keep all candidates with their features
 rewalk       such a decision walked again, under its policy and another one
+beside       what stands above it on the same page, and what that closes
 foreign      a slate that another system chose and showed
 """

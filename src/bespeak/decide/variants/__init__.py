@@ -6,5 +6,5 @@ context    declared features as a vector
 bandits    what outcomes say of each variant, and how often it is tried
 choose     rule, learned, split or default -> the record of the decision
 creatives  with which of its creatives an item is shown; `creative_sums`: what came of showing them
-actions    the next best action: value, probability, cost
+actions    the next best action: value, probability, cost; `caused`: what doing it changes
 """

@@ -4,6 +4,7 @@ project     SQLite, configuration, models, lake
 intake      rejects, clocks, consent categories, event names, bots
 catalogue   titles, prices, stubs, currencies, markets, filters, placements
 profiles    live profiles against what holds now, and against their log
+finding     what a check finds
 tastes      drift: the day on which the past stopped telling what people turn to
 """
 

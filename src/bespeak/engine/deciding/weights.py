@@ -28,7 +28,7 @@ KEPT = 5
 
 
 class StoredForest(msgspec.Struct, frozen=True, kw_only=True):
-    """A `decide.forest.Forest` as plain lists."""
+    """A `decide.scoring.forest.Forest` as plain lists."""
 
     names: tuple[str, ...]
     features: list[list[int]]

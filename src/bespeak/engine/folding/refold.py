@@ -1,7 +1,7 @@
 """Folds people anew, in the background, when what their profiles were folded under has changed.
 
-Two things make a profile out of date: another way of folding (`engine.fold_version`: half-lives, facets, signals), and
-a catalogue that says something else of the items in its log (`versions.facets`). The old state serves meanwhile.
+Two things make a profile out of date: another way of folding (`fold_version`: half-lives, facets, signals), and a
+catalogue that says something else of the items in its log (`versions.facets`). The old state serves meanwhile.
 
 A refold of one person brings the facets in their log rows up to date, replays baseline and log, and replaces the
 profile, all in one transaction with the person locked as the write path locks them. So the log stays the source of
@@ -24,9 +24,9 @@ import msgspec
 from bespeak.catalogue.changes import FACETS
 from bespeak.engine.core import Core
 from bespeak.engine.folding import fold_version
+from bespeak.engine.folding.baselines import baselines
 from bespeak.engine.folding.facets_now import FacetsNow
 from bespeak.engine.folding.membership import update_members
-from bespeak.engine.privacy.retention import baselines
 from bespeak.errors import StoreError
 from bespeak.profiles.codec import encode
 from bespeak.profiles.profile import Profile

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from bespeak.engine.core import Core
 from bespeak.engine.deciding.worlds import COUNTER_DAYS
-from bespeak.profiles.codec import decode, encode
-from bespeak.profiles.profile import Profile
+from bespeak.engine.folding.baselines import baselines
+from bespeak.profiles.codec import encode
 from bespeak.profiles.stored import folded
-from bespeak.storage.base import Session, Transaction
+from bespeak.storage.base import Transaction
 from bespeak.storage.tables import items as item_rows
 from bespeak.storage.tables import log, people, records
 from bespeak.storage.tables.log import DAY_MS
@@ -90,9 +90,3 @@ def _fold_waiting(core: Core, tx: Transaction, members: tuple[int, ...]) -> None
     people.put_profiles(
         tx, [ProfileRow(row.person_id, row.version + 1, now_ms, body) for row, body in whole if body is not None]
     )
-
-
-def baselines(session: Session, members: tuple[int, ...]) -> dict[int, Profile]:
-    """Returns person -> what the removed part of the log made of the profile."""
-    rows = session.lookup("profile_baselines", ("person_id", "body"), ("person_id",), [(p,) for p in members])
-    return {person: decode(body) for person, body in rows if isinstance(person, int) and isinstance(body, bytes)}

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from bespeak.engine.core import Core
 from bespeak.engine.logged.granted import Grants
-from bespeak.engine.views.people_view import trait_words
+from bespeak.engine.people_view import trait_words
 from bespeak.models.base import PersonTraits
 from bespeak.profiles.stored import live_profile
 from bespeak.signals.catalogue import TRAIT_CLASS, TRAIT_SIGNAL

@@ -22,8 +22,8 @@ from bespeak.engine.deciding.weights import (
     stored_weights,
 )
 from bespeak.engine.training.exposures import DAY_MS, TURNED_TO, Exposed, exposed_items
+from bespeak.engine.training.policy_values import weights_values
 from bespeak.engine.training.promotion import Trial, tried_on_log
-from bespeak.engine.views.policy_values import weights_values
 from bespeak.learn.intervals import Interval
 from bespeak.learn.rankers.click_rate import click_rates
 from bespeak.learn.rankers.shown import Float64s

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
 from bespeak.engine.logged.granted import Grants
-from bespeak.engine.views.people_view import granted_purposes, profile_view
+from bespeak.engine.people_view import granted_purposes, profile_view
 from bespeak.errors import InvalidInput
 from bespeak.intake.segment import encode_event
 from bespeak.profiles.readable import readable

@@ -21,7 +21,7 @@ from bespeak.decide.settings.placements import Placement
 from bespeak.engine.core import Core
 from bespeak.engine.deciding.pages import PageSlates
 from bespeak.engine.deciding.slates import Slate
-from bespeak.engine.views.people_view import granted_purposes, person_view, profile_view
+from bespeak.engine.people_view import granted_purposes, person_view, profile_view
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.readable import readable
 from bespeak.profiles.stored import live_profile

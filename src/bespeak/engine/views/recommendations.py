@@ -24,9 +24,9 @@ from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.world import World
 from bespeak.engine.core import Core
+from bespeak.engine.people_view import person_view
 from bespeak.engine.trying.experiments import Experiments
 from bespeak.engine.views.exports import whole_file
-from bespeak.engine.views.people_view import person_view
 from bespeak.errors import InvalidInput
 from bespeak.profiles.stored import live_profile
 from bespeak.signals.decisions import Mode

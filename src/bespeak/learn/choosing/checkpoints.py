@@ -59,7 +59,7 @@ class NoCheckpoints:
 
 
 class KeptPasses:
-    """See `bespeak.models.fitted.Passes`: the state of one fit, kept in checkpoints.
+    """See `bespeak.models.fits.Passes`: the state of one fit, kept in checkpoints.
 
     Args:
         checkpoints: where.

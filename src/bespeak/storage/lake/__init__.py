@@ -2,6 +2,7 @@
 
 datasets   the columns of each dataset
 parquet    how a table becomes files: split by day and person, sorted, compressed
+sums       sums over people, in one query
 lake       append, read, erase, compact; the live files are rows of the table `lake_files`
 
 Queries are DuckDB's SQL for now. Portable expressions (Ibis) come with the second engine that would run them, Spark:
