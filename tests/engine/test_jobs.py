@@ -11,7 +11,7 @@ import pytest
 from bespeak.engine import jobs
 from bespeak.engine.jobs import LEASE_MS, Task, finish, interval_ms, renew, run_due, take, tasks
 from bespeak.errors import StoreUnavailable
-from bespeak.storage.tables import records
+from bespeak.storage.tables import memberships, records
 
 DAY_MS = 86_400_000
 
@@ -145,7 +145,7 @@ RECENT = {"recent": "last_seen > now() - INTERVAL '30' DAY"}
 
 def sizes(engine) -> dict[str, int]:
     with engine.core.store.read() as session:
-        return records.segment_sizes(session)
+        return memberships.segment_sizes(session)
 
 
 def test_time_alone_moves_people_out_of_a_segment(make, clock):
@@ -160,7 +160,7 @@ def test_time_alone_moves_people_out_of_a_segment(make, clock):
     assert engine.profiles.readable("u1")["segments"] == []
     run_due(engine, "a")
     with engine.core.store.read() as session:
-        moves = records.moves_of(session, [engine.profiles.find("u1")])
+        moves = memberships.moves_of(session, [engine.profiles.find("u1")])
     assert [move.is_member for move in moves] == [True, False]
 
 

@@ -15,7 +15,7 @@ from bespeak.profiles.readable import readable
 from bespeak.profiles.stored import live_profile
 from bespeak.signals.events import Context
 from bespeak.signals.ids import ANONYMOUS_ID, SEPARATOR, USER_ID, IdKey
-from bespeak.storage.tables import log, people, records
+from bespeak.storage.tables import log, memberships, people
 
 
 class Profiles:
@@ -55,7 +55,7 @@ class Profiles:
             return None
         with self._core.store.read() as session:
             ids = people.ids_of(session, [person])
-            held = records.members_of(session, [person]).get(person, {})
+            held = memberships.members_of(session, [person]).get(person, {})
         runtime = self._core.runtime
         granted = granted_purposes(runtime, profile, Context())
         view = profile_view(runtime, profile, granted, self._core.now_ms())

@@ -14,7 +14,7 @@ from bespeak.profiles.record import PREDICTION
 from bespeak.profiles.stored import live_profile
 from bespeak.signals.ids import ANONYMOUS_ID
 from bespeak.storage.base import Transaction
-from bespeak.storage.tables import people, records
+from bespeak.storage.tables import memberships, people, records
 from bespeak.storage.tables.rows import as_int
 
 _PEOPLE_AT_ONCE = 500
@@ -39,7 +39,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 def segment_overview(core: Core) -> list[SegmentSize]:
     """Returns the project's segments in the order in which they are decided."""
     with core.store.read() as session:
-        sizes = records.segment_sizes(session)
+        sizes = memberships.segment_sizes(session)
     return [SegmentSize(name=s.name, rule=s.text, n_members=sizes.get(s.name, 0)) for s in core.config.segments]
 
 
@@ -70,11 +70,11 @@ def _flip_due(core: Core) -> int:
     n_moves = 0
     while True:
         with core.people_write() as tx:
-            due = records.due_members(tx, now_ms, _PEOPLE_AT_ONCE)
+            due = memberships.due_members(tx, now_ms, _PEOPLE_AT_ONCE)
             if not due:
                 return n_moves
             n_moves += _decide_anew(core, tx, due, now_ms)
-            records.settle_members(tx, due, now_ms)
+            memberships.settle_members(tx, due, now_ms)
 
 
 def _redefine(core: Core) -> int:
@@ -88,7 +88,7 @@ def _redefine(core: Core) -> int:
     with core.people_write() as tx:
         if records.setting(tx, _DECIDED_WITH) == wanted:
             return 0
-        n_moves = records.drop_segments(tx, {segment.name for segment in segments}, now_ms)
+        n_moves = memberships.drop_segments(tx, {segment.name for segment in segments}, now_ms)
     after = 0
     while segments:
         with core.people_write() as tx:

@@ -20,7 +20,7 @@ from bespeak.engine.folding.refold import SETTLED_MS, read_progress, standing
 from bespeak.engine.jobs import LEASE_MS, run_due
 from bespeak.engine.privacy.retention import sweep_retention
 from bespeak.engine.project import create
-from bespeak.storage.tables import log, people, records
+from bespeak.storage.tables import log, memberships, people, records
 from bespeak.web.tokens import make_token_key
 from store_fixtures import postgres_server, project_url, store_kind  # noqa: F401
 
@@ -210,7 +210,7 @@ def test_segments_move_with_the_profiles(make_project):
     engine.items.put(ITEMS)
     settle(engine, project.clock)
     with engine.core.store.read() as session:
-        assert records.segment_sizes(session) == {"jazz_fans": 12}
+        assert memberships.segment_sizes(session) == {"jazz_fans": 12}
 
 
 KILLED = """

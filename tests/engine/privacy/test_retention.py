@@ -11,7 +11,7 @@ from bespeak.engine.privacy.retention import sweep_retention
 from bespeak.engine.project import create
 from bespeak.engine.segments import settle_segments
 from bespeak.profiles.codec import encode
-from bespeak.storage.tables import log, people, records
+from bespeak.storage.tables import log, memberships, people
 from bespeak.web.tokens import make_token_key
 
 DAY_MS = 86_400_000
@@ -98,7 +98,7 @@ def test_segment_moves_go_with_the_log_and_gated_counts_after_their_days(tmp_pat
 
         def held() -> tuple[list[bool], int]:
             with engine.core.store.read() as session:
-                return [move.is_member for move in records.moves_of(session, [person])], log.gated_total(session)
+                return [move.is_member for move in memberships.moves_of(session, [person])], log.gated_total(session)
 
         moves, n_gated = held()
         assert moves == [True, False] * 3

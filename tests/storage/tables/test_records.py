@@ -1,10 +1,10 @@
-"""Decisions, segments, models, configuration, settings, cursors, jobs and the audit log, on both stores."""
+"""Decisions, models, configuration, settings, cursors, jobs and the audit log, on both stores."""
 
 from __future__ import annotations
 
 from bespeak.signals.decisions import Decision, Exposure, Reason, ShownItem
 from bespeak.storage.tables import records
-from bespeak.storage.tables.records import Job, SegmentMove
+from bespeak.storage.tables.records import Job
 
 
 def decision(name: str, time_ms: int = 1, person: int | None = 1, **more: object) -> Decision:
@@ -76,32 +76,6 @@ def test_the_first_time_an_item_of_a_decision_is_seen_counts(store):
         assert records.exposures_of(session, [1, 2]) == [other, seen[0]]
 
 
-def test_members_are_due_when_time_can_flip_them_and_settled_once_looked_at(store):
-    rows = [("s", 1, 0, True, 10), ("t", 1, 0, False, 20), ("s", 2, 0, True, None), ("s", 3, 5, True, 11)]
-    with store.write() as tx:
-        records.put_members(tx, rows)
-    with store.write() as tx:
-        assert records.due_members(tx, 10, 5) == [1]
-        assert records.due_members(tx, 99, 1) == [1]
-        assert records.due_members(tx, 99, 5) == [1, 3]
-        records.settle_members(tx, [1], 15)
-        assert records.due_members(tx, 99, 5) == [1, 3]
-        records.settle_members(tx, [1, 3], 99)
-        assert records.due_members(tx, 99, 5) == []
-        assert records.segment_sizes(tx) == {"s": 3}
-        assert records.members_of(tx, [1]) == {1: {"s": (True, 0, None), "t": (False, 0, None)}}
-
-
-def test_segments_that_are_dropped_move_their_members_out(store):
-    with store.write() as tx:
-        records.put_members(tx, [("old", 1, 0, True, None), ("old", 2, 0, False, 5), ("kept", 1, 0, True, None)])
-        assert records.drop_segments(tx, {"kept"}, 50) == 1
-        assert records.drop_segments(tx, {"kept"}, 60) == 0
-    with store.read() as session:
-        assert records.segment_sizes(session) == {"kept": 1}
-        assert records.moves_of(session, [1, 2]) == [SegmentMove(person=1, segment="old", is_member=False, time_ms=50)]
-
-
 def test_a_new_model_version_is_the_current_one_of_its_name(store):
     with store.write() as tx:
         first = records.add_model(tx, "models", 1, "a", b"1")
@@ -165,12 +139,10 @@ def test_the_audit_log_is_read_from_its_end(store):
         assert records.audit(session, 2) == [(2, "privacy", "erase", "d2"), (1, "privacy", "erase", "d1")]
 
 
-def test_decisions_are_found_by_their_ids_and_moves_by_their_segment(store):
+def test_decisions_are_found_by_their_ids(store):
     made = [decision("d1"), decision("d2"), decision("d3")]
     with store.write() as tx:
         records.add_decisions(tx, made)
-        records.add_moves(tx, [(1, "keen", True, 10, 1), (2, "other", True, 11, 2), (1, "keen", False, 12, 3)])
     with store.read() as session:
         found = records.decisions_named(session, ["d3", "d1", "nothing"])
         assert sorted(one.decision_id for one in found) == ["d1", "d3"]
-        assert records.moves_into(session, "keen") == [(1, 10, True), (1, 12, False)]

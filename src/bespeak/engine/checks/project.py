@@ -10,7 +10,7 @@ from bespeak.engine.training.neighbour_tables import gains_by_index
 from bespeak.engine.values import check_values
 from bespeak.errors import ConfigError
 from bespeak.models.vector_index import INDEX_FROM
-from bespeak.storage.sqlite.store import OLDEST_SQLITE
+from bespeak.storage.sqlite.connections import OLDEST_SQLITE
 from bespeak.storage.tables import log, records
 from bespeak.storage.tables.log import DAY_MS
 

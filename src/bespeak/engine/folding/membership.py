@@ -10,7 +10,7 @@ from bespeak.profiles.view import ProfileView
 from bespeak.segments.definitions import Segment
 from bespeak.segments.membership import evaluate, moves
 from bespeak.storage.base import Transaction
-from bespeak.storage.tables import records
+from bespeak.storage.tables import memberships
 
 
 def update_members(
@@ -25,7 +25,7 @@ def update_members(
     """Decides every segment for these people, writes what changed, and returns the number of moves."""
     if not segments or not profiles:
         return 0
-    held = records.members_of(tx, profiles)
+    held = memberships.members_of(tx, profiles)
     rows: list[tuple[str, int, int, bool, int | None]] = []
     made: list[tuple[int, str, bool, int, int]] = []
     for person, profile in profiles.items():
@@ -40,8 +40,8 @@ def update_members(
             if name not in before or is_in != verdict.holds or flips_at_ms != verdict.flips_at_ms:
                 since = since_ms if name in before and is_in == verdict.holds else now_ms
                 rows.append((name, person, since, verdict.holds, verdict.flips_at_ms))
-    records.put_members(tx, rows)
-    records.add_moves(tx, made)
+    memberships.put_members(tx, rows)
+    memberships.add_moves(tx, made)
     return len(made)
 
 

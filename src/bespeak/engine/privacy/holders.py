@@ -22,7 +22,7 @@ from bespeak.profiles.stored import live_profile
 from bespeak.signals.ids import SEPARATOR, IdKey
 from bespeak.signals.subjects import ReceiptLine, Subject
 from bespeak.storage.base import Session, Transaction
-from bespeak.storage.tables import assignments, log, offers, people, records
+from bespeak.storage.tables import assignments, log, memberships, offers, people, records
 from bespeak.storage.tables import items as item_rows
 from bespeak.storage.tables.log import DAY_MS
 from bespeak.storage.tables.rows import as_bytes, as_int
@@ -277,7 +277,7 @@ def _consents(session: Session, subject: Subject) -> list[dict[str, Any]]:
 
 
 def _segments(session: Session, subject: Subject) -> list[dict[str, Any]]:
-    found = records.members_of(session, subject.people)
+    found = memberships.members_of(session, subject.people)
     return [
         *(
             {"segment": name, "member": is_member, "since": iso(since)}
@@ -286,7 +286,7 @@ def _segments(session: Session, subject: Subject) -> list[dict[str, Any]]:
         ),
         *(
             {"segment": move.segment, "moved": "in" if move.is_member else "out", "time": iso(move.time_ms)}
-            for move in records.moves_of(session, subject.people)
+            for move in memberships.moves_of(session, subject.people)
         ),
     ]
 

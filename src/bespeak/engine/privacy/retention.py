@@ -13,7 +13,7 @@ from bespeak.profiles.codec import encode
 from bespeak.profiles.stored import folded
 from bespeak.storage.base import Transaction
 from bespeak.storage.tables import items as item_rows
-from bespeak.storage.tables import log, people, records
+from bespeak.storage.tables import log, memberships, people
 from bespeak.storage.tables.log import DAY_MS
 from bespeak.storage.tables.people import ProfileRow
 
@@ -40,7 +40,7 @@ def sweep_retention(core: Core) -> str:
             tx.run("DELETE FROM exposures WHERE time_ms < ?", (before_ms,))
             done.append(f"{n} decisions")
         if keeps.log_days:
-            n = records.drop_moves(tx, now_ms - keeps.log_days * DAY_MS)
+            n = memberships.drop_moves(tx, now_ms - keeps.log_days * DAY_MS)
             done.append(f"{n} segment moves")
     if keeps.log_days:
         done.append(f"{_sweep_log(core, now_ms - keeps.log_days * DAY_MS)} events")

@@ -16,7 +16,7 @@ from bespeak.measure.sums import Sums
 from bespeak.signals.purposes import MEASURE
 from bespeak.storage.base import Session
 from bespeak.storage.lake.sums import MEMBERS
-from bespeak.storage.tables import assignments, records
+from bespeak.storage.tables import assignments, memberships
 from bespeak.storage.tables.log import DAY_MS
 
 Int64s = npt.NDArray[np.int64]
@@ -106,7 +106,7 @@ class Units:
 def _members_at(session: Session, segment: str, person: Int64s, start_ms: Int64s, grants: Grants) -> Int64s:
     """1 for whoever was in a segment when they were assigned: what came of the variant is no part of it."""
     is_in = np.zeros(len(person), np.int64)
-    moves = records.moves_into(session, segment)
+    moves = memberships.moves_into(session, segment)
     if not moves or not len(person):
         return is_in
     mover, time_ms, is_member = (np.array(column, np.int64) for column in zip(*moves, strict=True))

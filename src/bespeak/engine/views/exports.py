@@ -29,7 +29,7 @@ from bespeak.signals.events import Context
 from bespeak.signals.ids import SEPARATOR
 from bespeak.signals.purposes import SHARE
 from bespeak.storage.base import Session
-from bespeak.storage.tables import log, people, records
+from bespeak.storage.tables import log, memberships, people, records
 
 ExportWhat = Literal["events", "profiles", "decisions"]
 BATCH = 2_000
@@ -187,7 +187,7 @@ def _profiles(core: Core, is_shareable: bool, progress: Progress) -> Iterator[li
             rows = people.profile_batch(session, after, 500)
             persons = [row.person_id for row in rows]
             links = people.links_of(session, persons)
-            members = records.members_of(session, persons)
+            members = memberships.members_of(session, persons)
         if not rows:
             return
         after = rows[-1].person_id

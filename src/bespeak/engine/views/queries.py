@@ -29,7 +29,7 @@ from bespeak.signals.events import Context, Event
 from bespeak.signals.ids import ANONYMOUS_ID, PROFILE_ID, USER_ID, IdKey
 from bespeak.storage.base import Session, Value
 from bespeak.storage.tables import items as item_rows
-from bespeak.storage.tables import log, people, records
+from bespeak.storage.tables import log, memberships, people
 from bespeak.storage.tables.log import Entry, Reject
 from bespeak.storage.tables.rows import as_int
 
@@ -104,7 +104,7 @@ class Queries:
                 n_waiting=core.n_waiting(),
                 config_version=core.runtime.config_version,
                 is_file_different=core.is_file_different(),
-                segment_sizes=records.segment_sizes(session),
+                segment_sizes=memberships.segment_sizes(session),
             )
 
     def newest_position(self) -> int:
@@ -247,7 +247,7 @@ class Queries:
         with self._core.store.read() as session:
             ids = people.ids_of(session, [person])
             claimed = people.claims_of(session, [person]).get(person, [])
-            held = records.members_of(session, [person]).get(person, {})
+            held = memberships.members_of(session, [person]).get(person, {})
         runtime = self._core.runtime
         granted = granted_purposes(runtime, profile, Context())
         return {

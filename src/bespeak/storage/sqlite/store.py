@@ -24,13 +24,19 @@ import apsw
 from bespeak.errors import StoreError, StoreUnavailable
 from bespeak.storage import files
 from bespeak.storage.base import Session, Transaction
+from bespeak.storage.sqlite.connections import (
+    APPLICATION_ID,
+    check_is_ours,
+    check_library,
+    copy_into,
+    empty_log,
+    leave_wal,
+)
 from bespeak.storage.sqlite.errors import FAILURES, explained
 from bespeak.storage.sqlite.queue_lock import NO_PATIENCE, QueueLock, Waiter
 from bespeak.storage.sqlite.scrub import zero_unused
 from bespeak.storage.sqlite.sessions import SqliteSession, SqliteTransaction
 
-OLDEST_SQLITE = (3, 51, 3)
-APPLICATION_ID = 0x42737065  # "Bspe", in the header of every store file
 PAGE_SIZE = 8192
 PATIENCE_SECONDS = 30.0
 TRANSACTIONS_A_TURN = 16
@@ -59,7 +65,7 @@ class SqliteStore:
     kind: Literal["sqlite", "postgres"] = "sqlite"
 
     def __init__(self, path: Path, *, read_only: bool = False, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        _check_library()
+        check_library()
         self._path = path
         self._log_path = path.with_name(f"{path.name}-wal")
         self._read_only = read_only
@@ -121,7 +127,7 @@ class SqliteStore:
                 for first_page in range(0, n_pages, SCRUBBED_AT_ONCE):
                     while not self._scrub_pages(writer, first_page):
                         pass  # another process wrote in between: empty the log again
-                _empty_log(writer, self._path)
+                empty_log(writer, self._path)
             except FAILURES as error:
                 raise explained(error, self._path) from error
 
@@ -132,7 +138,7 @@ class SqliteStore:
         part = files.part_of(target)
         reader = self._take_reader()
         try:
-            _copy(reader, part)
+            copy_into(reader, part)
             files.publish(part, target)
         except FAILURES as error:
             raise explained(error, target) from error
@@ -148,9 +154,9 @@ class SqliteStore:
             try:
                 copy = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)
                 try:
-                    _check_is_ours(copy, source)
+                    check_is_ours(copy, source)
                     self._close_readers()
-                    _leave_wal(writer, self._path)
+                    leave_wal(writer, self._path)
                     with writer.backup("main", copy, "main") as pages:
                         pages.step(-1)
                 finally:
@@ -196,7 +202,7 @@ class SqliteStore:
             connection.set_busy_timeout(int(self._patience * 1000))
             for pragma in _ALL_TIMES:
                 connection.execute(pragma).fetchall()
-            _check_is_ours(connection, self._path)
+            check_is_ours(connection, self._path)
         except FAILURES as error:
             raise explained(error, self._path) from error
         return connection
@@ -235,7 +241,7 @@ class SqliteStore:
             if is_new:
                 for pragma in (f"page_size={PAGE_SIZE}", f"application_id={APPLICATION_ID}"):
                     writer.execute(f"PRAGMA {pragma}").fetchall()
-            _check_is_ours(writer, self._path)
+            check_is_ours(writer, self._path)
             writer.execute("PRAGMA journal_mode=WAL").fetchall()
             for pragma in (*_ALL_TIMES, "PRAGMA cache_size=-65536", f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}"):
                 writer.execute(pragma).fetchall()
@@ -326,7 +332,7 @@ class SqliteStore:
 
     def _scrub_pages(self, writer: Any, first_page: int) -> bool:
         """Scrubs some pages; returns False when another process wrote before the write lock was ours."""
-        _empty_log(writer, self._path)
+        empty_log(writer, self._path)
         writer.execute("PRAGMA shrink_memory").fetchall()  # pages kept in memory would be written back as they were
         self._begin_in_new_turn()
         try:
@@ -411,51 +417,3 @@ class _HeldWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._store._unlock_writer()
-
-
-def _check_library() -> None:
-    found = apsw.sqlite_lib_version()
-    if tuple(int(part) for part in found.split(".")[:3]) < OLDEST_SQLITE:
-        wanted = ".".join(map(str, OLDEST_SQLITE))
-        raise StoreError(
-            f"SQLite {found} can lose commits when several connections use one file.",
-            hint=f"Install apsw {wanted} or later.",
-        )
-
-
-def _check_is_ours(connection: Any, path: Path) -> None:
-    (found,) = connection.execute("PRAGMA application_id").fetchone()
-    if found != APPLICATION_ID:
-        raise StoreError(f"{path.name} is a database of another program.", hint="Check the path of the store.")
-
-
-def _copy(reader: Any, part: Path) -> None:
-    """Copies a database in one step, so that it is one snapshot, into a file that needs no write-ahead log."""
-    copy = apsw.Connection(str(part))
-    try:
-        with copy.backup("main", reader, "main") as pages:
-            pages.step(-1)
-        copy.execute("PRAGMA journal_mode=DELETE").fetchall()
-    finally:
-        copy.close()
-
-
-def _empty_log(writer: Any, path: Path) -> None:
-    """Moves everything from the write-ahead log into the file and cuts the log to nothing."""
-    try:
-        writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-    except apsw.BusyError as error:
-        raise StoreUnavailable(
-            f"{path.name}: a long reading transaction keeps deleted content in the write-ahead log.",
-            hint="Retry when it has ended.",
-        ) from error
-
-
-def _leave_wal(writer: Any, path: Path) -> None:
-    """Leaves write-ahead logging, which only the sole connection to a file can do."""
-    try:
-        writer.execute("PRAGMA journal_mode=DELETE").fetchall()
-    except apsw.BusyError as error:
-        raise StoreUnavailable(
-            f"{path.name}: other connections are open.", hint="Stop `bespeak serve` and other commands, then restore."
-        ) from error

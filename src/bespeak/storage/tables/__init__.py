@@ -3,6 +3,7 @@
 log          the event log, message ids, rejects, typed counts
 people       persons, links, claims, profiles, consents
 records      decisions, models, configuration versions, jobs
+memberships  who is in which segment, and when they moved
 items        the catalogue and its counters
 assignments  who was first assigned to what
 offers       codes, each issued once
