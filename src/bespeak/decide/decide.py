@@ -28,7 +28,7 @@ from bespeak.decide.scoring.features import FeatureMatrix, compute
 from bespeak.decide.scoring.score import Scored, linear
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.situation import Situation
-from bespeak.decide.slates.constraints import constraints_of, passing, pinned, wanted, with_wanted
+from bespeak.decide.slates.constraints import Pinned, constraints_of, passing, pinned, wanted, with_wanted
 from bespeak.decide.slates.exploration import Exploration, numbers_of
 from bespeak.decide.slates.recording import with_candidates
 from bespeak.decide.slates.slate import Bools, Choice, Constraints, Slate, build
@@ -109,6 +109,22 @@ class Ranked:
 
 
 @dataclass(frozen=True, eq=False)
+class Proposed:
+    """What a slate is chosen from, before it is scored."""
+
+    situation: Situation
+    candidates: Candidates
+    pins: Sequence[Pinned]
+
+    def prepared(self, beside: Int32s | None = None) -> Prepared:
+        """Scores the candidates; `beside` as in `compute`."""
+        situation, rows = self.situation, self.candidates.rows
+        matrix = compute(situation, rows, beside)
+        matrix, scored = adjusted(situation, rows, matrix, scored_of(situation, matrix))
+        return Prepared(situation, self.candidates, matrix, scored, constraints_of(situation, rows, self.pins))
+
+
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """Everything that a slate is built from."""
 
@@ -146,15 +162,20 @@ def rank(occasion: Occasion, policy: Policy | None = None) -> Ranked:
     return prepare(occasion, policy).ranked(occasion.draw)
 
 
-def prepare(
+def prepare(occasion: Occasion, policy: Policy | None = None) -> Prepared:
+    """Finds and scores the candidates of a decision; arguments and errors as `decide`."""
+    return propose(occasion, policy).prepared()
+
+
+def propose(
     occasion: Occasion,
     policy: Policy | None = None,
     *,
     reading: Reading | None = None,
     subject: Subject | None = None,
     budget: int = BUDGET,
-) -> Prepared:
-    """Finds and scores the candidates of a decision.
+) -> Proposed:
+    """Finds the candidates of a decision.
 
     Arguments and errors as `decide` and `Situation.of`; `budget` is how many candidates are scored at most.
     """
@@ -162,10 +183,7 @@ def prepare(
     placement = policy.settings if policy is not None and isinstance(policy.settings, Placement) else own
     situation = Situation.of(occasion, placement, reading=reading, subject=subject)
     pins = pinned(situation)
-    candidates = with_wanted(gather(situation, budget), wanted(situation, pins), occasion.world)
-    matrix = compute(situation, candidates.rows)
-    matrix, scored = adjusted(situation, candidates.rows, matrix, scored_of(situation, matrix))
-    return Prepared(situation, candidates, matrix, scored, constraints_of(situation, candidates.rows, pins))
+    return Proposed(situation, with_wanted(gather(situation, budget), wanted(situation, pins), occasion.world), pins)
 
 
 def scored_of(situation: Situation, matrix: FeatureMatrix) -> Scored:

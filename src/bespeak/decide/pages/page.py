@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.decide.by_policy import row_policy
-from bespeak.decide.decide import exploration_of, prepare, prepare_fallback, recorded, under
+from bespeak.decide.decide import Proposed, exploration_of, prepare_fallback, propose, recorded, under
 from bespeak.decide.headings import about_of
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.pages.choice import Row, chosen_rows
@@ -25,6 +25,7 @@ from bespeak.decide.request import DecideRequest
 from bespeak.decide.settings.pages import Page, RowSettings
 from bespeak.decide.slates.recording import with_candidates
 from bespeak.decide.subjects import Subject, subjects
+from bespeak.decide.trial import Policy
 from bespeak.decide.variants.creatives import with_creatives
 from bespeak.errors import InvalidInput
 from bespeak.signals.decisions import Decision, PagePlace
@@ -135,7 +136,7 @@ def _rows(
     """The rows that may be shown, and (placement, why) of those for which nothing speaks."""
     budget = max(ROW_BUDGET, 4 * max(occasion.request.count or 0 for occasion in asked))
     readings: dict[bool, Reading] = {}
-    rows: list[Row] = []
+    found: list[tuple[RowSettings, Policy | None, bool, Proposed]] = []
     unknown: list[tuple[str, str]] = []
     for settings, wanted in zip(page.rows, asked, strict=True):
         _check_is_row(wanted)
@@ -146,9 +147,14 @@ def _rows(
         about, why = _subjects(occasion.request, settings, reading, keeps_order)
         unknown += [(settings.placement, why)] if why else []
         for subject in about:
-            of_row = replace(occasion, decision_id=f"{page_id}-{len(rows) + 1}")
-            prepared = prepare(of_row, policy, reading=reading, subject=subject, budget=budget)
-            rows.append(Row(len(rows), settings, prepared, is_further=subject != about[0], policy=policy))
+            of_row = replace(occasion, decision_id=f"{page_id}-{len(found) + 1}")
+            proposed = propose(of_row, policy, reading=reading, subject=subject, budget=budget)
+            found.append((settings, policy, subject != about[0], proposed))
+    beside = np.unique(np.concatenate([np.zeros(0, np.int32), *(one.candidates.rows for *_, one in found)]))
+    rows = [
+        Row(number, settings, proposed.prepared(beside), is_further=is_further, policy=policy)
+        for number, (settings, policy, is_further, proposed) in enumerate(found)
+    ]
     return rows, unknown
 
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -66,14 +66,19 @@ class FeatureMatrix:
     pulls: Mapping[str, Pull]
 
 
-def compute(situation: Situation, rows: Int32s) -> FeatureMatrix:
-    """Computes every feature that this situation has, for the candidates `rows` (int32 catalogue indices)."""
+def compute(situation: Situation, rows: Int32s, beside: Int32s | None = None) -> FeatureMatrix:
+    """Computes every feature that this situation has.
+
+    Args:
+        situation: whose features.
+        rows: int32[c], catalogue indices of the candidates.
+        beside: int32, ascending, the candidates of all situations of one reading, these among them: what hangs on no
+            placement is then worked out once for all of them. None for a situation that stands alone.
+    """
     pulls = _pulls(situation)
-    columns = [
-        *_of_models(situation, rows),
-        *_of_facets(situation, rows),
-        *_of_numbers(situation, rows),
-        *_of_items(situation, rows),
+    columns: list[Column] = [
+        *(_of_reading(situation, rows) if beside is None else _taken(situation, rows, beside)),
+        *_of_placement(situation, rows),
         *((name, found.values[rows]) for name, found in pulls.items()),
         *_of_person(situation, rows),
         *_of_request(situation, rows),
@@ -100,6 +105,27 @@ def _pulls(situation: Situation) -> dict[str, Pull]:
     if cart and situation.world.models.named(BOUGHT_TOGETHER) is not None:
         pulls["bought_with"] = pull_of(situation, cart, (BOUGHT_TOGETHER,))
     return pulls
+
+
+def _of_reading(situation: Situation, rows: Int32s) -> Iterator[Column]:
+    """What hangs on nothing but the person, the moment, the item, and which facets are heeded."""
+    yield from _of_models(situation, rows)
+    yield from _of_facets(situation, rows)
+    yield from _of_numbers(situation, rows)
+    yield from _of_items(situation, rows)
+
+
+def _taken(situation: Situation, rows: Int32s, beside: Int32s) -> Iterator[Column]:
+    """As `_of_reading`, out of the columns of all candidates beside; a reading has one such set."""
+    key = ("columns", situation.facet_names)
+    names, table = situation.reading.once(key, lambda: _table(_of_reading(situation, beside), len(beside)))
+    return zip(names, table.take(np.searchsorted(beside, rows), axis=1), strict=True)
+
+
+def _table(columns: Iterator[Column], n_rows: int) -> tuple[tuple[str, ...], Float64s]:
+    """The names, and float64[f, n] the columns."""
+    found = list(columns)
+    return tuple(name for name, _ in found), np.array([column for _, column in found]).reshape(len(found), n_rows)
 
 
 def _of_models(situation: Situation, rows: Int32s) -> Iterator[Column]:
@@ -137,6 +163,9 @@ def _of_items(situation: Situation, rows: Int32s) -> Iterator[Column]:
     yield "popular", counters.popularity[rows]
     yield "trending", counters.trend[rows]
     yield "fresh", situation.world.freshness(rows, situation.now_ms)
+
+
+def _of_placement(situation: Situation, rows: Int32s) -> Iterator[Column]:
     rates = situation.world.click_rates.get(situation.request.placement)
     if rates is not None:
         yield "click_rate", rates[rows]
@@ -152,15 +181,26 @@ def _of_person(situation: Situation, rows: Int32s) -> Iterator[Column]:
             yield source.name, values[rows]
     if not len(touched.rows):
         return
-    yield "repeat", _times(touched.rows, touched.counts, rows, len(situation.eligible))
+    yield "repeat", _times(situation, "repeat")[rows]
     if SHOWN in touched.names:
+        yield "fatigue", _times(situation, "fatigue")[rows]
+
+
+def _times(situation: Situation, name: Literal["repeat", "fatigue"]) -> Float64s:
+    """float64[n]: the feature of every item; of most it is 0."""
+    return situation.reading.once(("times", name), lambda: _read_times(situation, name))
+
+
+def _read_times(situation: Situation, name: Literal["repeat", "fatigue"]) -> Float64s:
+    touched = situation.touched
+    rows, counts = touched.rows, touched.counts
+    if name == "fatigue":
         is_shown = touched.classes == touched.names.index(SHOWN)
-        yield "fatigue", _times(touched.rows[is_shown], touched.counts[is_shown], rows, len(situation.eligible))
-
-
-def _times(touched: Int32s, counts: Float64s, rows: Int32s, n_items: int) -> Float64s:
-    times = np.bincount(touched, counts, minlength=n_items)
-    return np.asarray(np.minimum(np.log1p(times[rows]) / np.log1p(REPEAT_FULL), 1.0))
+        rows, counts = rows[is_shown], counts[is_shown]
+    times: Float64s = np.asarray(np.bincount(rows, counts, minlength=len(situation.eligible)), np.float64)
+    found = np.flatnonzero(times)
+    times[found] = np.minimum(np.log1p(times[found]) / np.log1p(REPEAT_FULL), 1.0)
+    return times
 
 
 def _of_request(situation: Situation, rows: Int32s) -> Iterator[Column]:

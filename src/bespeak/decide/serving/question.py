@@ -115,8 +115,15 @@ class ItemMap:
         """Whether the models know every item of the catalogue."""
         return bool((self.from_catalogue >= 0).all())
 
+    @cached_property
+    def _has_same_order(self) -> bool:
+        """Whether the models know the items of the catalogue, in its order."""
+        return np.array_equal(self.from_catalogue, np.arange(len(self.to_catalogue)))
+
     def seen(self, scores: Float32s) -> Float32s:
-        """float32[n]: scores float32[m] of the models' items in catalogue items, 0 for what they lack."""
+        """float32[n]: scores float32[m] of the models' items in catalogue items, 0 for what they lack. Read it only."""
+        if self._has_same_order:
+            return scores
         if self._has_all:
             return scores.take(self.from_catalogue)
         padded = np.zeros(len(scores) + 1, np.float32)  # -1 finds the 0 of what the models lack
