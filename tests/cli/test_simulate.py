@@ -60,6 +60,15 @@ def test_an_experiment_writes_a_row_for_everybody_who_came(tmp_path, run):
     assert summary["drift_ms"] - summary["experiment"]["from_ms"] == 10 * 86_400_000
 
 
+def test_an_experiment_begins_after_half_of_the_days_and_leaves_no_units_to_the_next_world(tmp_path, run):
+    out = tmp_path / "world"
+    options = ("simulate", "shop", "--out", out, "--people", 20, "--days", 8, "--items", 24, *UNTIL, "--json")
+    assert run(*options, "--against", "oracle").json["experiment"]["from_day"] == 4
+    assert (out / "units.csv").exists()
+    run(*options)
+    assert not (out / "units.csv").exists()
+
+
 def test_faults_stand_in_the_truth_file_and_in_the_events(tmp_path, run):
     out = tmp_path / "world"
     options = ("--people", 30, "--days", 9, "--fault", "bots=0.1", "--fault", "duplicates", *UNTIL)
@@ -105,6 +114,7 @@ def test_a_project_with_a_clock_of_its_own_lives_and_is_read_by_it(tmp_path, run
         (("--out", "x", "--fault", "bots=many"), "no number"),
         (("--out", "x", "--fault", "bots=2"), "between 0 and 1"),
         (("--out", "x", "--fault", "broken_assignment"), "--against oracle"),
+        (("--out", "x", "--against", "oracle", "--from-day", 3), "after the last of 3 days"),
         (("--into", "nowhere"), "holds no bespeak.toml"),
         (("--http", "http://127.0.0.1:9"), "BESPEAK_SECRET_KEY"),
         (("--http", "http://127.0.0.1:9", "--key", "sk_x"), "did not answer"),

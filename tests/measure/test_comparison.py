@@ -240,6 +240,25 @@ def test_a_control_of_zero_has_a_difference_and_no_lift():
     assert found.difference_interval.low > 0
 
 
+def test_a_group_in_which_nobody_did_it_is_not_known_to_be_without():
+    none, few = rate(1_000, 0), rate(1_000, 20)
+    found = compare(few, none, is_proportion=True)
+    assert found.lift == -1
+    low, high = found.lift_interval
+    assert low == -1
+    assert -0.99 < high < -0.8, "a twentieth of the control's share is possible"
+    assert found.p_value > compare(few, none).p_value, "as a mean only the control's spread is known"
+    everybody = compare(rate(1_000, 980), rate(1_000, 1_000), is_proportion=True)
+    assert everybody.standard_error == pytest.approx(found.standard_error)
+    assert compare(none, rate(50, 0), is_proportion=True).p_value is None, "nothing varies"
+
+
+def test_a_share_falls_by_no_more_than_all_of_it():
+    found = compare(rate(167, 26), rate(167, 6), is_proportion=True, is_sequential=True)
+    assert found.lift_interval.low == -1
+    assert compare(rate(167, 26), rate(167, 6), is_sequential=True).lift_interval.low < -1, "a mean may fall below zero"
+
+
 def test_a_control_that_may_be_zero_has_a_lift_without_ends():
     found = compare(Sums.of([-3.0, 4.0, 1.0]), Sums.of([5.0, 9.0, 7.0]))
     assert found.lift is not None

@@ -140,6 +140,13 @@ def test_a_policy_that_does_what_was_never_tried_is_refused():
     assert found.refusal.startswith("6.0% of what the policy would do was never tried")
 
 
+@pytest.mark.parametrize("reward", [0.0, 1.0])
+def test_rewards_that_are_all_the_same_tell_nothing(reward):
+    found = evaluate(Choices(np.full(4_000, reward), np.full(4_000, 0.5), np.tile([0.6, 0.4], 2_000)), ["ips"])
+    assert not found.estimates
+    assert "earned the same" in found.refusal
+
+
 def test_a_mean_weight_far_below_one_is_refused_where_the_log_does_not_tell_why():
     log = Choices(np.zeros(4_000), np.full(4_000, 0.5), np.tile([0.45, 0.35], 2_000))
     found = evaluate(log, ["ips"])

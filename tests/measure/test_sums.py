@@ -63,6 +63,13 @@ def test_a_spread_that_is_tiny_beside_the_mean_is_kept():
     assert parts.products[0, 0] == pytest.approx(5.0, rel=1e-12)
 
 
+def test_numbers_whose_squares_have_no_room_are_refused():
+    assert Sums.of([1e100, -1e100]).n == 2
+    for beyond in (1e101, -1e308):
+        with pytest.raises(InvalidInput, match=r"A covariate lies beyond 1e\+100"):
+            Sums.of([1.0, 2.0], covariate=[3.0, beyond])
+
+
 @pytest.mark.parametrize(("n", "value"), [(3, 0.1), (3, 0.3), (6, 0.7), (1_000_003, 1.1)])
 def test_totals_of_a_constant_leave_no_trace_of_a_spread(n, value):
     assert not Sums.from_totals(n, [n * value], [[n * value * value]]).products.any()

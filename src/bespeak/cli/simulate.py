@@ -101,19 +101,28 @@ def simulate(
     behaviour = Behaviour(drift_day=drift_day)
     world = WORLDS[kind.value](seed, n_people, n_items, days, end_ms=end_ms, behaviour=behaviour)
     if out is not None:
-        summary = _write(world, out, policy, against, from_day or 0, faults)
+        summary = _write(world, out, policy, against, _begins(from_day, days, is_trial=against is not None), faults)
     else:
         if fault or against or policy is not Shown.POPULAR:
             raise InvalidInput(
                 "--fault, --policy and --against belong to files.",
                 hint="With --into and --http the engine decides: leave them out.",
             )
-        begins = days // 2 if from_day is None else from_day
+        begins = _begins(from_day, days, is_trial=True)
         summary = _visit(world, into, begins) if into is not None else _visit_server(world, http or "", key, begins)
     if as_json:
         emit(summary)
     else:
         _tell(summary)
+
+
+def _begins(from_day: int | None, days: int, *, is_trial: bool) -> int:
+    """The day from which outcomes count: that of the experiment, which leaves days before it; 0 without one."""
+    if from_day is None:
+        return days // 2 if is_trial else 0
+    if from_day >= days:
+        raise InvalidInput(f"--from-day {from_day} lies after the last of {days} days.", hint="Days count from 0.")
+    return from_day
 
 
 def read_faults(texts: Iterable[str]) -> Faults:
@@ -155,8 +164,11 @@ def _write(
         events = with_faults(world, _played(world, experiment or control, tally, faults, told), faults)
         n_events = _write_lines(out / "events.jsonl", events)
     outcomes = tally.outcomes()
+    units = out / "units.csv"
     if experiment is not None:
-        _write_units(out / "units.csv", world, experiment, outcomes)
+        _write_units(units, world, experiment, outcomes)
+    else:
+        units.unlink(missing_ok=True)  # that of another world
     with bar("the truth") as told:
         policies = {name.value: getattr(world, name.value) for name in Shown}
         truth = truth_of(world, policies, shown.value, from_day=from_day)

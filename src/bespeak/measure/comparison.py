@@ -24,7 +24,7 @@ class Comparison:
         difference: variant - control, adjusted where there is a covariate; standard_error: of it.
         difference_interval: None where neither group varies: nothing can be said of how sure the difference is.
         lift: difference / control, both adjusted; None where the control is zero.
-        lift_interval: None where the control cannot be told from zero.
+        lift_interval: None where the control cannot be told from zero. Of a share it begins at -1 at the lowest.
         p_value: of the difference; it is below alpha where its interval leaves zero out. None like the interval.
     """
 
@@ -76,6 +76,8 @@ def compare(
         reach, p = _test(held, difference / error, is_sequential, alpha, tightest_at)
         difference_ends = Interval(difference - reach * error, difference + reach * error)
         lift_ends = lift_interval(held, reach)
+        if is_proportion and lift_ends is not None:  # a share does not fall by more than all of it
+            lift_ends = Interval(max(lift_ends.low, -1.0), lift_ends.high)
     return Comparison(
         control=metric(control),
         variant=metric(variant),

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -76,7 +76,9 @@ class Evaluation:
     @property
     def refusal(self) -> str:
         """Why there is no figure; "" where there is one."""
-        return self.overlap.refusal
+        if self.overlap.refusal or self.logged.standard_error:
+            return self.overlap.refusal
+        return f"Every decision earned the same ({self.logged.value:.4g}), so nothing tells what earns more."
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,13 +120,11 @@ def evaluate(choices: Choices, estimators: Sequence[str] = ("dr",), *, alpha: fl
     if int(choices.units.max()) < 1:
         raise InvalidInput("A spread cannot be told from one decision or one person.")
     own = _plain(choices, choices.reward)
-    seen = overlap(choices)
-    found = {} if seen.refusal else {name: ESTIMATORS[name](choices) for name in estimators}
-    return Evaluation(
-        logged=_estimate("logged", own, choices, alpha),
-        estimates={name: _estimate(name, value, choices, alpha, own) for name, value in found.items()},
-        overlap=seen,
-    )
+    found = Evaluation(_estimate("logged", own, choices, alpha), {}, overlap(choices))
+    if found.refusal:
+        return found
+    estimates = {name: _estimate(name, ESTIMATORS[name](choices), choices, alpha, own) for name in estimators}
+    return replace(found, estimates=estimates)
 
 
 def compare(of: Choices, beside: Choices, estimator: str = "dr", *, alpha: float = 0.05) -> Estimate:

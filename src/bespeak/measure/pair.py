@@ -84,7 +84,9 @@ def pair(control: Sums, variant: Sums, *, is_proportion: bool = False) -> Pair:
 
     Args:
         control, variant: sums of the same columns.
-        is_proportion: values are 0 or 1, whose variance is p (1 - p); else the unbiased n - 1 divides.
+        is_proportion: values are 0 or 1, whose variance is p (1 - p); else the unbiased n - 1 divides. Where nobody (or
+            everybody) of one group did it and the other group varies, p of that variance is (x + 1) / (n + 2): that
+            none was seen does not say that there are none (Agresti and Caffo 2000).
 
     Raises:
         InvalidInput: fewer than two units in a group, or denominators that sum to zero.
@@ -101,14 +103,15 @@ def pair(control: Sums, variant: Sums, *, is_proportion: bool = False) -> Pair:
     by_control = np.stack([y_c - theta * shares[1] * x_c, theta * shares[0] * x_c])
     by_variant = np.stack([theta * shares[1] * x_v, y_v - theta * shares[0] * x_v])
     spread = _spread(by_control, control, is_proportion) + _spread(by_variant, variant, is_proportion)
+    unseen = _unseen(control, variant) if is_proportion else (0.0, 0.0)
     return Pair(
         control=values[0] + theta * shares[1] * apart,
         variant=values[1] - theta * shares[0] * apart,
-        control_variance=max(float(spread[0, 0]), 0.0),
-        variant_variance=max(float(spread[1, 1]), 0.0),
+        control_variance=max(float(spread[0, 0]), 0.0) + unseen[0],
+        variant_variance=max(float(spread[1, 1]), 0.0) + unseen[1],
         covariance=float(spread[0, 1]),
-        from_control=_form(by_control[1] - by_control[0], control, is_proportion),
-        from_variant=_form(by_variant[1] - by_variant[0], variant, is_proportion),
+        from_control=_form(by_control[1] - by_control[0], control, is_proportion) + unseen[0],
+        from_variant=_form(by_variant[1] - by_variant[0], variant, is_proportion) + unseen[1],
         control_n=control.n,
         variant_n=variant.n,
     )
@@ -154,6 +157,17 @@ def _form(row: Float64s, sums: Sums, is_proportion: bool) -> float:
     found = float(row @ sums.products @ row)
     largest = float(np.abs(row) @ np.abs(sums.products) @ np.abs(row))
     return found / (sums.n * _freedom(sums, is_proportion)) if found > _ROUNDING * largest else 0.0
+
+
+def _unseen(control: Sums, variant: Sums) -> tuple[float, float]:
+    """The variance of each group's share where it is 0 or 1 in that group alone; 0 of any other."""
+    varies = control.products[0, 0] > 0, variant.products[0, 0] > 0
+    if varies[0] == varies[1]:
+        return 0.0, 0.0
+    still = variant if varies[0] else control
+    p = (still.n * float(still.means[0]) + 1) / (still.n + 2)
+    found = p * (1 - p) / still.n
+    return (0.0, found) if varies[0] else (found, 0.0)
 
 
 def _freedom(sums: Sums, is_proportion: bool) -> int:

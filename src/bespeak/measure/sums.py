@@ -23,6 +23,9 @@ _CONSTANTS = (0.0, 1.0, 0.0, 1.0)
 _ROUNDING, _WRONG = 1e-14, 1e-9
 """Share of a sum of squares that rounding may leave where nothing varies, and that it never takes away."""
 
+_LARGEST = 1e100
+"""Products of four larger numbers than this leave the range of a float."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sums:
@@ -63,7 +66,7 @@ class Sums:
         """Sums over units: one finite number a unit in each column, in the same order.
 
         Raises:
-            InvalidInput: columns of different lengths, or a value that is no finite number.
+            InvalidInput: columns of different lengths, or a value that is no finite number or beyond 1e100.
         """
         given = (value, denominator, covariate, covariate_denominator)
         n = np.asarray(value).size
@@ -75,10 +78,17 @@ class Sums:
             if column is not None and held.shape != (n,):
                 raise InvalidInput(f"The {_COLUMNS[place]} has not one number for each of the {n} units.")
             rows[place] = held
-        means = rows.mean(axis=1)
-        if not np.isfinite(means).all():
-            worst = _COLUMNS[int(np.argmin(np.isfinite(means)))]
+        largest = np.abs(rows).max(axis=1)
+        if not np.isfinite(largest).all():
+            worst = _COLUMNS[int(np.argmin(np.isfinite(largest)))]
             raise InvalidInput(f"A {worst} is not a finite number.", hint="Leave out units whose value is missing.")
+        if (largest > _LARGEST).any():
+            worst = _COLUMNS[int(np.argmax(largest))]
+            raise InvalidInput(
+                f"A {worst} lies beyond {_LARGEST:g}; its square cannot be summed.",
+                hint="Correct it, or write all of them in a larger unit.",
+            )
+        means = rows.mean(axis=1)
         apart = rows - means[:, None]
         return cls(n, means, apart @ apart.T)
 

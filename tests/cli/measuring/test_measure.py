@@ -218,6 +218,14 @@ def test_the_kind_can_be_said(run, tmp_path):
     assert compare(run, path, "--json", "--kind", "mean", variant="g", control="a", metric="won").json["kind"] == "mean"
 
 
+def test_a_group_whose_values_are_all_the_same_is_named(run, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("g,x\n" + "a,1\na,2.5\nb,7\n" * 20)
+    ran = compare(run, path, "--expected", "a=2,b=1", variant="g", control="a", metric="x")
+    assert "'b' has the same value throughout" in ran.err
+    assert "<0.0001" in ran.out
+
+
 def test_what_has_no_answer_is_null(run, tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("g,x\n" + "a,0\na,0\nb,1\nb,0\nc,0\n" * 20 + "d,1\n")
@@ -266,6 +274,7 @@ FILES = {
     "no values": ("g,x\na,\na,\nb,\nb,\n", "'a' has fewer than two rows with a value of 'x'"),
     "one value": ("g,x\na,0.1\na,0.1\nb,0.1\nb,0.1\nb,0.1\n", "The metric does not vary within any group."),
     "an amount beyond all": ("g,x\na,1\na,inf\nb,1\nb,2\n", "'x' is infinite in line 3"),
+    "an amount whose square no float holds": ("g,x\na,1\na,2e150\nb,1\nb,2\n", "A value lies beyond 1e+100"),
     "a comma in a number": ("g;x\na;1,5\na;2,5\nb;1\nb;2\n", "'x' holds no number in line 2"),
 }
 

@@ -154,6 +154,25 @@ def test_wrong_propensities_are_named(run, tmp_path):
     assert "the propensities are wrong" in ran.err
 
 
+def test_figures_of_propensities_that_cannot_be_right_get_no_verdict(run, tmp_path):
+    held = columns(n=20_000)
+    held["p"] = [0.8 * p for p in held["p"]]
+    path = tmp_path / "low.parquet"
+    pq.write_table(pa.table(held), path)
+    ran = replay(run, path, "--target", "q")
+    assert "the propensities are wrong" in ran.err
+    assert "No verdict" in ran.out
+    assert "would have" not in ran.out
+
+
+def test_a_log_in_which_nothing_was_ever_earned_is_refused(run, tmp_path):
+    path = tmp_path / "still.parquet"
+    pq.write_table(pa.table(columns() | {"click": [0] * 6_000}), path)
+    ran = replay(run, path, "--target", "q", "--json", expect=1)
+    assert ran.json["estimates"] == []
+    assert "Every decision earned the same (0)" in ran.json["refused"]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -183,6 +183,16 @@ def test_people_of_both_variants_stay_and_a_figure_without_them_stands_beside(op
     assert any("Without the 100 people who saw several variants" in said for said in found.sentences)
 
 
+def test_no_figure_without_them_where_it_is_too_early_for_one_with_them(open_shop):
+    engine = open_shop()
+    mixed = frozenset(f"{arm}-{n}" for arm in ARMS for n in range(10))
+    planted(engine, {"usual": 200, "calm": 200}, {"usual": 60, "calm": 90}, mixed=mixed)
+    found = report(engine)
+    assert found.metrics[0].is_early
+    assert found.without_mixed == {}
+    assert not any("Without the" in said for said in found.sentences)
+
+
 def test_without_a_figure_where_one_variant_has_more_of_them(open_shop):
     engine = open_shop()
     mixed = frozenset(f"calm-{n}" for n in range(100))

@@ -126,6 +126,7 @@ def tell(result: Result) -> None:
             warn(f"'{name}' has fewer than two rows with a value, so it is not compared.")
         elif found.lift_interval is None and found.difference_interval is not None:
             warn(f"The control's {result.metric_name} may be zero, so the lift to '{name}' has no interval.")
+    _tell_of_stillness(result)
     _tell_of_conversions(result)
     _tell_of_looks(result)
     if result.covariate is not None:
@@ -153,7 +154,7 @@ def _amount(value: float, kind: Kind, sign: str = "") -> str:
 
 
 def _p(value: float | None) -> str | None:
-    return None if value is None else f"{value:.4f}"
+    return None if value is None else "<0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def _tell_of_rows(units: Units) -> None:
@@ -181,6 +182,14 @@ def _tell_of_looks(result: Result) -> None:
             "These figures hold at one look that was planned before. Who looks forty times and stops as soon as p is "
             f"below {_SIGNIFICANT} finds in 3 of 10 tests what is not there; --sequential holds at every look."
         )
+
+
+def _tell_of_stillness(result: Result) -> None:
+    """Warns of groups whose own units say nothing of how sure their mean is."""
+    if result.kind == "mean":
+        for name, sums in sorted(result.units.sums.items()):
+            if sums.n > 1 and not sums.products[0, 0]:
+                warn(f"'{name}' has the same value throughout; the intervals know only how the other group varies.")
 
 
 def _tell_of_conversions(result: Result) -> None:

@@ -40,7 +40,7 @@ def document(found: Evaluation) -> dict[str, Any]:
 
 
 def show(found: Evaluation, *, reward: str = "reward", unit: str = "decision") -> None:
-    """Writes the table and a sentence; without estimates only the diagnostics, which say why."""
+    """Writes the table and, unless the propensities are wrong, a sentence; without estimates only the diagnostics."""
     own = found.logged
     rows = [["the log's own policy", own.value, own.standard_error, _ends(own.interval), None, None]]
     rows += [
@@ -58,6 +58,9 @@ def show(found: Evaluation, *, reward: str = "reward", unit: str = "decision") -
     )
     if found.estimates:
         say()
+        if seen.suspicion:
+            say("No verdict: the figures weigh rewards by propensities that cannot be right.", style="bold red")
+            return
         first = next((name for name in _TRUSTED if name in found.estimates), next(iter(found.estimates)))
         say(sentence(found.estimates[first], own, reward=reward, unit=unit))
 

@@ -109,7 +109,7 @@ class ExperimentReport(msgspec.Struct, frozen=True, kw_only=True):
         metrics: the primary one first; empty where nothing may be told.
         subgroups: with `differ_p_values`: part -> p-value of all its effects being alike, for the first variant.
         without_mixed: variant -> lift of the primary metric without people who saw several variants; withheld, and
-            empty, where one variant has more of them.
+            empty, where it is too early for the lift with them, or where one variant has more of them.
         preference: of an interleaving.
         n_more_people, n_more_days: until the smallest lift of interest shows with 80 % power; None where it is told,
             or nothing is known to plan with.

@@ -125,7 +125,8 @@ class _Reporter:
         preferred = self._preference() if is_mixing else None
         n_more = None if measured is None and self._units.person.size else self._more_people(measured, metrics)
         n_days = self._days(n_more)
-        without = {} if measured is None or not metrics else self._without_mixed(measured)
+        is_early = not metrics or metrics[0].is_early
+        without = {} if measured is None or is_early else self._without_mixed(measured)
         return ExperimentReport(
             name=self._trial.name,
             placement=self._trial.placement,
