@@ -97,7 +97,7 @@ class UnknownName(InvalidInput):
         near = get_close_matches(name, known, n=1)
         guess = f"Did you mean '{near[0]}'? " if near else ""
         shown = ", ".join(known[:limit]) + (", …" if len(known) > limit else "")
-        super().__init__(f"There is no {what} '{name}'.", hint=f"{guess}Known: {shown or 'none'}.")
+        super().__init__(f"There is no {what} '{name}'.", hint=f"{guess}Known: {shown}." if known else "")
         self.what = what
         self.name = name
 

@@ -39,17 +39,24 @@ class Site:
         self.requests.append(request)
 
     def open(
-        self, body: str, *, until: Literal["load", "domcontentloaded"] = "load", reveal: int = 20, timeout: int = 10_000
+        self,
+        body: str,
+        *,
+        until: Literal["load", "domcontentloaded"] = "load",
+        reveal: int = 20,
+        timeout: int = 10_000,
+        head: str = "",
     ) -> Page:
         """Opens a page that holds the script and a body; tests share their cores, so an answer may take its time.
 
         Args:
             reveal: seconds after which the page shows what is reserved.
             timeout: milliseconds that the script waits for an answer.
+            head: what stands before the script.
         """
         tag = f'<script async src="{self.server}/bespeak.js" data-key="wk_shop" data-timeout="{timeout}"></script>'
         style = STYLE.replace("{reveal}", str(reveal))
-        html = f"<!doctype html><html lang=en><title>Shop</title>{style}{tag}<body>{body}</body></html>"
+        html = f"<!doctype html><html lang=en><title>Shop</title>{head}{style}{tag}<body>{body}</body></html>"
         (self._folder / "index.html").write_text(html, encoding="utf-8")
         self.page.goto(self._address, wait_until=until)
         return self.page
@@ -266,6 +273,69 @@ def test_nothing_is_written_to_the_device_before_consent(site):
     assert page.evaluate("localStorage.length") == 2
     page.evaluate("bespeak.consent(false)")
     assert page.evaluate(held) == [0, 0, ""]
+
+
+@pytest.mark.parametrize("way", ["another tab", "the page before"])
+def test_a_withdrawal_on_another_page_of_the_site_holds_at_once(way, site):
+    one = site()
+    page = one.open(HERO)
+    expect(page.locator("#hero[data-variant=plain]")).to_be_attached()
+    page.evaluate("bespeak.consent({ personalize: true, measure: true })")
+    page.evaluate("bespeak.identify('ann')")
+    one.settle(lambda: [r for r in one.requests if r.url.endswith("/v1/i")])
+    held = page.evaluate("localStorage.bespeak_id")
+    if way == "another tab":
+        other = page.context.new_page()
+        other.goto(page.url)
+        other.wait_for_function("window.bespeak && bespeak.track")
+        other.evaluate("bespeak.consent(false)")
+    else:  # it left, and comes back from the browser's cache of pages
+        page.evaluate("localStorage.clear(); dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    page.wait_for_timeout(200)
+    page.evaluate("bespeak.track('Product Viewed', { product_id: 'p0001' })")
+    one.settle(lambda: one.events("Product Viewed"))
+    sent = [json.loads(r.post_data or "{}") for r in one.requests if "Product Viewed" in (r.post_data or "")]
+    granted = {
+        name for post in sent for name, is_so in post["context"]["consent"]["categoryPreferences"].items() if is_so
+    }
+    assert granted == {"essential"}
+    assert all(post["anonymousId"] != held and "userId" not in post for post in sent)
+    assert page.evaluate("localStorage.length") == 0
+
+
+def test_a_page_that_is_prerendered_sends_nothing_until_it_is_seen(site):
+    one = site()
+    one.page.add_init_script(
+        "document.isAhead = true; Object.defineProperty(document, 'prerendering', { get: () => document.isAhead })"
+    )
+    page = one.open(HERO)
+    expect(page.locator("#hero[data-variant=plain]")).to_be_attached()
+    page.evaluate("() => { bespeak.track('Product Viewed', { product_id: 'p0001' }) }")
+    page.wait_for_timeout(300)
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")
+    assert not one.events("Product Viewed")
+    page.evaluate("document.isAhead = false; document.dispatchEvent(new Event('prerenderingchange'))")
+    one.settle(lambda: one.events("Product Viewed"))
+
+
+def test_a_slot_that_was_taken_out_asks_no_more(site):
+    one = site()
+    page = one.open(HERO.replace("<div", "<div data-live", 1))
+    expect(page.locator("#hero[data-variant=plain]")).to_be_attached()
+    page.evaluate("hero.remove()")
+    page.evaluate("bespeak.track('Product Viewed', { product_id: 'p0001' })")
+    page.wait_for_timeout(300)
+    assert len([r for r in one.requests if r.url.endswith("/api/decide")]) == 1
+
+
+def test_a_strict_content_security_policy_is_enough(site):
+    one = site()
+    refused: list[str] = []
+    one.page.on("console", lambda message: refused.append(message.text) if "script-src" in message.text else None)
+    policy = f"default-src 'none'; script-src {one.server}; connect-src {one.server}"
+    page = one.open(HERO, head=f'<meta http-equiv="Content-Security-Policy" content="{policy}">')
+    expect(page.locator("#hero[data-variant=plain] b")).to_have_text("Hello")
+    assert not refused
 
 
 def test_the_script_does_not_hold_up_the_page(site):

@@ -106,11 +106,20 @@ class PageBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
 
 
 class SearchBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The body of POST /api/search: the placement `search` with a query."""
+    """The body of POST /api/search: the placement `search` with a query.
+
+    Attributes:
+        items: what the site's own search engine found, to be ranked.
+    """
 
     query: Annotated[str, Meta(min_length=1, max_length=500, pattern=NO_NUL)]
     user_id: PersonId | None = None
     anonymous_id: PersonId | None = None
+    profile_id: PersonId | None = None
+    items: Annotated[list[Id | NumberId | ListedItem], Meta(min_length=1, max_length=1000)] | None = None
+    exclude: Annotated[list[Id | NumberId], Meta(max_length=10000)] | None = None
+    market: Annotated[str, Meta(max_length=100, pattern=NO_NUL)] | None = None
+    explain: bool | None = None
     count: Annotated[int, Meta(ge=1, le=100)] | None = None
     context: dict[str, Any] | None = None
     filter: Rule | None = None
@@ -140,10 +149,14 @@ class Decider:
         """Returns the JSON answer of POST /api/search."""
         wanted: SearchBody = decoded(body, SearchBody)
         caller = caller_of(self._site, headers, wanted.write_key or "")
-        ids = readable_ids(caller, _text(wanted.user_id), _text(wanted.anonymous_id))
+        ids = readable_ids(caller, _text(wanted.user_id), _text(wanted.anonymous_id), _text(wanted.profile_id))
         as_decision = DecideBody(
             placement="search",
             query=wanted.query,
+            items=wanted.items,
+            exclude=wanted.exclude,
+            market=wanted.market,
+            explain=wanted.explain,
             count=wanted.count,
             context=wanted.context,
             filter=wanted.filter,

@@ -11,7 +11,7 @@ from bespeak.engine.clock import iso
 from bespeak.serve.reading import Call, Changed
 from bespeak.serve.replies import Failure
 from bespeak.serve.requests import decoded, require_secret
-from bespeak.serve.shapes import Id
+from bespeak.serve.shapes import Id, NumberId
 
 Code = Annotated[str, Meta(pattern="^[!-~]{1,200}$", description="ASCII without spaces")]
 
@@ -25,8 +25,8 @@ class CodesBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class IssueBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """The body of POST /api/offers/{item_id}/issue: who takes the offer up."""
 
-    user_id: Id | None = None
-    anonymous_id: Id | None = None
+    user_id: Id | NumberId | None = None
+    anonymous_id: Id | NumberId | None = None
 
 
 class Issued(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -48,10 +48,9 @@ def issue(call: Call) -> Issued:
     """Gives somebody a code of an offer: asked for by a secret key, or by the person themselves (by token)."""
     caller = call.caller()
     wanted: IssueBody = decoded(call.body, IssueBody)
-    if not caller.is_secret and (not caller.user_id or caller.user_id != wanted.user_id or wanted.anonymous_id):
+    user_id, anonymous_id = ("" if one is None else str(one) for one in (wanted.user_id, wanted.anonymous_id))
+    if not caller.is_secret and (not caller.user_id or caller.user_id != user_id or anonymous_id):
         raise Failure(403, "not_yours", "A code is issued to a secret key or to the person.",
                       hint="Send X-Person-Token.")  # fmt: skip
-    held = call.site.engine.offers.issue(
-        call.path["item_id"], user_id=wanted.user_id or "", anonymous_id=wanted.anonymous_id or ""
-    )
+    held = call.site.engine.offers.issue(call.path["item_id"], user_id=user_id, anonymous_id=anonymous_id)
     return Issued(offer=held.item_id, code=held.code, issued_at=iso(held.issued_ms))

@@ -35,9 +35,16 @@
 
   const isGranted = () => Object.keys(preferences).some((name) => name !== "essential" && preferences[name]);
 
-  let preferences = preferencesFrom(stored("bespeak_consent"));
-  let answered = isGranted() && JSON.stringify(preferences);
-  let anonymousId = (answered && stored("bespeak_id")) || newId();
+  let preferences, answered, anonymousId;
+
+  /** What the device holds, which another page of the site may have changed. */
+  function recall() {
+    preferences = preferencesFrom(stored("bespeak_consent"));
+    answered = isGranted() && JSON.stringify(preferences);
+    anonymousId = (answered && stored("bespeak_id")) || newId();
+  }
+
+  recall();
   let userId;
   let personToken;
 
@@ -82,7 +89,7 @@
 
   async function next() {
     const item = waiting.find((one) => one.at <= Date.now());
-    if (isSending || !item) return;
+    if (isSending || !item || document.prerendering) return;
     isSending = true;
     waiting = waiting.filter((one) => one !== item);
     let pause = 1000 * 2 ** item.tries++ * (0.75 + Math.random() / 2);
@@ -107,7 +114,7 @@
   /** The page may go: what waits leaves as beacons too; the server drops what comes twice. */
   function flush() {
     slots.forEach(reportSeen);
-    waiting.forEach((item) => navigator.sendBeacon(base + item.route, bodyOf(item)));
+    if (!document.prerendering) waiting.forEach((item) => navigator.sendBeacon(base + item.route, bodyOf(item)));
   }
 
   // Slots
@@ -332,7 +339,7 @@
   /** The acknowledgement follows the commit, so the next decision knows the event. */
   function refill(isStored, onlyLive) {
     slots.forEach((it) => {
-      if (isStored && !it.wait && (it.options.live || !onlyLive)) it.wait = setTimeout(fill, 30, it);
+      if (isStored && it.element.isConnected && !it.wait && (it.options.live || !onlyLive)) it.wait = setTimeout(fill, 30, it);
     });
     return isStored;
   }
@@ -393,6 +400,17 @@
   const kept = window.bespeak;
   window.bespeak = api;
   if (Array.isArray(kept)) kept.forEach(api.push);
+  /** Whoever is another person on the device is no longer who was logged in here. */
+  const again = ({ key: name, persisted }) => {
+    if (!persisted && name !== null && !/^bespeak_/.test(name)) return;
+    const before = anonymousId;
+    recall();
+    if (before !== anonymousId) userId = personToken = undefined;
+    refill(true);
+  };
+  addEventListener("storage", again); // another tab
+  addEventListener("pageshow", again); // back from the browser's cache of pages
+  document.addEventListener("prerenderingchange", next);
   addEventListener("pagehide", flush);
   addEventListener("click", clicked, true);
   addEventListener("auxclick", clicked, true);
