@@ -99,7 +99,8 @@ def test_a_restore_brings_back_everybody_but_the_erased(films, run, tmp_path):
     run("privacy", "erase", "u3", "--yes", "--json")
     run("privacy", "erase", "u4", "--yes", "--json")
     assert "--yes" in run("restore", backup, expect=1).err
-    assert run("restore", backup, "--yes", "--json").json["n_erased_again"] == 2
+    again = run("restore", backup, "--yes", "--json").json
+    assert (again["n_erased_again"], again["knew_ledger"]) == (2, True)
     for user, is_there in (("u3", False), ("u4", False), ("u5", True)):
         run("profile", user, expect=0 if is_there else 1)
     assert run("report", "--json").json["n_people"] == 58
@@ -108,7 +109,7 @@ def test_a_restore_brings_back_everybody_but_the_erased(films, run, tmp_path):
 
 def test_a_backup_makes_a_project_where_there_was_none(films, run, tmp_path):
     run("backup", tmp_path / "films.tar", "--json")
-    run("restore", tmp_path / "films.tar", "--project", tmp_path / "copy", "--json")
+    assert "not known here" in run("restore", tmp_path / "films.tar", "--project", tmp_path / "copy").err
     assert run("report", "--project", tmp_path / "copy", "--json").json["n_people"] == 60
     (tmp_path / "no.tar").write_bytes(b"nothing")
     assert "not a backup" in run("restore", tmp_path / "no.tar", "--project", tmp_path / "other", expect=1).err

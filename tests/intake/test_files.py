@@ -461,6 +461,22 @@ def test_the_preview_shows_orders_too(tmp_path: Path) -> None:
     assert open_file(path).preview(3).events[0].properties["order_id"] == "1"
 
 
+def test_segment_lines_without_id_and_time_are_the_same_events_when_they_are_read_again(tmp_path: Path) -> None:
+    path = write(tmp_path, '{"type": "track", "event": "E", "userId": "u"}\n{"type": "identify", "userId": "u"}\n')
+    first, second = (
+        [
+            event.message_id
+            for batch in ImportFile(
+                path, "events", source=SOURCE, received_ms=received_ms, signals=SIGNALS, file_format="segment"
+            ).batches()
+            for event in batch.events
+        ]
+        for received_ms in (RECEIVED_MS, RECEIVED_MS + 86_400_000)
+    )
+    assert first == second
+    assert len(set(first)) == 2
+
+
 def test_a_word_for_nobody_is_rejected_with_its_line(tmp_path: Path) -> None:
     _, _, bad = read(open_file(write(tmp_path, "user,item\nnull,a\nu,a\n0,a\n")))
     assert [(line.line_number, line.reason) for line in bad] == [(2, "missing_id"), (4, "missing_id")]

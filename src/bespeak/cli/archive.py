@@ -40,3 +40,8 @@ def restore(
     say(f"{folder} is as it was at {done.backup.created[:19].replace('T', ' ')}.")
     if done.n_erased_again:
         say(f"{done.n_erased_again:,} people erased since then were erased again.")
+    if not done.knew_ledger:
+        warn(
+            "Erasures made after this backup are not known here. To repeat them, restore into a folder that has "
+            "keys/ and data/ledger/ of the project."
+        )

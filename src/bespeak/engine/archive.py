@@ -36,10 +36,14 @@ class BackedUp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore brought back, and how many people it erased again."""
+    """What a restore brought back, how many people it erased again, and whether the folder knew the ledger's key.
+
+    Without the key and the ledger of the project that was backed up, later erasures are not known.
+    """
 
     backup: BackedUp
     n_erased_again: int
+    knew_ledger: bool
 
 
 def backup(core: Core, target: Path) -> BackedUp:
@@ -76,6 +80,7 @@ def restore(root: Path, source: Path, *, is_confirmed: bool = False) -> Restored
         StoreError: the file is no backup, or is damaged; then nothing was changed.
     """
     folder = ProjectFolder(root.resolve())
+    knew_ledger = folder.keys.is_dir() and any(folder.keys.iterdir())
     if not folder.config_path.exists():
         text = _config_in(source)
         parse_config(text)
@@ -91,7 +96,7 @@ def restore(root: Path, source: Path, *, is_confirmed: bool = False) -> Restored
         store.close()
     with Engine.open(folder.root) as engine:
         n_erased_again = engine.privacy.reapply_ledger()
-    return Restored(backup=_described(source, manifest), n_erased_again=n_erased_again)
+    return Restored(backup=_described(source, manifest), n_erased_again=n_erased_again, knew_ledger=knew_ledger)
 
 
 def _config_in(source: Path) -> str:

@@ -252,7 +252,9 @@ class ImportFile:
             yield self._segment_batch(pending, n_done, self.bytes_total)
 
     def _segment_batch(self, pending: list[tuple[int, bytes]], n_done: int, bytes_done: int) -> ImportBatch:
-        decoded = decode_lines([raw for _, raw in pending], received_ms=self.received_ms, source=self.source)
+        decoded = decode_lines(
+            [raw for _, raw in pending], received_ms=self.received_ms, source=self.source, is_file=True
+        )
         rejected = {line.index for line in decoded.rejected}
         return ImportBatch(
             decoded.events,

@@ -219,13 +219,19 @@ def decode_lines(
     source: SourceInfo,
     places: GeoIP | None = None,
     declared_keys: Collection[str] = (),
+    is_file: bool = False,
     max_event_bytes: int = MAX_EVENT_BYTES,
 ) -> Decoded:
-    """Returns the events of lines of JSON, one Segment event each; `Rejected.index` counts lines from 0."""
+    """Returns the events of lines of JSON, one Segment event each; `Rejected.index` counts lines from 0.
+
+    Args:
+        is_file: the lines may be read again: one without a message id gets a hash of its content alone.
+    """
     conversion = Conversion(
         source=source,
         received_ms=received_ms,
         is_historical=source.kind == "import",
+        is_file=is_file,
         places=places,
         declared_keys=declared_keys,
     )

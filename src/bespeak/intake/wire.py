@@ -73,6 +73,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
         context: context of the batch; an event's own keys go before it.
         address, user_agent: of the connection; used for browser sources (or `context.direct`) and not kept.
         is_historical: times stand as given, whenever they were sent (imports).
+        is_file: the events are lines of a file, which may be read again: equal lines without an id are one event.
     """
 
     source: SourceInfo
@@ -83,6 +84,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str | None = None
     is_gpc: bool = False
     is_historical: bool = False
+    is_file: bool = False
     places: GeoIP | None = None
     declared_keys: Collection[str] = ()
 
@@ -133,7 +135,7 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
         )
         _check_ids(fields)
         if not fields.message_id:
-            fields = with_content_id(fields, index)
+            fields = with_content_id(fields, None if self.is_file else index)
         return fields, token
 
     def _times(self, wire: WireEvent) -> tuple[int | None, int | None, int]:
@@ -187,13 +189,15 @@ def read_sent_ms(value: Any) -> int | None:
         return None
 
 
-def with_content_id(event: Event, index: int) -> Event:
+def with_content_id(event: Event, index: int | None) -> Event:
     """Returns the event with a hash of its content as message id.
 
     An event without a time of its own cannot be told from the next equal one, so its receipt and its place in the
-    delivery count too: it is then never taken for a duplicate.
+    delivery count too: it is then never taken for a duplicate. With `index` None its content counts alone.
     """
-    when: Any = event.original_ms if event.original_ms is not None else (event.received_ms, index)
+    when: Any = event.original_ms
+    if when is None and index is not None:
+        when = (event.received_ms, index)
     message_id = content_id(
         event.source,
         event.type,
