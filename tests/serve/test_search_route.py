@@ -7,7 +7,7 @@ from server_fixtures import Server
 
 def test_a_search_takes_what_a_decision_takes(server: Server) -> None:
     asked = {"query": "no such word", "items": ["p0003", {"id": "p0001", "relevance": 2}, 7], "exclude": ["p0003"]}
-    body = server.secret().post("/api/search", json={**asked, "market": "de", "explain": True}).json()
+    body = server.secret().post("/api/search", json={**asked, "market": "default", "explain": True}).json()
     assert [item["id"] for item in body["items"]] == ["p0001"]
     assert any("1 of the 3 items listed" in note for note in body["notes"])
 
