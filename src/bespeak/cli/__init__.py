@@ -10,7 +10,7 @@ options     what several commands take
 learning/   train, report, evaluate, benchmark
 trying/     experiment, policy, replay
 measuring/  measure: statistics on data from outside
-output      data on stdout, everything else on stderr
+output      data on stdout, everything else on stderr; pages: HTML documents that are written
 """
 
 from bespeak.cli.app import main

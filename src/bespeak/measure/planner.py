@@ -21,6 +21,12 @@ from bespeak.measure import sequential
 from bespeak.measure.pair import metric, unit_variance
 from bespeak.measure.sums import Sums
 
+ASSUMED_RATE = 0.02
+"""A usual conversion rate: what is planned with where too few converted yet."""
+
+ENOUGH_FOR_A_RATE = 20
+"""Conversions from which on a plan goes by what was observed."""
+
 _MOST = 2**53
 
 

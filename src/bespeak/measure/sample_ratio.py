@@ -16,6 +16,7 @@ from scipy.special import chdtrc
 from bespeak.errors import InvalidInput, UnknownName
 
 BROKEN_BELOW = 0.001
+BROKEN = "The variants are not as large as they should be: assignment or recording is broken. Nothing may be read."
 """p-value below which no result may be read from the experiment."""
 
 DOUBTFUL_BELOW = 0.01

@@ -98,7 +98,7 @@ def test_a_roll_out_that_changes_on_its_way_starts_from_what_everybody_had(shop)
 
 
 def test_a_shadow_is_recorded_and_never_shown(shop):
-    set_home(shop, "count = 8\nshadow = { count = 4, weights = { popular = -5.0, recent = 9.0 } }")
+    set_home(shop, "count = 8\nshadow = { count = 4, weights = { popular = -5.0, fresh = 9.0 } }")
     preview = shop.decide("home", user_id="u1", is_preview=True).decision
     assert preview.shadow == ()
     decision = shown(shop)

@@ -20,7 +20,7 @@ PLAN = {
             "kind": "interleave",
             "variants": {
                 "usual": {},
-                "odd": {"settings": {"weights": {"popular": -3.0, "recent": -3.0, "fresh": -3.0}}},
+                "odd": {"settings": {"weights": {"popular": -3.0, "trending": -3.0, "fresh": -3.0}}},
             },
         }
     }

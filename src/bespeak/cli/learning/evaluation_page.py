@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from bespeak.cli.pages import templates
 from bespeak.console.plots import Scale, scale
 from bespeak.engine.training.evaluation import EvaluationReport
 from bespeak.learn.evaluation.result import Evaluation, Row
@@ -35,14 +34,6 @@ FIGURES = {
 
 _WORDS = {"new": "new: nobody had them before", "tail": "tail: few had them", "head": "head: the most popular fifth"}
 
-_templates = Environment(
-    loader=PackageLoader("bespeak.cli"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-
 
 def page(report: EvaluationReport) -> str:
     """The page as text."""
@@ -50,7 +41,7 @@ def page(report: EvaluationReport) -> str:
     used = found.rows[found.in_use]
     board = scale([end for row in found.rows for end in _ends(row.figures["ndcg"])])
     gains = [row.difference.interval for row in found.rows if row.difference is not None]
-    return _templates.get_template("evaluation.html").render(
+    return templates.get_template("evaluation.html").render(
         report=report,
         found=found,
         k=found.k,

@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from bespeak.cli.pages import templates
 from bespeak.console.plots import scale
 from bespeak.engine.clock import iso
 from bespeak.engine.views.experiment_report import ExperimentReport
 from bespeak.engine.views.launches import INTERFERENCE
-
-_templates = Environment(
-    loader=PackageLoader("bespeak.cli"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 def page(found: ExperimentReport, project: str) -> str:
@@ -30,7 +21,7 @@ def page(found: ExperimentReport, project: str) -> str:
     """
     lifts = [one.lift_interval for metric in found.metrics for one in metric.variants]
     parts = [one.lift_interval for one in found.subgroups]
-    return _templates.get_template("experiment.html").render(
+    return templates.get_template("experiment.html").render(
         found=found,
         project=project,
         since="" if found.started_ms is None else iso(found.started_ms)[:10],

@@ -153,7 +153,19 @@ def worth_of(settings: VariantSettings, row: Joined) -> float:
     return worth + sum(value for name, value in settings.conversion.items() if name in row.done)
 
 
-class CreativeLesson(Lesson[CreativeSums]):
+class _SparseLesson(Lesson[CreativeSums]):
+    """What is kept for the things that were shown alone."""
+
+    def read(self, raw: bytes | None) -> CreativeSums:
+        """As `packed` wrote them."""
+        return CreativeSums.read(raw)
+
+    def packed(self, sums: CreativeSums) -> bytes:
+        """As `CreativeSums` packs them."""
+        return sums.packed()
+
+
+class CreativeLesson(_SparseLesson):
     """Which creative of each item earns most."""
 
     def __init__(self, placement: Placement) -> None:
@@ -167,14 +179,6 @@ class CreativeLesson(Lesson[CreativeSums]):
         """Slates with a creative that was drawn."""
         return any(shown.creative and shown.creative["propensity"] < 1 for shown in decision.items)
 
-    def read(self, raw: bytes | None) -> CreativeSums:
-        """As `packed` wrote them."""
-        return CreativeSums.read(raw)
-
-    def packed(self, sums: CreativeSums) -> bytes:
-        """As `CreativeSums` packs them."""
-        return sums.packed()
-
     def sums(self, rows: Sequence[Joined], weights: Float64s, shares: Float64s) -> CreativeSums:
         """One row for each creative that was drawn: what events about its item are worth that name the decision."""
         found, counted = [], []
@@ -187,7 +191,7 @@ class CreativeLesson(Lesson[CreativeSums]):
         return CreativeSums.of(found, counted)
 
 
-class ActionLesson(Lesson[CreativeSums]):
+class ActionLesson(_SparseLesson):
     """How often each action succeeds; an action is kept as the creative "" of its item."""
 
     def __init__(self, placement: str, settings: ActionSettings) -> None:
@@ -199,14 +203,6 @@ class ActionLesson(Lesson[CreativeSums]):
     def is_row(self, decision: Decision) -> bool:
         """Actions that were done, or withheld, at random, not previewed."""
         return decision.withheld_propensity > 0 or any(shown.sources == ("action",) for shown in decision.items)
-
-    def read(self, raw: bytes | None) -> CreativeSums:
-        """As `packed` wrote them."""
-        return CreativeSums.read(raw)
-
-    def packed(self, sums: CreativeSums) -> bytes:
-        """As `CreativeSums` packs them."""
-        return sums.packed()
 
     def sums(self, rows: Sequence[Joined], weights: Float64s, shares: Float64s) -> CreativeSums:
         """One row for each action, 1 for a success, else 0; and what the decision says of what actions cause."""

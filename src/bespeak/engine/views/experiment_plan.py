@@ -10,7 +10,7 @@ from bespeak.engine.core import Core
 from bespeak.engine.logged.granted import Grants
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.measure.metrics import Metric, sums_of
-from bespeak.measure.planner import Plan, days_needed
+from bespeak.measure.planner import ENOUGH_FOR_A_RATE, Plan, days_needed
 from bespeak.signals.money import exponent
 from bespeak.signals.purposes import MEASURE
 from bespeak.storage.lake.sums import MEMBERS, unit_sums
@@ -19,7 +19,6 @@ from bespeak.storage.tables.log import DAY_MS
 
 LIFTS = (0.02, 0.05, 0.1, 0.2, 0.5)
 DAYS = 28
-_ENOUGH = 20
 
 _VISITORS = """
     SELECT DISTINCT person_id FROM signals WHERE time_ms >= ? AND time_ms < ? AND (purposes & ?) <> 0 AND NOT is_bot
@@ -73,11 +72,11 @@ def experiment_plan(
         raise UnknownName("metric", metric, sorted(known))
     wanted = msgspec.structs.replace(known[metric], after_days=0.0, is_closed=False).wanted()
     n_visitors, raw = _lately(core, wanted)
-    if raw is None or raw.n_nonzero < _ENOUGH:
+    if raw is None or raw.n_nonzero < ENOUGH_FOR_A_RATE:
         n = 0 if raw is None else raw.n_nonzero
         raise InvalidInput(
             f"{n} of {n_visitors:,} visitors of the last {DAYS} days of data have {known[metric].shown}: too few.",
-            hint=f"About {_ENOUGH} are needed to plan with. Import more events, or take another metric.",
+            hint=f"About {ENOUGH_FOR_A_RATE} are needed to plan with. Import more events, or take another metric.",
         )
     plan = _plan(known[metric], raw, wanted, share)
     a_day = coverage * n_visitors / DAYS

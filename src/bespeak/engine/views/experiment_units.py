@@ -22,6 +22,7 @@ from bespeak.storage.tables.log import DAY_MS
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
+DIFFERS_BELOW = 0.05
 NEWCOMER, MIXED = "is_new", "is_mixed"
 """Parts of the units: first seen within the day before their assignment; persons of several variants who became one."""
 
@@ -84,6 +85,19 @@ class Units:
             return None
         sums = [Sums.of(group.astype(np.float64)) for group in groups]
         return compare(*sums, is_proportion=True, is_sequential=True)
+
+    def differ(self, happened: Bools, control: int, arm: int) -> bool:
+        """Whether so many more of one arm are such people that it is no chance."""
+        found = self.compared(happened, control, arm)
+        return found is not None and found.p_value is not None and found.p_value < DIFFERS_BELOW
+
+    def unequal_withdrawals(self, variants: Sequence[str], control: int, arm: int) -> list[str]:
+        """A warning where people of the two withdrew their consent at different rates; else nothing."""
+        withdrew = ~self.may_measure
+        if not self.differ(withdrew, control, arm):
+            return []
+        shares = ", ".join(f"{withdrew[self.arm == place].mean():.1%} of {variants[place]}" for place in (control, arm))
+        return [f"Watch out: people withdrew their consent at different rates ({shares})."]
 
     def tables(self) -> tuple[pa.Table, pa.Table]:
         """The tables of `storage.lake.sums`: whose rows count for whom, and the units that are compared."""

@@ -17,24 +17,19 @@ from bespeak.engine.trying.policies import Versions
 from bespeak.engine.trying.runs import Run, read_runs, versioned
 from bespeak.engine.views.experiment_metrics import Measured, metric_reports, subgroup_reports
 from bespeak.engine.views.experiment_report import ArmReport, ExperimentReport, MetricReport, Role, State
-from bespeak.engine.views.experiment_units import MIXED, NEWCOMER, Bools, Units
+from bespeak.engine.views.experiment_units import DIFFERS_BELOW, MIXED, NEWCOMER, Units
 from bespeak.engine.views.interleavings import credits_of
 from bespeak.errors import InvalidInput, UnknownName
-from bespeak.measure.comparison import Comparison
 from bespeak.measure.interleaving import MIN_VOTES, Preference, preference
 from bespeak.measure.metrics import Metric
-from bespeak.measure.planner import Plan, days_needed
-from bespeak.measure.sample_ratio import SampleRatio, check_sample_ratio
+from bespeak.measure.planner import ASSUMED_RATE, ENOUGH_FOR_A_RATE, Plan, days_needed
+from bespeak.measure.sample_ratio import BROKEN, SampleRatio, check_sample_ratio
 from bespeak.measure.sequential import MIN_CONVERSIONS
 from bespeak.signals.money import exponent
 from bespeak.storage.lake.sums import unit_sums
 from bespeak.storage.statistics import SumsRequest
 from bespeak.storage.tables import assignments
 from bespeak.storage.tables.log import DAY_MS
-
-ASSUMED_RATE = 0.02
-_ENOUGH_FOR_A_RATE = 20
-_DIFFERS_BELOW = 0.05
 
 
 class ExperimentRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,14 +206,11 @@ class _Reporter:
         return {self._variants[arm]: one.lift for arm, one in found.items() if one is not None and one.lift is not None}
 
     def _is_mixed_unequally(self) -> bool:
-        found = (self._in_arms(self._units.parts[MIXED] == 1, place) for place in self._others())
-        return any(one is not None and (one.p_value or 1.0) < _DIFFERS_BELOW for one in found)
+        is_mixed, control = self._units.parts[MIXED] == 1, self._variants.index(self._control)
+        return any(self._units.differ(is_mixed, control, place) for place in self._others())
 
     def _others(self) -> list[int]:
         return [place for place, variant in enumerate(self._variants) if variant != self._control]
-
-    def _in_arms(self, happened: Bools, arm: int) -> Comparison | None:
-        return self._units.compared(happened, self._variants.index(self._control), arm)
 
     # -- interleaving --------------------------------------------------------------------------------------------------
     def _preference(self) -> Preference:
@@ -252,7 +244,7 @@ class _Reporter:
         if not 0 < share < 1:
             return None
         raw = None if measured is None else measured.of(primary.name, measured.control)
-        has_rate = raw is not None and raw.n_nonzero >= _ENOUGH_FOR_A_RATE
+        has_rate = raw is not None and raw.n_nonzero >= ENOUGH_FOR_A_RATE
         try:
             if primary.kind == "proportion":
                 rate = raw.n_nonzero / raw.n if has_rate and raw is not None else ASSUMED_RATE
@@ -300,17 +292,14 @@ class _Reporter:
             )
         said += [one.sentence for found in metrics[1:] for one in found.variants if one.is_told]
         said += [line for found in metrics if found.role == "guardrail" for line in _of_guardrail(found)]
-        return said + self._of_people(arms, without)
+        return said + self._of_people(without)
 
-    def _of_people(self, arms: Sequence[ArmReport], without: Mapping[str, float]) -> list[str]:
+    def _of_people(self, without: Mapping[str, float]) -> list[str]:
         """What could spoil the comparison: unequal withdrawals, and people who saw several variants."""
-        said = []
-        for place in self._others():
-            withdrew = self._in_arms(~self._units.may_measure, place)
-            if withdrew is not None and withdrew.p_value is not None and withdrew.p_value < _DIFFERS_BELOW:
-                pair = [arms[self._variants.index(self._control)], arms[place]]
-                shares = ", ".join(f"{1 - arm.n_people / arm.n_assigned:.1%} of {arm.variant}" for arm in pair)
-                said.append(f"Watch out: people withdrew their consent at different rates ({shares}).")
+        control = self._variants.index(self._control)
+        said = [
+            line for place in self._others() for line in self._units.unequal_withdrawals(self._variants, control, place)
+        ]
         n_mixed = int(self._units.parts[MIXED].sum())
         if n_mixed and without:
             lifts = ", ".join(f"{variant} {lift:+.1%}" for variant, lift in without.items())
@@ -318,9 +307,6 @@ class _Reporter:
         elif n_mixed and self._others() and self._is_mixed_unequally():
             said.append(f"{n_mixed:,} people saw several variants, unequally many: no figure leaves them out.")
         return said
-
-
-BROKEN = "The variants are not as large as they should be: assignment or recording is broken. Nothing may be read."
 
 
 def _of_primary(found: MetricReport) -> list[str]:
@@ -347,7 +333,7 @@ def _of_preference(found: Preference, teams: Sequence[str]) -> str:
         return f"Too early to tell: {n} of the {MIN_VOTES} votes that are needed."
     said = f"of {n:,} people who preferred one, {found.share:.1%} preferred {teams[1]}"
     ends = f"from {found.interval.low:.1%} to {found.interval.high:.1%}, p = {found.p_value:.2g}"
-    if found.p_value >= _DIFFERS_BELOW:
+    if found.p_value >= DIFFERS_BELOW:
         return f"{teams[1]} and {teams[0]} cannot be told apart: {said} ({ends})."
     better = teams[1] if found.share > 0.5 else teams[0]
     return f"People prefer {better}: {said} ({ends})."

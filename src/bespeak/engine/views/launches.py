@@ -15,12 +15,12 @@ from bespeak.decide.launch import CONTROL, PERSONALIZED
 from bespeak.engine.core import Core
 from bespeak.engine.trying.runs import decided_launches
 from bespeak.engine.views.experiment_metrics import AllSums, Measured
-from bespeak.engine.views.experiment_units import MIXED, Bools, Units
+from bespeak.engine.views.experiment_units import MIXED, Units
 from bespeak.measure.assignment import Experiment
 from bespeak.measure.comparison import Comparison
 from bespeak.measure.metrics import BUILT_IN, CONVERSION, ENGAGEMENT, Metric
-from bespeak.measure.planner import Plan, days_needed
-from bespeak.measure.sample_ratio import check_sample_ratio
+from bespeak.measure.planner import ASSUMED_RATE, ENOUGH_FOR_A_RATE, Plan, days_needed
+from bespeak.measure.sample_ratio import BROKEN, check_sample_ratio
 from bespeak.measure.sequential import MIN_CONVERSIONS
 from bespeak.measure.words import sentence
 from bespeak.signals.money import exponent
@@ -31,8 +31,6 @@ from bespeak.storage.tables.log import DAY_MS
 VARIANTS = (CONTROL, PERSONALIZED)
 _CONTROL, _PERSONALIZED = 0, 1
 PLANNED_LIFT = 0.1
-ASSUMED_RATE = 0.02
-_ENOUGH_FOR_A_RATE = 20
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,11 +145,6 @@ class _Launched:
         """The conversion rate of those who saw one variant only."""
         return self.measured.compared(self.conversion, _PERSONALIZED, MIXED, 0)
 
-    def differ(self, happened: Bools) -> bool:
-        """Whether so many more of one variant are such people that it is no chance."""
-        found = self.units.compared(happened, _CONTROL, _PERSONALIZED)
-        return found is not None and found.p_value is not None and found.p_value < 0.05
-
 
 def _report(placement: str, name: str, experiment: Experiment | None, launched: _Launched, now_ms: int) -> LaunchReport:
     units = launched.units
@@ -200,7 +193,7 @@ def _outcome(metric: str, found: Comparison) -> Outcome:
 def _more_people(arms: Sequence[Arm], experiment: Experiment) -> int:
     """How many more people a lift of `PLANNED_LIFT` needs, from the rate of both variants, or from a usual one."""
     n_people, n_converted = sum(arm.n_people for arm in arms), sum(arm.n_converted for arm in arms)
-    has_rate = _ENOUGH_FOR_A_RATE <= n_converted < n_people / (1 + PLANNED_LIFT)
+    has_rate = ENOUGH_FOR_A_RATE <= n_converted < n_people / (1 + PLANNED_LIFT)
     rate = n_converted / n_people if has_rate else ASSUMED_RATE
     plan = Plan.of_rate(rate, share=experiment.expected()[PERSONALIZED], is_sequential=True)
     return max(0, plan.units_needed(PLANNED_LIFT * rate) - n_people)
@@ -218,9 +211,7 @@ def _sentences(
 ) -> list[str]:
     said = []
     if is_broken:
-        said.append(
-            "The variants are not as large as they should be: assignment or recording is broken. Nothing may be read."
-        )
+        said.append(BROKEN)
     elif held is not None:
         said.append(sentence(held, metric="converted", kind="proportion", control=CONTROL, variant=PERSONALIZED,
                              p_value=held.p_value))  # fmt: skip
@@ -230,21 +221,18 @@ def _sentences(
     if n_more:
         days = "" if n_days is None else f", about {n_days:,} days at the pace so far"
         said.append(f"A lift of {PLANNED_LIFT:.0%} would show with about {n_more:,} more people{days}.")
-    said += _guardrails(arms, launched, held)
+    said += _guardrails(launched, held)
     return said
 
 
-def _guardrails(arms: Sequence[Arm], launched: _Launched, held: Comparison | None) -> list[str]:
+def _guardrails(launched: _Launched, held: Comparison | None) -> list[str]:
     """What could spoil the comparison: unequal withdrawals, and people who saw both variants."""
-    said = []
     units = launched.units
-    if launched.differ(~units.may_measure):
-        shares = ", ".join(f"{1 - arm.n_people / arm.n_assigned:.1%} of {arm.variant}" for arm in arms)
-        said.append(f"Watch out: people withdrew their consent at different rates ({shares}).")
+    said = units.unequal_withdrawals(VARIANTS, _CONTROL, _PERSONALIZED)
     is_mixed = units.parts[MIXED] == 1
     n_mixed = int(is_mixed.sum())
     if n_mixed and held is not None:
-        if launched.differ(is_mixed):
+        if units.differ(is_mixed, _CONTROL, _PERSONALIZED):
             said.append(f"{n_mixed:,} people saw both variants, unequally many: no figure leaves them out.")
             return said
         apart = launched.converted_unmixed()

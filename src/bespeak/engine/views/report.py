@@ -16,7 +16,7 @@ from bespeak.engine.training.policy_values import WeightsValue, weights_values
 from bespeak.engine.views.launches import LaunchReport, launch_reports
 from bespeak.engine.views.lifts import LiftRow, experiment_lifts
 from bespeak.measure.metrics import CONVERSION, sql_of
-from bespeak.measure.planner import Plan, days_needed
+from bespeak.measure.planner import ASSUMED_RATE, Plan, days_needed
 from bespeak.signals.purposes import MEASURE
 from bespeak.storage.base import Session
 from bespeak.storage.tables import log, people, records
@@ -25,7 +25,6 @@ from bespeak.storage.tables.rows import as_int
 
 LIFTS = (0.05, 0.10, 0.20)
 WINDOW_DAYS = 28
-ASSUMED_RATE = 0.02
 MIN_CONVERSIONS = 5
 _BY_DAY = f"SELECT time_ms / {DAY_MS}, count(*) FROM events WHERE kind = 'event' GROUP BY 1"  # noqa: S608 - ours
 
