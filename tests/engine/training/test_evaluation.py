@@ -32,11 +32,9 @@ def shop(n_users: int = 30):
     ]
 
 
-@pytest.fixture
-def trained(engine):
-    engine.track(shop(), source="backend")
-    engine.models.train()
-    return engine
+@pytest.fixture(scope="module")
+def trained_folder(train_folder):
+    return train_folder({}, [], shop(), candidates=None)
 
 
 @pytest.fixture
