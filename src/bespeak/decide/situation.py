@@ -103,7 +103,8 @@ class Situation:
         subject = subject or subject_of(request, reading, placement, notes)
         listed = _listed(request, world)
         sieve = Sieve(len(world.catalogue))
-        sieve.keep("unavailable", world.catalogue.available(market, now_ms))
+        available = reading.once(("available", market), lambda: world.catalogue.available(market, now_ms))
+        sieve.keep("unavailable", available)
         if world.used_up:
             sieve.drop("used_up", world.catalogue.positions(sorted(world.used_up)))
         _sieve_placement(sieve, placement, reading, market, notes)
@@ -282,14 +283,18 @@ def _listed(request: DecideRequest, world: World) -> tuple[Int32s, Float64s] | N
     """The caller's items; without their own relevance an earlier place counts more (1 for the first, down to 0)."""
     if request.items is None:
         return None
-    first = {entry.id: entry for entry in reversed(request.items)}
-    ordered = [entry for entry in dict.fromkeys(entry.id for entry in request.items) if entry in world.catalogue.index]
-    rows = np.array([world.catalogue.index[item_id] for item_id in ordered], np.int32)
-    given = np.array([np.nan if (r := first[item_id].relevance) is None else r for item_id in ordered], np.float64)
-    if len(given) and np.isnan(given).all():
+    find = world.catalogue.index.get
+    relevance: dict[int, float | None] = {}
+    for entry in request.items:
+        row = find(entry.id)
+        if row is not None and row not in relevance:
+            relevance[row] = entry.relevance
+    rows = np.fromiter(relevance, np.int32, len(relevance))
+    known = [value for value in relevance.values() if value is not None]
+    if len(rows) and not known:
         return rows, 1.0 - np.arange(len(rows)) / len(rows)
-    low = float(np.nanmin(given)) if len(given) else 0.0
-    high = float(np.nanmax(given)) if len(given) else 0.0
+    given = np.array([np.nan if value is None else value for value in relevance.values()], np.float64)
+    low, high = (min(known), max(known)) if known else (0.0, 0.0)
     if not low < high:
         return rows, np.where(np.isnan(given), 0.0, 1.0)
     halved, least = given / 2, low / 2  # the difference of two huge numbers is none

@@ -34,11 +34,21 @@ def unpack_strings(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> tuple
 
 
 def pack_csr(prefix: str, matrix: Csr) -> dict[str, npt.NDArray[Any]]:
-    """`<prefix>_data`, `<prefix>_indices`, `<prefix>_indptr`, `<prefix>_shape`."""
+    """`<prefix>_data`, `<prefix>_indices`, `<prefix>_indptr`, `<prefix>_shape`.
+
+    Positions are int32 wherever they fit, whatever made the matrix: a decision reads them from memory at every turn.
+
+    Example:
+        >>> packed = pack_csr("weights", csr_array(([1.0], [0], [0, 1]), shape=(1, 1)))
+        >>> packed["weights_indices"].dtype, packed["weights_indptr"].dtype
+        (dtype('int32'), dtype('int32'))
+    """
+    fits = max(matrix.nnz, *matrix.shape) <= np.iinfo(np.int32).max
+    kind = np.int32 if fits else np.int64  # of one kind: SciPy copies both where they differ
     return {
         f"{prefix}_data": matrix.data,
-        f"{prefix}_indices": matrix.indices,
-        f"{prefix}_indptr": matrix.indptr,
+        f"{prefix}_indices": matrix.indices.astype(kind, copy=False),
+        f"{prefix}_indptr": matrix.indptr.astype(kind, copy=False),
         f"{prefix}_shape": np.array(matrix.shape, np.int64),
     }
 

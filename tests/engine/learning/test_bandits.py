@@ -8,13 +8,41 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bandit_fixtures import MINUTE_MS, known, refit, settings, sums_of, track
-from bespeak.decide.variants.bandits import ArmSums
+from bespeak.decide.variants.bandits import ArmSums, Posterior
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
 from bespeak.engine.learning.fold import REFIT_EVERY_MS, learn
 from bespeak.engine.learning.lessons import VariantLesson
-from bespeak.engine.learning.state import put_state, read_state
+from bespeak.engine.learning.state import ask_for_refit, put_state, read_state
+
+MINUTE_MS = 60_000
+ALL = ["essential", "personalize", "measure", "improve"]
+HERO = {
+    "kind": "variant",
+    "variants": ["a", "b", "c"],
+    "learn": "thompson",
+    "explore": 0.2,
+    "features": ["device", "segment.buyers"],
+    "dimension": 8,
+    "reward": {"click": 1.0},
+    "conversion": {"purchase": 5.0},
+    "window_minutes": 10,
+}
+
+
+def settings(**changes: Any) -> dict[str, Any]:
+    return {
+        "placements": {"hero": {**HERO, **changes}},
+        "segments": {"buyers": "orders >= 1"},
+        "consent": {"categories": {"Better": ["improve"]}},
+        "sources": {"shop": {"kind": "import", "consent": ALL}},
+    }
+
+
+def track(engine: Engine, name: str, user: str, number: int = 0, **properties: Any) -> None:
+    context = properties.pop("context", {})
+    event = {"type": "track", "event": name, "userId": user, "messageId": f"{name}-{user}-{number}"}
+    engine.track([{**event, "properties": properties, "context": context}], source="shop")
 
 
 def decided(engine: Engine, user: str, n: int = 0, **asked: Any) -> str:
@@ -40,8 +68,23 @@ def lived(engine: Engine, clock: VirtualClock, users: list[str], n: int = 0) -> 
     clock.advance(20 * MINUTE_MS)
 
 
+def sums_of(engine: Engine) -> ArmSums:
+    lesson = VariantLesson(engine.core.config.variants["hero"])
+    with engine.core.store.read() as session:
+        state = read_state(session, lesson.key, lesson.digest)
+    return lesson.read(None if state is None else state.sums)
+
+
+def known(engine: Engine, placement: str) -> Posterior:
+    world = engine.core.world
+    return world.posterior(world.variants[placement])
+
+
 def refitted(engine: Engine) -> ArmSums:
-    refit(engine)
+    lesson = VariantLesson(engine.core.config.variants["hero"])
+    with engine.core.store.write() as tx:
+        assert ask_for_refit(tx, lesson.key, lesson.digest)
+    engine.learn()
     return sums_of(engine)
 
 

@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
-from bandit_fixtures import MINUTE_MS, known, refit, settings, state_of, sums_of, track
+from bespeak.decide.variants.bandits import ArmSums, Posterior
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
 from bespeak.engine.learning import fold, news
+from bespeak.engine.learning.lessons import VariantLesson, lessons_of
 from bespeak.engine.learning.shares import SETTLED_MS, Shares
+from bespeak.engine.learning.state import LearnedState, ask_for_refit, read_state
 
 SECOND_MS = 1_000
+MINUTE_MS = 60_000
+ALL = ["essential", "personalize", "measure", "improve"]
+HERO = {
+    "kind": "variant",
+    "variants": ["a", "b", "c"],
+    "learn": "thompson",
+    "explore": 0.2,
+    "features": ["device"],
+    "dimension": 8,
+    "reward": {"click": 1.0},
+    "conversion": {"purchase": 5.0},
+    "window_minutes": 10,
+}
 USERS = [f"u{n}" for n in range(8)]
+
+
+def settings(**changes: Any) -> dict[str, Any]:
+    return {
+        "placements": {"hero": {**HERO, **changes}},
+        "consent": {"categories": {"Better": ["improve"]}},
+        "sources": {"shop": {"kind": "import", "consent": ALL}},
+    }
+
+
+def track(engine: Engine, name: str, user: str, number: int = 0, **properties: Any) -> None:
+    context = properties.pop("context", {})
+    event = {"type": "track", "event": name, "userId": user, "messageId": f"{name}-{user}-{number}"}
+    engine.track([{**event, "properties": properties, "context": context}], source="shop")
 
 
 def bought(engine: Engine, user: str, number: int = 0) -> None:
@@ -22,13 +52,35 @@ def bought(engine: Engine, user: str, number: int = 0) -> None:
     track(engine, "Order Completed", user, number, order_id=f"{user}-{number}", products=products)
 
 
+def state_of(engine: Engine) -> LearnedState:
+    lesson = lessons_of(engine.core.world)[0]
+    with engine.core.store.read() as session:
+        state = read_state(session, lesson.key, lesson.digest)
+    assert state is not None
+    return state
+
+
+def sums_of(engine: Engine) -> ArmSums:
+    return VariantLesson(engine.core.config.variants["hero"]).read(state_of(engine).sums)
+
+
+def known(engine: Engine, placement: str) -> Posterior:
+    world = engine.core.world
+    return world.posterior(world.variants[placement])
+
+
+def anew(engine: Engine) -> LearnedState:
+    lesson = lessons_of(engine.core.world)[0]
+    with engine.core.store.write() as tx:
+        assert ask_for_refit(tx, lesson.key, lesson.digest)
+    engine.learn()
+    return state_of(engine)
+
+
 def assert_same(engine: Engine) -> None:
     """What was folded in turns is what the log gives."""
     state, folded = state_of(engine), sums_of(engine)
-    refit(engine)
-    other, made = state_of(engine), sums_of(engine)
-    assert state is not None
-    assert other is not None
+    other, made = anew(engine), sums_of(engine)
     assert (state.n_decisions, state.heard, state.moment_ms) == (other.n_decisions, other.heard, other.moment_ms)
     for part in ("moments", "rewards", "squares"):
         np.testing.assert_allclose(getattr(folded, part), getattr(made, part), rtol=1e-9, atol=1e-9)
@@ -37,7 +89,7 @@ def assert_same(engine: Engine) -> None:
 @pytest.fixture
 def engine(make: Callable[..., Engine]) -> Engine:
     """A project in which everybody was there, and that has learned of nothing yet."""
-    engine = make(settings(features=["device"]))
+    engine = make(settings())
     for user in USERS:
         track(engine, "Product Viewed", user, product_id="p1")
     engine.learn()

@@ -32,9 +32,11 @@ def shop(n_users: int = 30):
     ]
 
 
-@pytest.fixture(scope="module")
-def trained_folder(train_folder):
-    return train_folder({}, [], shop(), candidates=None)
+@pytest.fixture
+def trained(engine):
+    engine.track(shop(), source="backend")
+    engine.models.train()
+    return engine
 
 
 @pytest.fixture

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
-from bespeak.engine.clock import iso
+from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.deciding.predictors import StoredPrediction, predictors_of
 from bespeak.engine.engine import Engine
+from bespeak.engine.project import create
 from bespeak.engine.segments import segment_members, settle_segments
 from bespeak.engine.settings import PredictionSettings
 from bespeak.errors import ConfigError
 from bespeak.models.popular.popularity import Popularity
 from bespeak.signals.items import Item
+from bespeak.web.tokens import make_token_key
 
 START_MS = 1_767_225_600_000
 DAY_MS = 86_400_000
@@ -63,12 +66,24 @@ def visits(seed: int = 3):
 
 
 @pytest.fixture(scope="module")
-def trained_folder(train_folder):
-    items = [Item(id="p1", title="P 1"), Item(id="p2", title="P 2", attributes={"category": "new"})]
-    stays = [event("stays", day + 0.5) for day in range(DAYS - 60, DAYS)]
-    left = [event("left", day + 0.5) for day in range(DAYS - 60, DAYS - 25)]
-    orders = [bought("stays", DAYS - day, 200.0) for day in (50, 30, 5, 1)]
-    return train_folder(SETTINGS, items, [*visits(), *stays, *left, *orders])
+def trained_folder(tmp_path_factory):
+    """A project that was trained once; each test gets a copy."""
+    root = tmp_path_factory.mktemp("shop") / "project"
+    create(root, token_key=make_token_key(), settings=SETTINGS)
+    with Engine.open(root, clock=VirtualClock(START_MS)) as engine:
+        engine.items.put([Item(id="p1", title="P 1"), Item(id="p2", title="P 2", attributes={"category": "new"})])
+        stays = [event("stays", day + 0.5) for day in range(DAYS - 60, DAYS)]
+        left = [event("left", day + 0.5) for day in range(DAYS - 60, DAYS - 25)]
+        orders = [bought("stays", DAYS - day, 200.0) for day in (50, 30, 5, 1)]
+        engine.track([*visits(), *stays, *left, *orders], source="backend")
+        engine.models.train(candidates=[Popularity()])
+    return root
+
+
+@pytest.fixture
+def trained(trained_folder, tmp_path, make):
+    shutil.copytree(trained_folder, tmp_path / "project")
+    return make()
 
 
 def test_training_says_what_was_found_and_how_well_calibrated(trained):

@@ -41,10 +41,14 @@ def ratings():
     return found
 
 
-@pytest.fixture(scope="module")
-def trained_folder(train_folder):
-    items = [Item(id=f"p{n}", title=f"P {n}", attributes={"category": ["even", "odd"][n % 2]}) for n in range(N_ITEMS)]
-    return train_folder({}, items, ratings())
+@pytest.fixture
+def trained(engine):
+    engine.items.put(
+        [Item(id=f"p{n}", title=f"P {n}", attributes={"category": ["even", "odd"][n % 2]}) for n in range(N_ITEMS)]
+    )
+    engine.track(ratings(), source="backend")
+    engine.models.train(candidates=[Popularity()])
+    return engine
 
 
 def values(engine, user, items):

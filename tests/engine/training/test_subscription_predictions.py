@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
-from bespeak.engine.clock import iso
+from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.engine import Engine
+from bespeak.engine.project import create
 from bespeak.engine.settings import PredictionSettings
 from bespeak.errors import ConfigError
 from bespeak.models.popular.popularity import Popularity
 from bespeak.signals.items import Item
+from bespeak.web.tokens import make_token_key
 
 START_MS = 1_767_225_600_000
 DAY_MS = 86_400_000
@@ -51,12 +55,24 @@ def lives(seed: int = 4):
 
 
 @pytest.fixture(scope="module")
-def trained_folder(train_folder):
-    items = [Item(id="p1", title="P 1"), Item(id="p2", title="P 2")]
-    reads = [event("reads", day + 0.5, "Product Viewed", product_id="p1") for day in range(DAYS - 70, DAYS)]
-    sleeps = [event("sleeps", day + 0.5, "Product Viewed", product_id="p1") for day in range(DAYS - 70, DAYS - 25)]
-    months = [paid(user, DAYS - day, price=19.99) for user in ("reads", "sleeps") for day in (70, 40, 10)]
-    return train_folder(SETTINGS, items, [*lives(), *reads, *sleeps, *months])
+def trained_folder(tmp_path_factory):
+    """A project that was trained once; each test gets a copy."""
+    root = tmp_path_factory.mktemp("paper") / "project"
+    create(root, token_key=make_token_key(), settings=SETTINGS)
+    with Engine.open(root, clock=VirtualClock(START_MS)) as engine:
+        engine.items.put([Item(id="p1", title="P 1"), Item(id="p2", title="P 2")])
+        reads = [event("reads", day + 0.5, "Product Viewed", product_id="p1") for day in range(DAYS - 70, DAYS)]
+        sleeps = [event("sleeps", day + 0.5, "Product Viewed", product_id="p1") for day in range(DAYS - 70, DAYS - 25)]
+        months = [paid(user, DAYS - day, price=19.99) for user in ("reads", "sleeps") for day in (70, 40, 10)]
+        engine.track([*lives(), *reads, *sleeps, *months], source="backend")
+        engine.models.train(candidates=[Popularity()])
+    return root
+
+
+@pytest.fixture
+def trained(trained_folder, tmp_path, make):
+    shutil.copytree(trained_folder, tmp_path / "project")
+    return make()
 
 
 def foretold(engine: Engine, user: str) -> dict[str, float]:

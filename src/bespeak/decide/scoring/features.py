@@ -89,7 +89,8 @@ def compute(situation: Situation, rows: Int32s, beside: Int32s | None = None) ->
     for place, (_, column) in enumerate(columns):
         values[place] = column
     used = np.flatnonzero(values.any(axis=1))
-    names, kept = tuple(columns[place][0] for place in used.tolist()), values[used]
+    names = tuple(columns[place][0] for place in used.tolist())
+    kept = values if len(used) == len(values) else values[used]
     forest = situation.weights.forest
     if forest is not None:
         names, kept = (*names, TREES), np.vstack([kept, forest.scores(names, kept.T)])
