@@ -18,7 +18,7 @@ from bespeak.storage.tables import records
         ("weights = { popular = nan }", r"placements\.shelf\.weights\.popular: is nan"),
         ("min_score = inf", r"placements\.shelf\.min_score: is inf"),
         ("new_days = inf", r"placements\.shelf\.new_days: is inf"),
-        ('boosts = [{ name = "a", filter = "price > 1", add = nan }]', r"placements\.shelf\.boosts\[0\]\.add: is nan"),
+        ('sources = [{ name = "popular", weight = inf }]', r"placements\.shelf\.sources\[0\]\.weight: is inf"),
         ("weights = { populr = 1.0 }", "no signal 'populr'.*'popular'"),
         ('signs = { "afinity.brand" = "free" }', r"placements\.shelf\.signs: .*'afinity\.brand'"),
         ("hide_seen = { viewed = 7 }", "no signal class 'viewed'"),

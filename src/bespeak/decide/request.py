@@ -40,6 +40,7 @@ class DecideRequest(msgspec.Struct, frozen=True, kw_only=True):
         value: the value of a facet that the placement is about, such as a genre.
         market: market for price and availability, one that an item has; "" takes the placement's.
         explain: give every term of the score as a reason, not only the largest.
+        near: (latitude, longitude) in degrees: items count more the nearer they are. It is rounded and never kept.
     """
 
     placement: str
@@ -53,6 +54,7 @@ class DecideRequest(msgspec.Struct, frozen=True, kw_only=True):
     value: str = ""
     market: str = ""
     explain: bool = False
+    near: tuple[float, float] | None = None
 
     def checked(self) -> DecideRequest:
         """Returns the request.
@@ -72,6 +74,8 @@ class DecideRequest(msgspec.Struct, frozen=True, kw_only=True):
         for listed in self.items or ():
             if listed.relevance is not None and listed.relevance - listed.relevance != 0:
                 raise _refused("items", "holds a relevance that is not a finite number", "Leave the relevance out.")
+        if self.near is not None and not (abs(self.near[0]) <= 90 and abs(self.near[1]) <= 180):
+            raise _refused("near", "is no place on earth", "Give degrees: latitude -90 to 90, longitude -180 to 180.")
         if len(self.exclude) > MAX_EXCLUDED:
             raise _refused("exclude", f"has {len(self.exclude)} entries", f"At most {MAX_EXCLUDED} are allowed.")
         if len(self.query) > MAX_QUERY:

@@ -198,6 +198,7 @@ class Engine:
         exclude: Sequence[str] = (),
         market: str = "",
         explain: bool = False,
+        near: tuple[float, float] | None = None,
         decision_id: str = "",
         is_preview: bool = False,
     ) -> Slate:
@@ -219,6 +220,7 @@ class Engine:
             exclude: ids never to show.
             market: whose prices and availability hold, one that an item has; else the placement's.
             explain: give every term of each score as a reason.
+            near: (latitude, longitude) in degrees: items count more the nearer they are.
             decision_id: repeat an earlier draw; a new decision draws anew.
             is_preview: show what personalization would show, outside of every experiment and without exploring.
 
@@ -239,6 +241,7 @@ class Engine:
             value=value,
             market=market,
             explain=explain,
+            near=near,
         )
         ids = self._ids(user_id, anonymous_id, profile_id)
         return self.decisions.decide(request, ids, decision_id=decision_id, is_preview=is_preview)

@@ -29,6 +29,13 @@ MAX_IN_FLIGHT = 64
 PersonId = Annotated[str, Meta(max_length=255, pattern=ID_TEXT)] | NumberId
 
 
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A place on earth, in degrees."""
+
+    latitude: Annotated[float, Meta(ge=-90, le=90)]
+    longitude: Annotated[float, Meta(ge=-180, le=180)]
+
+
 class ListedItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An item of the caller's own list, with the caller's relevance if there is one."""
 
@@ -47,6 +54,7 @@ class DecideBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forb
         filter: a rule that every item must pass.
         market: whose prices and availability hold, one that an item has; else the placement's.
         decision_id: repeats an earlier draw.
+        near: items count more the nearer they are.
     """
 
     placement: Annotated[str, Meta(min_length=1, max_length=100)]
@@ -63,6 +71,7 @@ class DecideBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forb
     exclude: Annotated[list[Id | NumberId], Meta(max_length=10000)] | None = None
     market: Annotated[str, Meta(max_length=100, pattern=NO_NUL)] | None = None
     explain: bool | None = None
+    near: Place | None = None
     decision_id: Annotated[str, Meta(max_length=100, pattern=NO_NUL)] | None = None
     write_key: Key | None = None
 
@@ -101,6 +110,7 @@ class PageBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
     one_per_group: bool | None = None
     market: Annotated[str, Meta(max_length=100, pattern=NO_NUL)] | None = None
     explain: bool | None = None
+    near: Place | None = None
     page_id: Annotated[str, Meta(max_length=80, pattern=NO_NUL)] | None = None
     write_key: Key | None = None
 
@@ -120,6 +130,7 @@ class SearchBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forb
     exclude: Annotated[list[Id | NumberId], Meta(max_length=10000)] | None = None
     market: Annotated[str, Meta(max_length=100, pattern=NO_NUL)] | None = None
     explain: bool | None = None
+    near: Place | None = None
     count: Annotated[int, Meta(ge=1, le=100)] | None = None
     context: dict[str, Any] | None = None
     filter: Rule | None = None
@@ -157,6 +168,7 @@ class Decider:
             exclude=wanted.exclude,
             market=wanted.market,
             explain=wanted.explain,
+            near=wanted.near,
             count=wanted.count,
             context=wanted.context,
             filter=wanted.filter,
@@ -198,6 +210,7 @@ class Decider:
                     exclude=[*(wanted.exclude or ()), *(row.exclude or ())],
                     market=wanted.market,
                     explain=wanted.explain,
+                    near=wanted.near,
                 ),
                 caller,
                 headers,
@@ -267,6 +280,7 @@ class Decider:
             value=wanted.value or "",
             market=wanted.market or "",
             explain=bool(wanted.explain),
+            near=None if wanted.near is None else (wanted.near.latitude, wanted.near.longitude),
         ).checked()
 
     async def _answer(self, caller: Caller, ids: list[IdKey], request: DecideRequest, decision_id: str) -> bytes:

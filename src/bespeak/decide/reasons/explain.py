@@ -72,6 +72,7 @@ _PLAIN: Mapping[str, str] = MappingProxyType(
         "trending": "rising right now",
         "match": "matches your search",
         "listed": "high in the list that was given",
+        "near": "near you",
         "click_rate": "often chosen where it is shown",
         "rotation": "shown to you lately",
         "trees": "how all of this goes together",

@@ -15,6 +15,7 @@ repeat              how often they touched the item before: log(1 + n) / log(11)
 fatigue             how often the item was shown to them before, likewise
 match               relevance to the query, 0..1
 listed              relevance in the caller's list, 0..1
+near                1 where the request is `near` the item's latitude and longitude, a half 10 km away (`nearness`)
 viewed, bought      where the placement names the source of this name (`past_items`): how lately they turned to it;
 started, next       how due it is; how lately they stopped in the middle, or finished the episode before: 0..1
 context.KEY         1 where the item's attribute KEY has the value that the caller declared
@@ -35,6 +36,7 @@ from bespeak.decide.reading import BOUGHT_TOGETHER
 from bespeak.decide.scoring.affinity import FAMILIES, facet_values
 from bespeak.decide.scoring.crosses import crossed
 from bespeak.decide.scoring.forest import TREES
+from bespeak.decide.scoring.nearness import nearness
 from bespeak.decide.scoring.past_items import PAST_SOURCES, past_items
 from bespeak.decide.scoring.similarity import Pull, pull_of
 from bespeak.decide.situation import Situation
@@ -212,6 +214,8 @@ def _of_request(situation: Situation, rows: Int32s) -> Iterator[Column]:
         given = np.zeros(len(situation.eligible))
         given[listed] = relevance
         yield "listed", given[rows]
+    if situation.request.near is not None:
+        yield "near", nearness(situation.world.catalogue, situation.request.near)[rows]
     if situation.about >= 0:
         yield "alike", _alike(situation, rows)
     columns = situation.world.catalogue.columns

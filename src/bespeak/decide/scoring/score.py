@@ -50,6 +50,7 @@ PRIOR_WEIGHTS: Mapping[str, float] = MappingProxyType(
         "cross.*": 0.0,
         "match": 3.0,
         "listed": 1.0,
+        "near": 1.0,
         "similar": 2.0,
         "alike": 0.5,
         "bought_with": 1.0,

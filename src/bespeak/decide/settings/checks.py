@@ -96,8 +96,11 @@ def check_shares(shares: Sequence[ShareSettings], key: str) -> None:
 
 
 def check_boosts(boosts: Sequence[BoostSettings], key: str) -> None:
-    """Every boost has a name of its own and a filter."""
+    """Every boost has a name of its own and a filter, and adds a finite number."""
     _check_names(boosts, key)
+    for boost in boosts:
+        if not isfinite(boost.add):
+            raise ConfigError(f"'{boost.name}' adds no finite number.", key=key, hint="Give a number.")
 
 
 def _check_names(parts: Sequence[ShareSettings | BoostSettings], key: str) -> None:
