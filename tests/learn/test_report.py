@@ -2,8 +2,8 @@ import numpy as np
 
 from bespeak.learn.intervals import Interval
 from bespeak.learn.leaderboard import Leaderboard, Row
-from bespeak.learn.report import described, sentences
-from bespeak.models import Blend, Ease, Interactions, Popularity
+from bespeak.learn.report import sentences
+from bespeak.models import Ease, Interactions, Popularity
 
 DAY_MS = 86_400_000
 
@@ -63,8 +63,3 @@ def test_without_a_comparison_the_report_says_so() -> None:
         sentences(Popularity(), [], few, "positive")[1]
         == "Too few events to compare models; popularity is used until there are more."
     )
-
-
-def test_a_blend_is_described_by_its_parts() -> None:
-    blend = Blend([{"name": "popularity"}, {"name": "ease", "settings": {"l2": 7.5}}], [0.25, 0.75])
-    assert described(blend) == "blend of 0.25 popularity + 0.75 ease (l2 7.5)"

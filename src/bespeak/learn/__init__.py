@@ -6,6 +6,6 @@ choosing/    which model, with which settings     evaluation/  trained models on
 rankers/     weights of a placement's score       replay/      logged decisions under another policy
 predicting/  what people will do                  ratings      which model of ratings (`rating_result`: how good)
 leaderboard  models side by side                  metrics      ranking figures, one per person
-intervals    bootstrap over people                report       what was found, in sentences
+intervals    bootstrap over people                report       what was found, in sentences (`words`)
 cold_people  what can be said of people nobody has seen
 """

@@ -16,8 +16,8 @@ from bespeak.learn.evaluation.evaluate import cold_lists
 from bespeak.learn.intervals import Interval, difference_interval, mean_interval
 from bespeak.learn.leaderboard import sampled
 from bespeak.learn.metrics import ranking_figures
-from bespeak.learn.report import decimals, described, ends
 from bespeak.learn.splits import Relevant, Split, calendar, newcomers
+from bespeak.learn.words import decimals, described, ends
 from bespeak.models.base import Interactions, ItemContent, Model
 from bespeak.models.factors.attribute_factors import AttributeFactors
 from bespeak.models.interactions import Float64s

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bespeak.learn.intervals import Interval
-from bespeak.learn.report import day, decimals, ends
+from bespeak.learn.words import day, decimals, ends
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import numpy as np
 
@@ -11,19 +10,9 @@ from bespeak.learn.choosing.choice import Choice
 from bespeak.learn.intervals import Interval
 from bespeak.learn.leaderboard import Leaderboard, Row
 from bespeak.learn.splits import Relevant
+from bespeak.learn.words import PROTOCOLS, day, decimals, described, ends
 from bespeak.models.base import Interactions, Model
-from bespeak.models.blend import Blend
 from bespeak.models.families import model_class
-
-PROTOCOLS = {
-    "live": "As served (fitted on the first 80 % of events; people asked halfway through what they did later)",
-    "calendar": "By the calendar (first 80 % of events against what followed)",
-    "per person": "By person (each one's first 80 % of events against the rest)",
-    "leave one out": "Next event (all events of each person but the last against the last)",
-    "held out": "Without an order (a random tenth of each person's events held back)",
-    "strangers": "Strangers (the latest people are asked after each of their events for the next one)",
-}
-"""Name of a cut -> what it asks, in words."""
 
 
 def sentences(
@@ -54,26 +43,6 @@ def sentences(
         f"Right answers were {rows} with items new to the person."
     )
     return said
-
-
-def described(model: Model) -> str:
-    """A model in words, with the settings that differ from its defaults.
-
-    Example:
-        >>> described(model_class("recent_popularity")(window_days=14.0))
-        'recent popularity (window_days 14)'
-    """
-    if isinstance(model, Blend):
-        parts = [
-            f"{weight:.2f} {described(model_class(member['name'])(**member.get('settings', {})))}"
-            for member, weight in zip(model.members, model.weights, strict=True)
-        ]
-        return "blend of " + " + ".join(parts)
-    defaults = type(model)().settings()
-    changed = [f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
-               for key, value in model.settings().items() if value != defaults[key]]  # fmt: skip
-    name = model.name.replace("_", " ")
-    return f"{name} ({', '.join(changed)})" if changed else name
 
 
 def _not_compared(model: Model, interactions: Interactions, relevant: Relevant) -> str:
@@ -123,24 +92,3 @@ def _signed(difference: Interval) -> str:
     sign = "+" if difference.mean >= 0 else "-"
     verdict = "better" if difference.above_zero else "worse" if difference.below_zero else "no difference beyond noise"
     return f"{sign}{decimals(abs(difference.mean))} {ends(difference)}, {verdict}"
-
-
-def ends(interval: Interval) -> str:
-    """The ends of an interval in brackets."""
-    return f"[{decimals(interval.low)}, {decimals(interval.high)}]"
-
-
-def decimals(value: float) -> str:
-    """Three decimals without the leading zero, as the field prints them.
-
-    Example:
-        >>> decimals(0.12345), decimals(-0.5), decimals(1.0)
-        ('.123', '-.500', '1.000')
-    """
-    text = f"{abs(value):.3f}"
-    return ("-" if value < 0 and float(text) else "") + (text[1:] if text.startswith("0") else text)
-
-
-def day(time_ms: int) -> str:
-    """The date of a time in UTC."""
-    return datetime.fromtimestamp(time_ms / 1000, UTC).date().isoformat()

@@ -12,7 +12,7 @@ from bespeak.learn.evaluation.result import Evaluation, Row
 from bespeak.learn.evaluation.sentences import difference_text
 from bespeak.learn.intervals import Interval
 from bespeak.learn.rating_result import Band, RatingEvaluation
-from bespeak.learn.report import PROTOCOLS, day
+from bespeak.learn.words import PROTOCOLS, day
 
 FIGURES = {
     "ndcg": ("NDCG", "right answers found, those on top counting more; 1 is a perfect list", "up"),

@@ -19,8 +19,8 @@ from bespeak.learn.choosing.steps import Steps
 from bespeak.learn.choosing.tuning import Space, tune
 from bespeak.learn.leaderboard import Judgement, Leaderboard, Stopwatch, judged, leaderboard, sampled
 from bespeak.learn.metrics import ranking_figures
-from bespeak.learn.report import described
 from bespeak.learn.splits import Split
+from bespeak.learn.words import described
 from bespeak.models.base import Interactions, ItemContent, Model
 from bespeak.models.blend import Blend, made_of
 from bespeak.models.interactions import Float64s

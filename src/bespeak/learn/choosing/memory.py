@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bespeak.errors import InvalidInput
 from bespeak.learn.choosing.ranked import DEPTH
 from bespeak.learn.choosing.tuning import Space
-from bespeak.learn.report import described
+from bespeak.learn.words import described
 from bespeak.models.base import Interactions, Model
 
 GIGA = 1e9

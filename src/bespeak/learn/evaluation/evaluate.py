@@ -21,8 +21,8 @@ from bespeak.learn.evaluation.result import ACCURACY, QUALITY, Difference, Evalu
 from bespeak.learn.intervals import Interval, mean_intervals, sign_flip_p
 from bespeak.learn.leaderboard import Progress, Stopwatch, best_items, blocks
 from bespeak.learn.metrics import ranking_figures
-from bespeak.learn.report import described
 from bespeak.learn.splits import Split
+from bespeak.learn.words import described
 from bespeak.measure.multiplicity import holm
 from bespeak.models.base import History, Interactions, ItemContent, Model
 from bespeak.models.blend import made_of

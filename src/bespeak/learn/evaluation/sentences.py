@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bespeak.learn.evaluation.result import Difference, Evaluation
-from bespeak.learn.report import PROTOCOLS, day, decimals, ends
+from bespeak.learn.words import PROTOCOLS, day, decimals, ends
 
 _FEW_PEOPLE = 100
 _FUTURE_LEAKS = {"per person", "leave one out", "held out"}
