@@ -53,6 +53,13 @@ def compare(run, path, *more, variant="group", control="A", metric="spent", expe
     return run("measure", "compare", path, "--variant", variant, "--control", control, "--metric", metric, *more, expect=expect)  # fmt: skip  # noqa: E501
 
 
+def figures(answer) -> list[float]:
+    """All numbers of an answer, in their order."""
+    held = [answer["control"], *answer["variants"], answer["sample_ratio"]]
+    values = [value for one in held for value in one.values() if not isinstance(value, str)]
+    return [number for value in values for number in (value if isinstance(value, list) else [value])]
+
+
 def test_cookie_cats_comes_out_as_published(run, cookie_cats):
     ran = compare(run, cookie_cats, "--json", variant="version", control="gate_30", metric="retention_7")
     assert list(ran.json) == KEYS
@@ -172,7 +179,7 @@ def test_missing_values_are_left_out_counted_and_stay_in_the_sample_ratio(run, t
     assert (ran.json["control"]["n"], ran.json["control"]["mean"]) == (80, 1.5)
     assert (ran.json["variants"][0]["n"], ran.json["variants"][0]["mean"]) == (80, 3.5)
     assert ran.json["sample_ratio"]["p_value"] == 1
-    assert "80 rows lack a number and are left out" in ran.err
+    assert "80 units lack a number and are left out" in ran.err
     assert "2 rows have no variant" in ran.err
     assert "more often in some groups" not in ran.err
 
@@ -216,6 +223,32 @@ def test_the_kind_can_be_said(run, tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("g,won\n" + "a,1\na,0\nb,1\nb,1\nb,0\na,0\n" * 20)
     assert compare(run, path, "--json", "--kind", "mean", variant="g", control="a", metric="won").json["kind"] == "mean"
+
+
+@pytest.mark.parametrize(
+    "more", [("--metric", "spent"), ("--metric", "spent", "--covariate", "before"), ("--kind", "ratio:visits")]
+)
+def test_rows_of_a_unit_are_joined_so_that_repeating_them_tells_no_more(run, orders, tmp_path, more):
+    n = len(orders["spent"])
+    once = csv(orders | {"who": np.arange(n)}, tmp_path / "once.csv")
+    thrice = {name: np.repeat(column, 3) for name, column in (orders | {"who": np.arange(n)}).items()}
+    many = csv(thrice, tmp_path / "thrice.csv")
+    plain = compare(run, once, "--json", *more).json
+    for path in (once, many):
+        joined = compare(run, path, "--json", *more, "--unit", "who").json
+        assert figures(joined) == pytest.approx(figures(plain), rel=1e-9)
+    assert compare(run, many, "--json", *more).json["control"]["n"] == 3 * plain["control"]["n"]
+
+
+def test_a_unit_of_several_variants_is_in_none(run, tmp_path):
+    path = tmp_path / "x.csv"
+    rows = [f"{'ab'[n % 2]},{n},{n % 7 == 0:d}" for n in range(400)]
+    path.write_text("\n".join(["g,who,x", *rows, "b,0,1", "a,1,0", ",3,1", "a,,1"]) + "\n")
+    ran = compare(run, path, "--json", "--unit", "who", variant="g", control="a", metric="x")
+    assert (ran.json["control"]["n"], ran.json["variants"][0]["n"]) == (199, 199)
+    assert ran.json["kind"] == "proportion"
+    assert "2 units have rows of several variants" in ran.err
+    assert "2 rows have no variant or no unit" in ran.err
 
 
 def test_a_group_whose_values_are_all_the_same_is_named(run, tmp_path):

@@ -37,6 +37,14 @@ def compare_file(
         str | None,
         typer.Option("--covariate", metavar="COL", help="The unit's figure from before, to narrow intervals (CUPED)."),
     ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(
+            "--unit",
+            metavar="COL",
+            help="Who was given the variant, where that one has several rows: the person. Else each row is a unit.",
+        ),
+    ] = None,
     is_sequential: Annotated[
         bool, typer.Option("--sequential", help="Intervals and p-values that hold however often you look.")
     ] = False,
@@ -49,7 +57,7 @@ def compare_file(
     """Sets every other group of a file beside the control: difference, lift, intervals, p-value, sample ratio."""
     wanted, denominator = _kind(kind)
     with bar("comparing") as told:
-        units = read_units(file, Columns(variant, metric, denominator, covariate), told)
+        units = read_units(file, Columns(variant, metric, denominator, covariate, unit), told)
     _check(units, control, variant, metric, wanted)
     found_kind: Kind = wanted or ("proportion" if units.is_binary else "mean")
     result = Result(

@@ -1,4 +1,10 @@
-"""A file of units -> the sums of each variant: read in blocks, so that memory stays bounded whatever its length."""
+"""A file of units -> the sums of each variant.
+
+A row is a unit, and the file is read in blocks, so that memory stays bounded whatever its length. Where a column names
+the unit, its rows are joined: all of them are read at once, and every metric is a ratio of two sums over a unit's rows.
+The metric stays what it is over rows; its variance is that over units, which is right where rows of a unit depend on
+one another (the delta method; see `measure.pair`).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bespeak.cli.measuring.columns import BadLines, Block, names, numbers, read_blocks
+from bespeak.cli.measuring.columns import BadLines, Block, Names, names, numbers, read_blocks, read_table
 from bespeak.cli.output import Told
 from bespeak.errors import InvalidInput
 from bespeak.measure.sums import Sums
@@ -23,15 +29,18 @@ class Columns:
         variant: the group of the row's unit.
         value: the metric, or the upper part of a ratio; denominator: its lower part.
         covariate: the same unit's figure from before the experiment.
+        unit: whose rows depend on one another; None where each row is a unit of its own.
     """
 
     variant: str
     value: str
     denominator: str | None = None
     covariate: str | None = None
+    unit: str | None = None
 
     def __post_init__(self) -> None:
-        named = [name for name in (self.variant, self.value, self.denominator, self.covariate) if name is not None]
+        parts = (self.variant, self.value, self.denominator, self.covariate, self.unit)
+        named = [name for name in parts if name is not None]
         twice = next((name for name in named if named.count(name) > 1), None)
         if twice is not None:
             raise InvalidInput(f"The column '{twice}' is named twice.", hint="Each part needs a column of its own.")
@@ -48,9 +57,10 @@ class Units:
     """What a file holds.
 
     Attributes:
-        sums: variant -> sums over the rows that have all numbers.
-        assigned: variant -> rows, those without a number included.
-        n_without_variant: rows that no variant is written in.
+        sums: variant -> sums over the units that have all numbers.
+        assigned: variant -> units, those without a number included.
+        n_without_variant: rows that no variant (or no unit, where a column names it) is written in.
+        n_in_several: units that have rows of several variants; they are in none.
         is_binary: whether each value is 0 or 1.
         bad: lines that are no rows.
     """
@@ -58,12 +68,13 @@ class Units:
     sums: dict[str, Sums] = field(default_factory=dict)
     assigned: dict[str, int] = field(default_factory=dict)
     n_without_variant: int = 0
+    n_in_several: int = 0
     is_binary: bool = True
     bad: BadLines = field(default_factory=BadLines)
 
     @property
     def n_left_out(self) -> int:
-        """Rows of a variant that lack a number."""
+        """Units of a variant that lack a number."""
         return sum(self.assigned.values()) - sum(sums.n for sums in self.sums.values())
 
 
@@ -82,19 +93,54 @@ def read_units(path: Path, columns: Columns, told: Told) -> Units:
         InvalidInput: the file cannot be read, a column is not there (lists those there are), holds something that is no
             number (says in which line), or holds more variants than anybody compares.
     """
+    wanted = [columns.variant, *columns.numbers.values()]
+    if columns.unit is not None:
+        table = read_table(path, [*wanted, columns.unit], told)
+        return _joined(Units(bad=table.bad), table.rows, columns, columns.unit)
     found = Units()
-    for block in read_blocks(path, [columns.variant, *columns.numbers.values()], found.bad, told):
+    for block in read_blocks(path, wanted, found.bad, told):
         _add(found, block, columns)
     return found
 
 
-def _add(found: Units, block: Block, columns: Columns) -> None:
+def _variants(found: Units, block: Block, columns: Columns) -> Names:
     variants, codes = names(block, columns.variant)
     if len(found.sums.keys() | set(variants)) > MOST_VARIANTS:
         raise InvalidInput(
             f"The column '{columns.variant}' holds more than {MOST_VARIANTS} values.",
             hint="Name the column that says which variant a unit was given with --variant.",
         )
+    return variants, codes
+
+
+def _joined(found: Units, block: Block, columns: Columns, unit: str) -> Units:
+    """The same of units that have any number of rows."""
+    variants, codes = _variants(found, block, columns)
+    ids, unit_of = names(block, unit)
+    held = {part: numbers(block, column) for part, column in columns.numbers.items()}
+    is_known = (codes >= 0) & (unit_of >= 0)
+    found.n_without_variant = int((~is_known).sum())
+    first, last = np.full(len(ids), len(variants)), np.full(len(ids), -1)
+    np.minimum.at(first, unit_of[is_known], codes[is_known])
+    np.maximum.at(last, unit_of[is_known], codes[is_known])
+    found.n_in_several = int((first < last).sum())
+    variant_of = np.where(first == last, first, -1)
+    is_whole = is_known & np.all([~np.isnan(part) for part in held.values()], axis=0)
+    values, rows = held["value"][is_whole], np.bincount(unit_of[is_whole], minlength=len(ids))
+    found.is_binary = bool(((values == 0) | (values == 1)).all())
+    totals = {part: np.bincount(unit_of[is_whole], one[is_whole], len(ids)) for part, one in held.items()}
+    totals.setdefault("denominator", rows)
+    if columns.covariate is not None:
+        totals["covariate_denominator"] = rows
+    for code, name in enumerate(variants):
+        its_own = variant_of == code
+        found.assigned[name] = int(its_own.sum())
+        found.sums[name] = Sums.of(**{part: total[its_own & (rows > 0)] for part, total in totals.items()})
+    return found
+
+
+def _add(found: Units, block: Block, columns: Columns) -> None:
+    variants, codes = _variants(found, block, columns)
     held = {part: numbers(block, column) for part, column in columns.numbers.items()}
     is_whole = np.all([~np.isnan(part) for part in held.values()], axis=0)
     values = held["value"][is_whole & (codes >= 0)]

@@ -159,12 +159,14 @@ def _p(value: float | None) -> str | None:
 
 def _tell_of_rows(units: Units) -> None:
     if units.n_left_out:
-        note(f"{units.n_left_out:,} rows lack a number and are left out; they count in the sample ratio.")
+        note(f"{units.n_left_out:,} units lack a number and are left out; they count in the sample ratio.")
         kept = {name: sums.n for name, sums in units.sums.items()}
         if check_sample_ratio(kept, units.assigned).is_broken:
             warn("Numbers are missing more often in some groups than in others: what is left may not be comparable.")
     if units.n_without_variant:
-        note(f"{units.n_without_variant:,} rows have no variant and are left out.")
+        note(f"{units.n_without_variant:,} rows have no variant or no unit and are left out.")
+    if units.n_in_several:
+        warn(f"{units.n_in_several:,} units have rows of several variants and are left out: whose are they?")
     tell_of_bad_lines(units.bad)
 
 
@@ -197,7 +199,8 @@ def _tell_of_conversions(result: Result) -> None:
     tell_of = warn if result.is_sequential else note
     for name, sums in sorted(result.units.sums.items()):
         is_rate = result.kind == "proportion"
-        n = round(sums.n * min(sums.means[0], 1 - sums.means[0])) if is_rate else sums.n
+        share = metric(sums) if is_rate and sums.n else 0.0
+        n = round(sums.n * min(share, 1 - share)) if is_rate else sums.n
         if sums.n > 1 and n < needed:
             what = "units with the rarer outcome" if is_rate else "units"
             tell_of(f"'{name}' has only {n:,} {what}; the intervals hold from about {needed} on.")
