@@ -249,6 +249,8 @@ def test_a_unit_of_several_variants_is_in_none(run, tmp_path):
     assert ran.json["kind"] == "proportion"
     assert "2 units have rows of several variants" in ran.err
     assert "2 rows have no variant or no unit" in ran.err
+    ran = compare(run, path, "--unit", "x", variant="g", control="a", metric="who", expect=1)
+    assert "2 units have rows of several variants" in ran.err
 
 
 def test_a_group_whose_values_are_all_the_same_is_named(run, tmp_path):

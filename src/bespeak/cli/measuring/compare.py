@@ -115,9 +115,10 @@ def _check(units: Units, control: str, variant: str, metric: str, kind: Kind | N
         raise InvalidInput(f"All rows are of '{control}'.", hint="A comparison needs a second variant.")
     for names in ([control], others):
         if max(units.sums[name].n for name in names) < 2:
+            several = f" {units.n_in_several:,} units have rows of several variants." if units.n_in_several else ""
             raise InvalidInput(
                 f"'{names[0]}' has fewer than two rows with a value of '{metric}'.",
-                hint="A spread cannot be told from one.",
+                hint=f"A spread cannot be told from one.{several}",
             )
     if kind == "proportion" and not units.is_binary:
         raise InvalidInput(f"'{metric}' holds values other than 0 and 1.", hint="A proportion is of units that did it.")
