@@ -63,6 +63,8 @@ def test_a_patch_that_does_not_fit_is_refused(patch: dict[str, object]) -> None:
         Item(id="a", attributes={"": 1.0}),
         Item(id="a", attributes={"size": float("nan")}),
         Item(id="a", creatives=[Creative(id="wide", attributes={"size": float("nan")})]),
+        Item(id="a", creatives=[Creative(id="wide"), Creative(id="wide", title="x")]),
+        Item(id="a", creatives=[Creative(id="")]),
         Item(id="a", attributes={"size": float("inf")}),
         Item(id="a", attributes={"tags": ["x"] * 201}),
         Item(id="a", markets={"us": Market(price=-1)}),

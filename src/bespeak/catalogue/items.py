@@ -60,6 +60,8 @@ def checked(item: Item) -> Item:
     _check_numbers("expiresAt", item.expires_at)
     for creative in item.creatives:
         _check_numbers("creatives.attributes", creative.attributes)
+    if len({creative.id for creative in item.creatives if creative.id}) < len(item.creatives):
+        raise _refused("`creatives` holds an id twice, or an empty one.", "Give each creative its own id.")
     return (
         item if item_id == item.id and group == item.group else msgspec.structs.replace(item, id=item_id, group=group)
     )
