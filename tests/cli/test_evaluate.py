@@ -9,28 +9,30 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from bespeak.cli import main
+
 MAP = "user=user,item=item,rating=rating,timestamp=timestamp"
 FIGURES = {
     "ndcg", "recall", "map", "mrr", "hit", "novelty", "diversity", "popularity", "head_share", "miscalibration",
 }  # fmt: skip
 
 
+def done(*line):
+    """Runs a command outside of any test: `run` belongs to one."""
+    with pytest.raises(SystemExit) as ended:
+        main([str(part) for part in line])
+    assert not ended.value.code
+
+
 @pytest.fixture(scope="module")
 def films(tmp_path_factory, film_files):
     """A trained film site, made once: evaluating changes nothing in it."""
-    from bespeak.cli import main  # noqa: PLC0415 - beside the fixture that captures output, which lives for one test
-
     folder = tmp_path_factory.mktemp("evaluate") / "films"
-    for line in (
-        ("init", folder),
-        ("import", "items", film_files / "items.csv", "--map", "id=movie,title=title", "--lists", "genres"),
-        ("import", "events", film_files / "ratings.csv", "--map", MAP),
-        ("train", "--json"),
-    ):
-        more = () if line[0] == "init" else ("--project", folder)
-        with pytest.raises(SystemExit) as ended:
-            main([str(part) for part in (*line, *more)])
-        assert not ended.value.code
+    there = ("--project", folder)
+    done("init", folder)
+    done("import", "items", film_files / "items.csv", "--map", "id=movie,title=title", "--lists", "genres", *there)
+    done("import", "events", film_files / "ratings.csv", "--map", MAP, *there)
+    done("train", "--json", *there)
     return folder
 
 
@@ -45,11 +47,13 @@ def ask(films, run, tmp_path):
     return ask
 
 
-@pytest.fixture
-def cut(ask, tmp_path):
-    """What may be seen by whoever answers, and whom to answer."""
-    ask("--json", "--cut-out", tmp_path / "cut")
-    return tmp_path / "cut"
+@pytest.fixture(scope="module")
+def cut(films, tmp_path_factory):
+    """What may be seen by whoever answers, and whom to answer; written once, and only read."""
+    folder = tmp_path_factory.mktemp("cut")
+    files = ("--out", folder / "found.json", "--html", folder / "found.html", "--cut-out", folder / "cut")
+    done("evaluate", "--project", films, "--json", *files)
+    return folder / "cut"
 
 
 def popular(cut, k=10):
