@@ -36,11 +36,12 @@ help:  ## list the targets (the default)
 demo: $(CORE)  ## make a shop, train, open the storefront and the console; ARGS="--no-serve" is passed on
 	@$(BIN)/bespeak demo $(ARGS)
 
+# Each worker gets one run of neighbouring tests, so that hardly a server or a trained project is made by both.
 test: $(DEV)  ## every test that needs only Python packages, both stores; ARGS="-k name" is passed to pytest
-	$(BIN)/pytest -n $(WORKERS) -m "not outside" $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not outside" $(ARGS)
 
 test-all: $(DEV) $(TORCH) $(FAISS) chromium openmp $(NODE_PACKAGES)  ## all tests, Node clients, Chromium, torch, faiss and LightGBM included, no skips; ONLY=outside runs just what `test` leaves out
-	$(BIN)/pytest -n $(WORKERS) --no-skips $(if $(ONLY),-m "$(ONLY)") $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --no-skips $(if $(ONLY),-m "$(ONLY)") $(ARGS)
 
 test-kills: $(DEV)  ## kill -9 in the middle of the work, fifty times in each scenario on both stores; ARGS="--kills 5"
 	@PYTHONPATH=tests $(BIN)/python -m recovery.kills $(ARGS)
