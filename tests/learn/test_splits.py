@@ -3,7 +3,7 @@ import pytest
 
 from bespeak.errors import InvalidInput
 from bespeak.learn.leaderboard import best_items, sampled
-from bespeak.learn.splits import calendar, held_out, leave_one_out, live, per_person, rolling, strangers
+from bespeak.learn.splits import calendar, held_out, leave_one_out, live, per_person, repeated, rolling, strangers
 from bespeak.models import Content, Interactions, ItemContent, ItemNeighbours
 
 
@@ -135,6 +135,15 @@ def test_rows_without_an_order_are_held_out_at_random_a_tenth_of_each_person() -
     assert len(np.unique(places)) > 5  # not always the last ones
     assert (held_out(data).truth != split.truth).nnz == 0
     assert (held_out(data, seed=1).truth != split.truth).nnz > 0
+
+
+def test_few_people_are_held_out_by_several_draws_until_enough_are_asked() -> None:
+    data = log([(f"u{person}", f"i{item}", 0) for person in range(20) for item in range(10)])
+    cuts = repeated(data, enough_people=50)
+    assert [len(cut) for cut in cuts] == [20, 20, 20]
+    assert len({tuple(cut.truth.indices.tolist()) for cut in cuts}) == 3, "each draw holds back other rows"
+    assert len(repeated(data, enough_people=1_000)) == 8
+    assert repeated(log([("a", "x", 0)])) == []
 
 
 def test_items_without_a_row_in_the_cut_are_ranked_by_what_they_are_like() -> None:

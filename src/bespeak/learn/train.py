@@ -181,12 +181,14 @@ def _trained(
     held: list[tuple[Choice, Report | None, str]] = []
     is_decided = False
     for place, protocol in enumerate(fitting):
-        cut = protocol.cut(log)
         where = f"{place}.choosing"
         if not reports:
-            choice = contest.choose([cut], where, decides=True)
+            # Another draw asks about the same days; an earlier date would ask about days that the queries are not of.
+            cuts = [protocol.cut(log)] if log.is_ordered else protocol.earlier(log)
+            choice = contest.choose(cuts, where, decides=True)
             held += [] if choice is None else [(choice, None, where)]
             continue
+        cut = protocol.cut(log)
         cuts = protocol.earlier(cut.fit) if len(cut) else []
         decides = not is_decided and sum(map(len, cuts)) >= _ENOUGH_PEOPLE
         choice = contest.choose(cuts, where, decides=decides)

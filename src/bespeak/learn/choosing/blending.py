@@ -123,12 +123,8 @@ def find_blend(models: Sequence[Sequence[Ranked]], cuts: Sequence[Split], k: int
 
 
 def _groups(cuts: Sequence[Split]) -> Int32s:
-    """int32[n]: who of all cuts together is asked in each row."""
-    found: list[Int32s] = []
-    for cut in cuts:
-        own = np.arange(len(cut), dtype=np.int32) if cut.groups is None else cut.groups
-        found.append(own + (found[-1].max(initial=0) + 1 if found else 0))
-    return np.concatenate(found)
+    """int32[n]: who is asked in each row; somebody who is asked on several cuts is one person."""
+    return np.concatenate([cut.people if cut.groups is None else cut.groups for cut in cuts])
 
 
 def _refined(pool: _Pool, weights: Float32s, current: Float64s, k: int) -> tuple[Float32s, Float64s]:

@@ -25,6 +25,7 @@ from bespeak.learn.splits import (
     leave_one_out,
     live,
     per_person,
+    repeated,
     rolling,
     strangers,
 )
@@ -34,7 +35,7 @@ Asked: TypeAlias = Literal["served", "returning", "everybody", "strangers"]
 """Who the model will be asked about."""
 
 _MANY_PEOPLE = 500
-"""A small log is cut at several dates for choosing until so many people are asked."""
+"""A small log is cut at several dates, or by several draws, for choosing until so many people are asked."""
 _SMALL_LOG = 1_000_000
 
 
@@ -71,7 +72,9 @@ def protocols(
     if asked == "strangers":
         return [plain(strangers)]
     if not log.is_ordered:
-        return [plain(held_out)]
+        drawn = partial(held_out, relevant=relevant, allows_seen=allows_seen)
+        again = partial(repeated, relevant=relevant, allows_seen=allows_seen, enough_people=_MANY_PEOPLE)
+        return [Protocol(cut=drawn, earlier=again)]
     by_person = plain(per_person)
     if not log.has_times:
         return [plain(leave_one_out)] if asked == "everybody" else [by_person]
