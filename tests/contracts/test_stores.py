@@ -212,6 +212,19 @@ def test_lookup_finds_by_one_key_and_by_two(store: Store) -> None:
         assert session.lookup("claims", ["person_id"], ["id_value"], []) == []
 
 
+def test_lookup_after_finds_what_lies_behind_the_place_of_each_key(store: Store) -> None:
+    columns = ("decision_id", "item_id", "position", "time_ms", "person_id")
+    with store.write() as tx:
+        tx.insert("exposures", columns, [(f"d{n}", f"p{k}", k, 10 * k, n) for n in range(3) for k in range(5)])
+    with store.read() as session:
+        wanted = [("d0", "p2"), ("d1", "p9"), ("d2", ""), ("none", "")]
+        found = session.lookup_after("exposures", ["decision_id", "position"], "decision_id", "item_id", wanted)
+        assert sorted(found) == [("d0", 3), ("d0", 4), *(("d2", k) for k in range(5))]
+        assert session.lookup_after("exposures", ["position"], "decision_id", "item_id", []) == []
+        with pytest.raises(UnknownName, match="position"):
+            session.lookup_after("exposures", ["positon"], "decision_id", "item_id", [])
+
+
 def test_lookup_takes_tens_of_thousands_of_keys(store: Store) -> None:
     keys = [n.to_bytes(4, "big") for n in range(40_000)]
     with store.write() as tx:

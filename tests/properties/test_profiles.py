@@ -21,7 +21,7 @@ from bespeak.profiles.merge import merge
 from bespeak.profiles.observation import Observation
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.settings import DAY_MS, FoldSettings, Limits
-from bespeak.profiles.stored import live_profile, with_events
+from bespeak.profiles.stored import live_profile, position_of, stored
 from bespeak.profiles.sums import all_keys
 from bespeak.signals.events import Context
 from bespeak.signals.ids import IdKey
@@ -206,26 +206,16 @@ def test_a_replay_is_bit_equal_however_often_the_profile_was_stored(
 
 
 @pytest.mark.parametrize("fold_settings", [SETTINGS, SMALL], ids=["within limits", "over limits"])
-@given(history=histories(), batches=st.lists(st.integers(1, 4), min_size=25, max_size=25))
-def test_a_replay_is_bit_equal_whichever_events_waited_behind_the_stored_profile(
-    fold_settings: FoldSettings, history: list[Observation], batches: list[int]
+@given(history=histories(), stored_at=st.lists(st.booleans(), min_size=26, max_size=26))
+def test_a_replay_is_bit_equal_whichever_events_waited_for_the_stored_profile(
+    fold_settings: FoldSettings, history: list[Observation], stored_at: list[bool]
 ) -> None:
-    # Traits never wait, and a word on consent rarely comes.
-    history = [
-        msgspec.structs.replace(o, traits={}, consent=None if n % 8 else o.consent) for n, o in enumerate(history)
-    ]
-    body, n_done = b"", 0
-    for size in batches:
-        batch = history[n_done : n_done + size]
-        n_done += len(batch)
-        waiting = with_events(body, batch)
-        if waiting is None:
-            profile = live_profile(body, fold_settings) if body else Profile()
-            for observation in batch:
-                fold(profile, observation, fold_settings)
-            waiting = encode(profile)
-        body = waiting
-        assert encode(live_profile(body, fold_settings)) == encode(folded(history[:n_done], fold_settings))
+    body = stored(Profile(), 0)
+    for n_done, is_stored in zip(range(len(history) + 1), stored_at, strict=False):
+        live = live_profile(body, fold_settings, history[position_of(body) : n_done])
+        assert encode(live) == encode(folded(history[:n_done], fold_settings))
+        if is_stored:
+            body = stored(live, n_done)
 
 
 @given(histories(), histories(), st.booleans())

@@ -8,11 +8,11 @@ from typing import Any
 from bespeak.engine.core import Core
 from bespeak.engine.folding import refold
 from bespeak.engine.folding.baselines import baselines
+from bespeak.engine.folding.live import live_profiles
 from bespeak.engine.people_view import granted_purposes, profile_view
 from bespeak.profiles.codec import encode
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.readable import readable
-from bespeak.profiles.stored import live_profile
 from bespeak.signals.events import Context
 from bespeak.signals.ids import ANONYMOUS_ID, SEPARATOR, USER_ID, IdKey
 from bespeak.storage.tables import log, memberships, people
@@ -44,8 +44,8 @@ class Profiles:
     def of(self, person: int) -> Profile | None:
         """Returns the live profile of a person, or None when nothing was folded."""
         with self._core.store.read() as session:
-            row = people.profiles(session, [person]).get(person)
-        return None if row is None else self._live(row.body)
+            rows = people.profiles(session, [person]).values()
+            return live_profiles(session, rows, self._core.runtime.observer).get(person)
 
     def readable(self, user_id: str, *, or_anonymous: bool = True) -> dict[str, Any] | None:
         """Returns what is known of a person in a form that they can read, or None for somebody unknown."""
@@ -72,10 +72,10 @@ class Profiles:
         while True:
             with self._core.store.read() as session:
                 rows = people.profile_batch(session, after, 500)
+                profiles = live_profiles(session, rows, self._core.runtime.observer)
             if not rows:
                 return
-            for row in rows:
-                yield row.person_id, self._live(row.body)
+            yield from profiles.items()
             after = rows[-1].person_id
 
     def rebuilt(self, person: int) -> Profile:
@@ -102,6 +102,3 @@ class Profiles:
         The job `refold` does so by itself for everybody whose profile is out of date.
         """
         return refold.rebuild(self._core, persons)
-
-    def _live(self, body: bytes) -> Profile:
-        return live_profile(body, self._core.runtime.observer.fold_settings)

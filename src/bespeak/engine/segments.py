@@ -9,9 +9,9 @@ import msgspec
 
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
+from bespeak.engine.folding.live import live_profiles
 from bespeak.engine.folding.membership import update_members
 from bespeak.profiles.record import PREDICTION
-from bespeak.profiles.stored import live_profile
 from bespeak.signals.ids import ANONYMOUS_ID
 from bespeak.storage.base import Transaction
 from bespeak.storage.tables import memberships, people, records
@@ -104,6 +104,6 @@ def _redefine(core: Core) -> int:
 
 def _decide_anew(core: Core, tx: Transaction, persons: Sequence[int], now_ms: int) -> int:
     tx.lock_keys(f"person:{person}" for person in persons)
-    settings = core.runtime.observer.fold_settings
-    profiles = {person: live_profile(row.body, settings) for person, row in people.profiles(tx, persons).items()}
-    return update_members(tx, core.config.segments, profiles, core.runtime.observer, now_ms=now_ms, log_id=0)
+    observer = core.runtime.observer
+    profiles = live_profiles(tx, people.profiles(tx, persons).values(), observer)
+    return update_members(tx, core.config.segments, profiles, observer, now_ms=now_ms, log_id=0)

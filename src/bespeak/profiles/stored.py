@@ -1,126 +1,94 @@
-"""What is stored of a person: a profile, and behind it the latest events, which are folded when it is read.
+"""What is stored of a person: a profile, and the position in the log up to which events are folded into it.
 
 Reading and writing a whole profile takes longer than folding one event into it, and the longer the more is known. So
-an event is put behind the stored profile as it is, and every few events the profile is read, they are folded and it is
-written whole.
+the row is left alone while a few events come in: the log has them, and every few events the profile is read, they are
+folded and it is written whole.
 
 Whoever reads the bytes folds those events first: nobody sees a profile without them. The fold looks at nothing but the
 profile and the event, so it makes no difference, to the bit, when they are folded.
 
-    whole        what `codec` writes
-    with events  `WITH_EVENTS`, their number (1 byte), the length of the profile (4 bytes), the profile, the events
+    `PLACED` (1 byte), the position (8 bytes), what `codec` writes
+
+What `codec` writes alone is a profile that nothing waits for: so they were stored at first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from struct import Struct
-
-import msgspec
 
 from bespeak.profiles import codec
 from bespeak.profiles.fold import fold
 from bespeak.profiles.observation import Observation
 from bespeak.profiles.profile import Consent, Profile
 from bespeak.profiles.settings import FoldSettings
-from bespeak.signals.events import Context
 
-MAX_EVENTS = 6
-"""Events behind a profile: more of them make writing cheaper and each reading dearer."""
+MAX_WAITING = 7
+"""Events of the log that wait for a profile: more of them make writing cheaper and each reading dearer."""
 
-WITH_EVENTS = 0xE1
-"""The first byte, beyond every `codec.VERSION`; another shape of the events takes the next one."""
+EVERYTHING = (1 << 63) - 1
+"""The position of a profile that nothing waits for, and that the next event makes whole anew."""
 
-_MARK = bytes((WITH_EVENTS,))
-_HEAD = Struct(">BBI")
-_ARRAY_OF = 0x90  # MessagePack's mark of an array of up to 15 elements, their number added
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(list[Observation])
+PLACED = 0xE2
+"""The first byte, beyond every `codec.VERSION`; another shape of the head takes the next one."""
+
+_MARK = bytes((PLACED,))
+_HEAD = Struct(">BQ")
 
 
-def with_events(body: bytes, observations: Sequence[Observation]) -> bytes | None:
-    """Returns stored bytes with more events behind the profile, or None when it is time to fold.
-
-    Some events never wait. A word on consent works at once: what it takes away must not stay. Nor does what may not be
-    profiled, of which a profile keeps no more than counts, and traits, which can be anything.
+def stored(profile: Profile, position: int) -> bytes:
+    """Returns a profile as it is stored, folded up to a position of the log.
 
     Example:
-        >>> body = with_events(codec.encode(Profile()), [Observation(time_ms=5, received_ms=5, message_id="m")])
-        >>> live_profile(body or b"", FoldSettings(classes={})).last_ms
-        5
+        >>> body = stored(Profile(n_events=3), 7)
+        >>> position_of(body), live_profile(body, FoldSettings(classes={}), ()).n_events
+        (7, 3)
     """
-    if not body:
-        return None
-    told: list[bytes] = []
-    for one in observations:
-        if one.consent or one.traits or not one.is_profiled:
-            return None
-        if not one.is_bot:  # nothing of it is folded
-            told.append(_encoder.encode(_folded_part(one)))
-    n_told, end = _bounds(body)
-    if n_told + len(told) > MAX_EVENTS:
-        return None
-    rest = body[_HEAD.size :] if n_told else body
-    return b"".join((_HEAD.pack(WITH_EVENTS, n_told + len(told), end), rest, *told)) if told else body
+    return _HEAD.pack(PLACED, position) + codec.encode(profile)
 
 
-def live_profile(body: bytes, settings: FoldSettings) -> Profile:
-    """Returns the profile that is stored, its latest events folded.
+def position_of(body: bytes) -> int:
+    """Returns the position of the log up to which events are folded into a stored profile.
+
+    Raises:
+        StoreError: it is cut off; a rebuild from the log makes it anew.
+    """
+    if body[:1] != _MARK:
+        return EVERYTHING
+    if len(body) < _HEAD.size:
+        raise codec.unreadable()
+    return int(_HEAD.unpack_from(body)[1])
+
+
+def live_profile(body: bytes, settings: FoldSettings, waiting: Iterable[Observation]) -> Profile:
+    """Returns the profile that is stored, with the events folded that the log has of the person behind its position.
 
     Raises:
         StoreTooNew: written by a later release.
-        StoreError: not a profile; a rebuild from the log makes it anew.
+        StoreError: not a stored profile, or an event cannot be folded; a rebuild from the log makes it anew.
     """
-    profile = codec.decode(_whole(body))
-    n_told, end = _bounds(body)
-    if n_told:
-        try:
-            for observation in _decoder.decode(bytes((_ARRAY_OF + n_told,)) + body[_HEAD.size + end :]):
-                fold(profile, observation, settings)
-        except Exception as error:  # whatever the fold raises, the log can make the profile anew
-            raise codec.unreadable() from error
+    profile = codec.decode(_profile_in(body))
+    try:
+        for observation in waiting:
+            fold(profile, observation, settings)
+    except Exception as error:  # whatever the fold raises, the log can make the profile anew
+        raise codec.unreadable() from error
     return profile
-
-
-def folded(body: bytes, settings: FoldSettings) -> bytes | None:
-    """Returns the stored profile with its latest events folded, None where none wait; errors as `live_profile`."""
-    return codec.encode(live_profile(body, settings)) if _bounds(body)[0] else None
 
 
 def consent_of(body: bytes) -> dict[str, Consent]:
     """Returns the latest word per purpose at a quarter of what reading all takes; such words never wait."""
-    return codec.decode_consent(_whole(body))
+    return codec.decode_consent(_profile_in(body))
 
 
-def _whole(body: bytes) -> bytes:
-    n_told, end = _bounds(body)
-    return body[_HEAD.size : _HEAD.size + end] if n_told else body
+def may_wait(observation: Observation) -> bool:
+    """Tells whether an event may wait in the log.
+
+    Some never wait. A word on consent works at once: what it takes away must not stay. Nor does what may not be
+    profiled, of which a profile keeps no more than counts, and traits, which are asked for by themselves.
+    """
+    return observation.is_profiled and not observation.consent and not observation.traits
 
 
-def _bounds(body: bytes) -> tuple[int, int]:
-    """Returns how many events stand behind the profile, and the length of the profile itself."""
-    if body[:1] != _MARK:
-        return 0, len(body)
-    if len(body) < _HEAD.size:
-        raise codec.unreadable()
-    _, n_told, n_bytes = _HEAD.unpack_from(body)
-    if not 0 < n_told <= MAX_EVENTS or n_bytes > len(body) - _HEAD.size:
-        raise codec.unreadable()
-    return n_told, n_bytes
-
-
-def _folded_part(observation: Observation) -> Observation:
-    """Returns what the fold looks at: declared context, campaigns and addresses of pages never reach a profile."""
-    given = observation.context
-    kept = Context(
-        device=given.device,
-        os=given.os,
-        browser=given.browser,
-        language=given.language,
-        timezone=given.timezone,
-        country=given.country,
-        city=given.city,
-        referrer_class=given.referrer_class,
-        page={"path": given.page["path"]} if "path" in given.page else {},
-    )
-    return msgspec.structs.replace(observation, context=kept)
+def _profile_in(body: bytes) -> bytes:
+    return body[_HEAD.size :] if position_of(body) != EVERYTHING else body

@@ -39,6 +39,17 @@ class Session(Protocol):
         """
         ...
 
+    def lookup_after(
+        self, table: str, columns: Sequence[str], key: str, ascending: str, values: Iterable[tuple[Value, Value]]
+    ) -> list[Row]:
+        """Returns `columns` of the rows with the key and behind the place of one of `values`, in no order.
+
+        Args:
+            key: equals the first of a pair.
+            ascending: is larger than the second; an index holds both columns in this order.
+        """
+        ...
+
     def log_ceiling(self) -> int:
         """Returns the highest log position up to which (included) no transaction can still add one.
 

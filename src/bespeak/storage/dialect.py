@@ -103,10 +103,7 @@ def table_named(name: str) -> Table:
 
 def insert_head(table: str, columns: tuple[str, ...]) -> str:
     """Returns `INSERT INTO table (columns)`; raises `UnknownName` for names that are not declared."""
-    declared = table_named(table)
-    for column in columns:
-        if column not in declared.columns:
-            raise UnknownName(f"column of {table}", column, list(declared.columns))
+    _check_columns(table, columns)
     return f"INSERT INTO {table} ({', '.join(columns)})"
 
 
@@ -153,9 +150,25 @@ def select_by(table: str, columns: tuple[str, ...], keys: tuple[str, ...]) -> st
         >>> select_by("links", ("person_id",), ("id_kind", "id_value"))
         'SELECT person_id FROM links WHERE id_kind = ? AND id_value = ?'
     """
-    declared = table_named(table)
-    for column in (*columns, *keys):
-        if column not in declared.columns:
-            raise UnknownName(f"column of {table}", column, list(declared.columns))
+    _check_columns(table, (*columns, *keys))
     matches = " AND ".join(f"{key} = ?" for key in keys)
     return f"SELECT {', '.join(columns)} FROM {table} WHERE {matches}"  # noqa: S608  names are checked above
+
+
+@lru_cache(maxsize=64)
+def select_after(table: str, columns: tuple[str, ...], key: str, ascending: str) -> str:
+    """Returns a SELECT of columns where a key equals a parameter and another column is larger than one.
+
+    Example:
+        >>> select_after("events", ("log_id",), "person_id", "log_id")
+        'SELECT log_id FROM events WHERE person_id = ? AND log_id > ?'
+    """
+    _check_columns(table, (*columns, key, ascending))
+    return f"SELECT {', '.join(columns)} FROM {table} WHERE {key} = ? AND {ascending} > ?"  # noqa: S608  checked above
+
+
+def _check_columns(table: str, columns: tuple[str, ...]) -> None:
+    declared = table_named(table)
+    for column in columns:
+        if column not in declared.columns:
+            raise UnknownName(f"column of {table}", column, list(declared.columns))

@@ -71,6 +71,17 @@ def test_entries_of_persons_come_in_log_order_and_of_nobody_there_are_none(store
         assert log.latest_of(session, [], 5) == []
 
 
+def test_entries_behind_a_position_of_each_person_come_in_log_order(store):
+    fill(store, *(entry(n, 1 + n % 2) for n in range(1, 7)), entry(7, 3))
+    with store.read() as session:
+        behind = {1: 3, 2: 5, 3: 0, 4: 0}
+        found = log.entries_behind(session, behind)
+        assert {person: [e.log_id for e in entries] for person, entries in found.items()} == {1: [4, 6], 3: [7]}
+        assert found[1] == list(log.entries_of(session, [1]))[1:]
+        assert log.positions_behind(session, behind) == {1: [4, 6], 3: [7]}
+        assert log.positions_behind(session, {}) == log.entries_behind(session, {}) == {}
+
+
 def test_a_body_can_be_replaced(store):
     fill(store, entry(1))
     with store.write() as tx:

@@ -20,11 +20,11 @@ from bespeak.decide.slates.foreign import ForeignItem, foreign_slate
 from bespeak.engine.core import Core
 from bespeak.engine.deciding.slates import Slate
 from bespeak.engine.deciding.weights import weights_of_version
+from bespeak.engine.folding.live import live_of
 from bespeak.engine.people_view import person_view, with_shown
 from bespeak.engine.trying.experiments import Experiments
 from bespeak.engine.writing.writer import WriteRequest
 from bespeak.errors import BespeakError, StoreUnavailable
-from bespeak.profiles.stored import live_profile
 from bespeak.signals.decisions import Decision
 from bespeak.signals.events import Context
 from bespeak.signals.ids import IdKey
@@ -146,10 +146,10 @@ class Decisions:
             return None
         with self._core.store.read() as session:
             for key in ids:
-                found = people.profile_of(session, key)
-                if found is not None and found[1] is not None:
-                    profile = live_profile(found[1], self._core.runtime.observer.fold_settings)
-                    view = person_view(self._core.runtime, found[0], profile, context, now_ms, source)
+                person, body = people.profile_of(session, key) or (0, None)
+                if body is not None:
+                    profile = live_of(session, person, body, self._core.runtime.observer)
+                    view = person_view(self._core.runtime, person, profile, context, now_ms, source)
                     hours = self._core.world.memory_hours
                     return with_shown(session, self._core.runtime, view, hours, now_ms) if hours else view
         return None

@@ -26,10 +26,11 @@ from bespeak.engine.core import Core
 from bespeak.engine.deciding.slates import Slate
 from bespeak.engine.trying.experiments import Experiments
 from bespeak.errors import StoreUnavailable
+from bespeak.profiles.stored import position_of
 from bespeak.signals.decisions import Decision
 from bespeak.signals.events import Context
 from bespeak.signals.ids import ANONYMOUS_ID, IdKey
-from bespeak.storage.tables import people, records
+from bespeak.storage.tables import log, people, records
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 MAX_TOLD = 20_000
@@ -134,7 +135,8 @@ class Flags:
         with self._core.store.read() as session:
             for key in ids:
                 person, body = people.profile_of(session, key) or (0, None)
-                digest.update(b"%d:" % person + blake2b(body or b"").digest())
+                waiting = log.positions_behind(session, {person: position_of(body)}) if body else {}
+                digest.update(b"%d:%r:" % (person, waiting) + blake2b(body or b"").digest())
         return digest.digest()
 
     def configuration(self) -> bytes:

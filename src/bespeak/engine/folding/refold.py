@@ -26,12 +26,13 @@ from bespeak.engine.core import Core
 from bespeak.engine.folding import fold_version
 from bespeak.engine.folding.baselines import baselines
 from bespeak.engine.folding.facets_now import FacetsNow
+from bespeak.engine.folding.live import live_of
 from bespeak.engine.folding.membership import update_members
+from bespeak.engine.folding.observe import Observer
 from bespeak.errors import StoreError
 from bespeak.profiles.codec import encode
 from bespeak.profiles.profile import Profile
-from bespeak.profiles.settings import FoldSettings
-from bespeak.profiles.stored import live_profile
+from bespeak.profiles.stored import stored
 from bespeak.storage.base import Session, Transaction
 from bespeak.storage.tables import items as item_rows
 from bespeak.storage.tables import log, people, records
@@ -167,9 +168,8 @@ class _Folder:
     def __init__(self, core: Core) -> None:
         self._now_ms = core.clock.now_ms
         self._segments = core.config.segments
-        self._observer = core.runtime.observer
-        self.settings = self._observer.fold_settings
-        self.version = self.settings.fold_version
+        self.observer = core.runtime.observer
+        self.version = self.observer.fold_settings.fold_version
         self.facets = FacetsNow.of(core)
 
     def fold_anew(self, tx: Transaction, persons: Sequence[int]) -> int:
@@ -182,29 +182,31 @@ class _Folder:
         made: dict[int, Profile] = {}
         rows: list[ProfileRow] = []
         for person, row in sorted(people.profiles(tx, persons).items()):
-            profile = self._folded(tx, person)
+            positions = log.positions_of(tx, members := people.members(tx, person))
+            profile = self._folded(tx, person, members, positions)
             if profile is None:  # nothing to fold it from: it stays as it is
-                profile = live_profile(row.body, self.settings)
+                profile = live_of(tx, person, row.body, self.observer)
             profile.fold_version = self.version
             made[person] = profile
-            rows.append(ProfileRow(person, row.version + 1, now_ms, encode(profile)))
+            body = stored(profile, positions[-1] if positions else 0)
+            rows.append(ProfileRow(person, row.version + 1, now_ms, body))
         people.put_profiles(tx, rows)
-        update_members(tx, self._segments, made, self._observer, now_ms=now_ms, log_id=0)
+        update_members(tx, self._segments, made, self.observer, now_ms=now_ms, log_id=0)
         return len(made)
 
-    def _folded(self, tx: Transaction, person: int) -> Profile | None:
-        members = people.members(tx, person)
+    def _folded(
+        self, tx: Transaction, person: int, members: tuple[int, ...], positions: Sequence[int]
+    ) -> Profile | None:
         held = baselines(tx, members)
         for member, baseline in held.items():
             # It is taken over as it is: what it was folded from is gone.
             if baseline.fold_version != self.version:
                 baseline.fold_version = self.version
                 tx.run("UPDATE profile_baselines SET body = ? WHERE person_id = ?", (encode(baseline), member))
-        return dict(self._observer.replay(self._entries(tx, members), held)).get(person)
+        return dict(self.observer.replay(self._entries(tx, positions), held)).get(person)
 
-    def _entries(self, tx: Transaction, members: Sequence[int]) -> Iterator[Entry]:
+    def _entries(self, tx: Transaction, positions: Sequence[int]) -> Iterator[Entry]:
         """Yields a person's log, a part at a time, with the facets as they are known now; writes those that differ."""
-        positions = log.positions_of(tx, members)
         for start in range(0, len(positions), ENTRIES_AT_ONCE):
             for entry in log.entries_at(tx, positions[start : start + ENTRIES_AT_ONCE]):
                 body = self.facets.refreshed(entry)
@@ -290,7 +292,7 @@ class _Run:
         old = {
             row.person_id
             for row in people.profiles(session, joined).values()
-            if _is_out_of_date(row, self._folder.settings, frozenset())
+            if _is_out_of_date(session, row, self._folder.observer, frozenset())
         }
         return _Part(sorted({*_roots(session, stale), *old}), to, to - after, to >= ceiling)
 
@@ -337,7 +339,7 @@ class _Run:
         chosen: list[int] = []
         n_entries = 0
         for place, row in enumerate(rows):
-            if not _is_out_of_date(row, self._folder.settings, changed):
+            if not _is_out_of_date(tx, row, self._folder.observer, changed):
                 continue
             n = len(log.positions_of(tx, people.members(tx, row.person_id)))
             if chosen and n_entries + n > ENTRIES_AT_ONCE:
@@ -379,12 +381,12 @@ def _put(tx: Transaction, progress: Progress) -> None:
     records.put_setting(tx, SETTING, msgspec.json.encode(progress))
 
 
-def _is_out_of_date(row: ProfileRow, settings: FoldSettings, changed: frozenset[str]) -> bool:
+def _is_out_of_date(session: Session, row: ProfileRow, observer: Observer, changed: frozenset[str]) -> bool:
     try:
-        profile = live_profile(row.body, settings)
+        profile = live_of(session, row.person_id, row.body, observer)
     except StoreError:
         return True  # the log makes it anew
-    return profile.fold_version < settings.fold_version or any(
+    return profile.fold_version < observer.fold_settings.fold_version or any(
         not changed.isdisjoint(held) for held in profile.items.values()
     )
 

@@ -15,10 +15,9 @@ from typing import Any
 import msgspec
 
 from bespeak.engine.clock import iso
+from bespeak.engine.folding.live import live_profiles
 from bespeak.engine.folding.observe import Observer
 from bespeak.intake.segment import encode_event
-from bespeak.profiles.settings import FoldSettings
-from bespeak.profiles.stored import live_profile
 from bespeak.signals.ids import SEPARATOR, IdKey
 from bespeak.signals.subjects import ReceiptLine, Subject
 from bespeak.storage.base import Session, Transaction
@@ -233,7 +232,7 @@ def table_holders(tx: Transaction, observer: Observer, words: Iterable[str]) -> 
     """
     return [
         LogHolder(tx, observer),
-        TableHolder("profile", ("profiles", "profile_baselines"), tx, partial(_profiles, observer.fold_settings)),
+        TableHolder("profile", ("profiles", "profile_baselines"), tx, partial(_profiles, observer)),
         TableHolder("consents", ("consents",), tx, _consents),
         TableHolder("segments", ("segment_members", "segment_moves"), tx, _segments),
         TableHolder("decisions", ("decisions", "exposures"), tx, _decisions),
@@ -253,13 +252,12 @@ def _events(session: Session, subject: Subject) -> list[dict[str, Any]]:
     ]
 
 
-def _profiles(settings: FoldSettings, session: Session, subject: Subject) -> list[dict[str, Any]]:
-    rows = people.profiles(session, subject.people).values()
-    found: list[dict[str, Any]] = []
-    for row in rows:
-        profile = live_profile(row.body, settings)
-        found.append({name: msgspec.to_builtins(getattr(profile, name)) for name in profile.__struct_fields__})
-    return found
+def _profiles(observer: Observer, session: Session, subject: Subject) -> list[dict[str, Any]]:
+    profiles = live_profiles(session, people.profiles(session, subject.people).values(), observer).values()
+    return [
+        {name: msgspec.to_builtins(getattr(profile, name)) for name in profile.__struct_fields__}
+        for profile in profiles
+    ]
 
 
 def _consents(session: Session, subject: Subject) -> list[dict[str, Any]]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from bespeak.engine.core import Core
 from bespeak.engine.deciding.worlds import COUNTER_DAYS
 from bespeak.engine.folding.baselines import baselines
+from bespeak.engine.folding.live import live_profiles
 from bespeak.profiles.codec import encode
-from bespeak.profiles.stored import folded
+from bespeak.profiles.stored import position_of, stored
 from bespeak.storage.base import Transaction
 from bespeak.storage.tables import items as item_rows
 from bespeak.storage.tables import log, memberships, people
@@ -83,10 +84,15 @@ def _sweep_log(core: Core, before_ms: int) -> int:
 
 
 def _fold_waiting(core: Core, tx: Transaction, members: tuple[int, ...]) -> None:
-    """Folds the events that wait behind profiles: nothing of an event stays longer than the event."""
-    settings, now_ms = core.runtime.observer.fold_settings, core.clock.now_ms()
-    rows = people.profiles(tx, members).values()
-    whole = [(row, folded(row.body, settings)) for row in rows]
+    """Folds the events that wait for profiles in the log, before they go from it."""
+    rows = people.profiles(tx, members)
+    waiting = log.positions_behind(tx, {person: position_of(row.body) for person, row in rows.items()})
+    profiles = live_profiles(tx, [rows[person] for person in waiting], core.runtime.observer)
+    now_ms = core.clock.now_ms()
     people.put_profiles(
-        tx, [ProfileRow(row.person_id, row.version + 1, now_ms, body) for row, body in whole if body is not None]
+        tx,
+        [
+            ProfileRow(person, rows[person].version + 1, now_ms, stored(profile, waiting[person][-1]))
+            for person, profile in profiles.items()
+        ],
     )

@@ -9,6 +9,8 @@ import msgspec
 
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
+from bespeak.engine.folding.live import live_profiles
+from bespeak.engine.folding.observe import Observer
 from bespeak.engine.learning.fold import LearningHolder, learn
 from bespeak.engine.learning.lessons import lessons_of
 from bespeak.engine.logged.lake_feed import LakeHolder
@@ -18,8 +20,6 @@ from bespeak.engine.training.stored_sets import ModelHolder
 from bespeak.errors import InvalidInput
 from bespeak.privacy.pseudonyms import pseudonym
 from bespeak.privacy.subjects import Holder
-from bespeak.profiles.settings import FoldSettings
-from bespeak.profiles.stored import live_profile
 from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey
 from bespeak.signals.subjects import ReceiptLine, Subject
 from bespeak.storage.base import Session, Transaction
@@ -117,7 +117,7 @@ class Privacy:
             ModelHolder(tx, self._core.blobs),
             LearningHolder(tx, lessons_of(self._core.world)),
             LakeHolder(tx, self._core.lake),
-            *table_holders(tx, observer, _traits(tx, subject, observer.fold_settings)),
+            *table_holders(tx, observer, _traits(tx, subject, observer)),
         ]
 
     def _locked(self, tx: Transaction, keys: Sequence[IdKey]) -> Subject:
@@ -168,12 +168,11 @@ class Privacy:
         return pseudonym(self._core.message_secret, value).hex()
 
 
-def _traits(session: Session, subject: Subject, settings: FoldSettings) -> set[str]:
+def _traits(session: Session, subject: Subject, observer: Observer) -> set[str]:
     """Returns the text traits of a person, from the profile and from every event, household ids included."""
     found: set[str] = set()
-    for row in people.profiles(session, subject.people).values():
-        traits = live_profile(row.body, settings).traits
-        found.update(str(trait.value) for trait in traits.values() if isinstance(trait.value, str))
+    for profile in live_profiles(session, people.profiles(session, subject.people).values(), observer).values():
+        found.update(str(trait.value) for trait in profile.traits.values() if isinstance(trait.value, str))
     for entry in log.entries_of(session, subject.people):
         if entry.body.event is not None:
             found.update(value for value in entry.body.event.traits.values() if isinstance(value, str))

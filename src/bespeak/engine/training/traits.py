@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from bespeak.engine.core import Core
+from bespeak.engine.folding.live import live_profiles
 from bespeak.engine.logged.granted import Grants
 from bespeak.engine.people_view import trait_words
 from bespeak.models.base import PersonTraits
-from bespeak.profiles.stored import live_profile
 from bespeak.signals.catalogue import TRAIT_CLASS, TRAIT_SIGNAL
 from bespeak.storage.tables import people
 
@@ -39,7 +39,7 @@ def told_traits(
         keep: bool[n], rows that may be used.
         user_ids: the people of the training data.
     """
-    signals, settings = core.config.signals, core.runtime.observer.fold_settings
+    signals = core.config.signals
     with core.store.read() as session:
         grants = Grants.read(session, signals.classes[TRAIT_CLASS].purpose)
     wanted = np.fromiter(map(int, user_ids), np.int64, count=len(user_ids))
@@ -52,11 +52,12 @@ def told_traits(
     asked = sorted(events)
     for start in range(0, len(asked), _PROFILES_AT_ONCE):
         with core.store.read() as session:
-            stored = people.profiles(session, asked[start : start + _PROFILES_AT_ONCE])
-        for who, row in stored.items():
+            rows_now = people.profiles(session, asked[start : start + _PROFILES_AT_ONCE]).values()
+            profiles = live_profiles(session, rows_now, core.runtime.observer)
+        for who, profile in profiles.items():
             held = {
                 name: trait
-                for name, trait in live_profile(row.body, settings).traits.items()
+                for name, trait in profile.traits.items()
                 if (name, trait.time_ms, trait.received_ms) in events[who]
             }
             found[str(who)] = trait_words(signals, held)

@@ -19,12 +19,13 @@ import pyarrow.parquet as pq
 
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
+from bespeak.engine.folding.live import live_profiles
 from bespeak.engine.logged.granted import Grants
 from bespeak.engine.people_view import granted_purposes, profile_view
 from bespeak.errors import InvalidInput
 from bespeak.intake.segment import encode_event
 from bespeak.profiles.readable import readable
-from bespeak.profiles.stored import consent_of, live_profile
+from bespeak.profiles.stored import consent_of
 from bespeak.signals.events import Context
 from bespeak.signals.ids import SEPARATOR
 from bespeak.signals.purposes import SHARE
@@ -185,6 +186,7 @@ def _profiles(core: Core, is_shareable: bool, progress: Progress) -> Iterator[li
     while True:
         with core.store.read() as session:
             rows = people.profile_batch(session, after, 500)
+            profiles = live_profiles(session, rows, runtime.observer)
             persons = [row.person_id for row in rows]
             links = people.links_of(session, persons)
             members = memberships.members_of(session, persons)
@@ -192,22 +194,21 @@ def _profiles(core: Core, is_shareable: bool, progress: Progress) -> Iterator[li
             return
         after = rows[-1].person_id
         found: list[Pair] = []
-        for stored in rows:
-            profile = live_profile(stored.body, runtime.observer.fold_settings)
+        for person, profile in profiles.items():
             granted = granted_purposes(runtime, profile, Context())
             word = profile.consent.get("share")
             if is_shareable and not (word is not None and word.is_granted):
                 continue
             view = profile_view(runtime, profile, granted, now_ms)
             known = readable(view)
-            keys = links.get(stored.person_id, [])
-            held = members.get(stored.person_id, {})
+            keys = links.get(person, [])
+            held = members.get(person, {})
             segments = sorted(name for name, (is_member, _, _) in held.items() if is_member)
             ids = [{"kind": key.kind, "value": key.value.replace(SEPARATOR, " / ")} for key in keys]
             names = list(purposes.names(granted))
-            record = {"person": stored.person_id, "ids": ids, "purposes": names, "segments": segments, **known}
+            record = {"person": person, "ids": ids, "purposes": names, "segments": segments, **known}
             row = {
-                "person": stored.person_id,
+                "person": person,
                 "user_ids": [key["value"] for key in ids if key["kind"] == "user_id"],
                 "anonymous_ids": [key["value"] for key in ids if key["kind"] == "anonymous_id"],
                 "purposes": names,

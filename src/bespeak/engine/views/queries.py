@@ -21,10 +21,10 @@ from bespeak.decide.settings.placements import Placement
 from bespeak.engine.core import Core
 from bespeak.engine.deciding.pages import PageSlates
 from bespeak.engine.deciding.slates import Slate
+from bespeak.engine.folding.live import live_profiles
 from bespeak.engine.people_view import granted_purposes, person_view, profile_view
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.readable import readable
-from bespeak.profiles.stored import live_profile
 from bespeak.signals.events import Context, Event
 from bespeak.signals.ids import ANONYMOUS_ID, PROFILE_ID, USER_ID, IdKey
 from bespeak.storage.base import Session, Value
@@ -218,14 +218,14 @@ class Queries:
                 latest.setdefault(roots.get(entry.person_id, entry.person_id), entry.received_ms)
             chosen = list(latest)[:limit]
             ids = people.links_of(session, chosen)
-            rows = people.profiles(session, chosen)
-        settings = self._core.runtime.observer.fold_settings
+            rows = people.profiles(session, chosen).values()
+            profiles = live_profiles(session, rows, self._core.runtime.observer)
         return [
             PersonFound(
                 person=person,
                 label=label_of(ids.get(person, ())),
                 last_ms=latest[person],
-                n_events=live_profile(rows[person].body, settings).n_events if person in rows else 0,
+                n_events=profiles[person].n_events if person in profiles else 0,
             )
             for person in chosen
         ]
@@ -261,8 +261,8 @@ class Queries:
 
     def _profile(self, person: int) -> Profile | None:
         with self._core.store.read() as session:
-            row = people.profiles(session, [person]).get(person)
-        return None if row is None else live_profile(row.body, self._core.runtime.observer.fold_settings)
+            rows = people.profiles(session, [person]).values()
+            return live_profiles(session, rows, self._core.runtime.observer).get(person)
 
     # -- decisions -----------------------------------------------------------------------------------------------------
     def preview(

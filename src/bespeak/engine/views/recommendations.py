@@ -24,11 +24,12 @@ from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.world import World
 from bespeak.engine.core import Core
+from bespeak.engine.folding.live import live_profiles
 from bespeak.engine.people_view import person_view
 from bespeak.engine.trying.experiments import Experiments
 from bespeak.engine.views.exports import whole_file
 from bespeak.errors import InvalidInput
-from bespeak.profiles.stored import live_profile
+from bespeak.profiles.profile import Profile
 from bespeak.signals.decisions import Mode
 from bespeak.signals.events import Context
 from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey
@@ -151,11 +152,14 @@ class _Lists:
         while True:
             with self._core.store.read() as session:
                 rows = people.profile_batch(session, after, BATCH)
+                profiles = live_profiles(session, rows, self._runtime.observer)
                 links = people.links_of(session, [row.person_id for row in rows])
             if not rows:
                 return
-            named = [(_named_by(links.get(row.person_id, ())), row) for row in rows]
-            ranked = [(key.value, *self._rank(key, row.person_id, row.body)) for key, row in named if key is not None]
+            named = [(_named_by(links.get(person, ())), person) for person in profiles]
+            ranked = [
+                (key.value, *self._rank(key, person, profiles[person])) for key, person in named if key is not None
+            ]
             after, n_read = rows[-1].person_id, n_read + len(rows)
             self._n_unnamed += len(rows) - len(ranked)
             yield n_read, self._table(ranked)
@@ -172,9 +176,8 @@ class _Lists:
             n_unnamed=self._n_unnamed,
         )
 
-    def _rank(self, key: IdKey, person: int, body: bytes) -> tuple[str | None, _List]:
+    def _rank(self, key: IdKey, person: int, profile: Profile) -> tuple[str | None, _List]:
         """Returns the variant of an experiment, None outside of any, and the list."""
-        profile = live_profile(body, self._runtime.observer.fold_settings)
         view = person_view(self._runtime, person, profile, Context(), self._now_ms)
         occasion = self._experiments.assign(Occasion(self._request, view, self._world, self._now_ms, ids=[key]))
         variant = None if occasion.assigned is None else occasion.assigned.variant

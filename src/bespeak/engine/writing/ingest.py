@@ -65,7 +65,7 @@ class Ingest:
         self._secret = message_secret
         self._facets_of = facets_of
         self._now_ms = now_ms
-        self._book = ProfileBook(observer.fold_settings)
+        self._book = ProfileBook(observer)
         self._locks = store.kind == "postgres"
         self._token = -1
 
@@ -367,15 +367,9 @@ class _Batch:
         if self._entries:
             log.append(tx, self._entries)
             segments = self._ingest._config.segments
-            changed = self._book.write(tx, self._now_ms, returns_profiles=bool(segments))
-            update_members(
-                tx,
-                segments,
-                changed,
-                self._observer,
-                now_ms=self._now_ms,
-                log_id=self._entries[-1].log_id,
-            )
+            last = self._entries[-1].log_id
+            changed = self._book.write(tx, self._now_ms, last, returns_profiles=bool(segments))
+            update_members(tx, segments, changed, self._observer, now_ms=self._now_ms, log_id=last)
         log.add_rejects(tx, self._rejects)
         if self._gated:
             log.add_gated(tx, self._gated)

@@ -21,7 +21,15 @@ from zlib import crc32
 
 from bespeak.errors import StoreError
 from bespeak.storage.base import Conflict, Row, Value
-from bespeak.storage.dialect import POSTGRES, conflict_clause, insert_head, insert_values, select_by, table_named
+from bespeak.storage.dialect import (
+    POSTGRES,
+    conflict_clause,
+    insert_head,
+    insert_values,
+    select_after,
+    select_by,
+    table_named,
+)
 from bespeak.storage.postgres.sql import FAILURES, explained, lock_numbers, translated
 
 FEW_ROWS = 12
@@ -84,6 +92,24 @@ class PostgresSession:
         params = [list(column) for column in zip(*distinct, strict=True)]
         try:
             return cast("list[Row]", self._execute(f"SELECT {wanted} FROM {source}", params).fetchall())  # noqa: S608
+        except FAILURES as error:
+            raise explained(error) from None
+
+    def lookup_after(
+        self, table: str, columns: Sequence[str], key: str, ascending: str, values: Iterable[tuple[Value, Value]]
+    ) -> list[Row]:
+        """Returns `columns` of the rows with the key and behind the place of one of `values`, in one query."""
+        select_after(table, tuple(columns), key, ascending)  # refuses unknown names
+        pairs = list(values)
+        if not pairs:
+            return []
+        declared = table_named(table).columns
+        kinds = [_TYPES[declared[name].removesuffix("?")] for name in (key, ascending)]
+        wanted = ", ".join(f"t.{column}" for column in columns)
+        source = f"unnest(%s::{kinds[0]}[], %s::{kinds[1]}[]) AS k (k0, k1) JOIN {table} t"
+        sql = f"SELECT {wanted} FROM {source} ON t.{key} = k.k0 AND t.{ascending} > k.k1"  # noqa: S608
+        try:
+            return cast("list[Row]", self._execute(sql, [list(part) for part in zip(*pairs, strict=True)]).fetchall())
         except FAILURES as error:
             raise explained(error) from None
 

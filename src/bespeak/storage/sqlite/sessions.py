@@ -8,7 +8,7 @@ from typing import Any, NoReturn, cast
 
 from bespeak.errors import StoreError
 from bespeak.storage.base import Conflict, Row, Value
-from bespeak.storage.dialect import insert_values, select_by, table_named
+from bespeak.storage.dialect import insert_values, select_after, select_by, table_named
 from bespeak.storage.sqlite.errors import FAILURES, explained
 
 _NEXT_IDS = (
@@ -46,6 +46,16 @@ class SqliteSession:
         sql = select_by(table, tuple(columns), tuple(keys))
         try:
             return cast("list[Row]", self._execute_many(sql, dict.fromkeys(map(tuple, values))).fetchall())
+        except FAILURES as error:
+            raise explained(error, self._path) from error
+
+    def lookup_after(
+        self, table: str, columns: Sequence[str], key: str, ascending: str, values: Iterable[tuple[Value, Value]]
+    ) -> list[Row]:
+        """Returns `columns` of the rows with the key and behind the place of one of `values`."""
+        sql = select_after(table, tuple(columns), key, ascending)
+        try:
+            return cast("list[Row]", self._execute_many(sql, values).fetchall())
         except FAILURES as error:
             raise explained(error, self._path) from error
 

@@ -134,6 +134,24 @@ def positions_of(session: Session, people: Iterable[int]) -> list[int]:
     return sorted(as_int(row[0]) for row in rows)
 
 
+def entries_behind(session: Session, positions: Mapping[int, int]) -> dict[int, list[Entry]]:
+    """Returns person -> their entries behind a position of their own, in log order; who has none is left out."""
+    rows = session.lookup_after("events", _COLUMNS, "person_id", "log_id", positions.items())
+    found: dict[int, list[Entry]] = {}
+    for row in sorted(rows, key=lambda row: as_int(row[0])):
+        found.setdefault(as_int(row[1]), []).append(_entry(row))
+    return found
+
+
+def positions_behind(session: Session, positions: Mapping[int, int]) -> dict[int, list[int]]:
+    """Returns person -> the positions of their entries behind one of their own, ascending; without reading them."""
+    rows = session.lookup_after("events", ("person_id", "log_id"), "person_id", "log_id", positions.items())
+    found: dict[int, list[int]] = {}
+    for person, position in sorted(rows):
+        found.setdefault(as_int(person), []).append(as_int(position))
+    return found
+
+
 def entries_at(session: Session, positions: Iterable[int]) -> list[Entry]:
     """Returns the entries at these positions in log order."""
     rows = session.lookup("events", _COLUMNS, ("log_id",), [(position,) for position in positions])
