@@ -6,7 +6,7 @@ fold         event -> profile, in place            merge     two profiles of one
 commerce     orders, refunds and the cart           withdrawal a withdrawn purpose drops its classes
 sessions     visits as a union of intervals        limits    what is dropped first when a limit bites
 progress     how much of an item was played         subscription since when, and whether it has ended
-codec        bytes <-> profile                      stored     a profile, and events that wait behind it
+codec        bytes <-> profile                      stored     a profile, and up to where it is folded
 identity     which ids belong to one person
 view         what a reader may know now            record    the columns of the rule language
 readable     a profile for people                  stage      where on their journey they are

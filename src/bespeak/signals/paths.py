@@ -41,11 +41,15 @@ def compile_getter(path: str) -> Getter:
 
 def first_of(paths: Iterable[str]) -> Getter:
     """Returns a function that reads the first of several paths that is there."""
+    paths = tuple(paths)
     getters = [compile_getter(path) for path in paths]
     if len(getters) == 1:
         return getters[0]
+    begun = frozenset(path.split(".")[0] for path in paths)
 
     def first(source: Mapping[str, Any]) -> Any:
+        if begun.isdisjoint(source):  # of most events none is there
+            return None
         for getter in getters:
             value = getter(source)
             if value is not None:

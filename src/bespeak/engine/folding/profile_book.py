@@ -27,7 +27,7 @@ from bespeak.storage.tables.people import ProfileRow
 MAX_KEPT_BYTES = 64_000_000
 """Of stored profiles and what waits for them."""
 
-WAITING_BYTES = 600
+WAITING_BYTES = 800
 """What one event that waits takes in memory, about."""
 
 

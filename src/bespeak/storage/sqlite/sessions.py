@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -75,6 +75,7 @@ class SqliteTransaction(SqliteSession):
     def __init__(self, connection: Any, path: Path) -> None:
         super().__init__(connection, path)
         self._changes: Callable[[], int] = connection.changes
+        self._total_changes: Callable[[], int] = connection.total_changes
         self._first_position: int | None = None
 
     def run(self, sql: str, params: Sequence[Value] = ()) -> int:
@@ -97,15 +98,23 @@ class SqliteTransaction(SqliteSession):
 
     def insert_new(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> list[bool]:
         """Inserts the rows whose primary key is not there yet; tells for each row whether it was new."""
-        sql = f"{insert_values(table, tuple(columns), 'ignore')} RETURNING {columns[0]}"
+        sql = insert_values(table, tuple(columns), "ignore")
+        is_new: list[bool] = []
+
+        def told() -> Iterator[Sequence[Value]]:
+            # A row is asked for when the one before it is inserted: the count of changes then tells whether it was new.
+            # RETURNING tells the same at twice the time.
+            before = self._total_changes()
+            for row in rows:
+                yield row
+                after = self._total_changes()
+                is_new.append(after != before)
+                before = after
+
         try:
-            added = {key for (key,) in self._execute_many(sql, rows)}
+            self._execute_many(sql, told()).fetchall()
         except FAILURES as error:
             raise explained(error, self._path) from error
-        is_new = []
-        for row in rows:
-            is_new.append(row[0] in added)
-            added.discard(row[0])
         return is_new
 
     def reserve(self, table: str, n: int) -> list[int]:
