@@ -57,6 +57,9 @@ def meaning(hint: Any) -> str:
     return next((m.description for m in getattr(hint, "__metadata__", ()) if isinstance(m, Meta) and m.description), "")
 
 
+_ABSENT = (NoneType, msgspec.UnsetType)
+
+
 def type_text(hint: Any, link: Callable[[type], str] | None = None) -> str:
     """Returns a type in words, with its bounds; `link` names structures."""
     origin, parts = get_origin(hint), get_args(hint)
@@ -66,7 +69,7 @@ def type_text(hint: Any, link: Callable[[type], str] | None = None) -> str:
         bounds = [text for meta in parts[1:] if isinstance(meta, Meta) for text in _bounds(meta)]
         return type_text(parts[0], link) + (f" ({', '.join(bounds)})" if bounds else "")
     if origin in (Union, UnionType):
-        return " or ".join(dict.fromkeys(type_text(part, link) for part in parts if part is not NoneType))
+        return " or ".join(dict.fromkeys(type_text(part, link) for part in parts if part not in _ABSENT))
     if origin is Literal:
         return " or ".join(code(toml(value)) for value in parts)
     return f"table of name -> {type_text(parts[1], link)}" if origin is dict else f"list of {type_text(parts[0], link)}"
@@ -137,7 +140,9 @@ def _default(field: Any, *, is_toml: bool) -> str:
     if field.required:
         return "required"
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
-    return code(toml(value) if is_toml else json.dumps(msgspec.to_builtins(value))) if value is not None else ""
+    if value is None or value is msgspec.UNSET:
+        return ""
+    return code(toml(value) if is_toml else json.dumps(msgspec.to_builtins(value)))
 
 
 def structures(kind: Any) -> Iterator[type[msgspec.Struct]]:

@@ -129,6 +129,7 @@ def test_every_event_of_a_batch_is_accepted_a_duplicate_or_rejected(post, server
             return
         body = answer.json()
         assert body.pop("success") is True
+        assert len(body.pop("rejects", [])) <= body["rejected"]
         assert sum(body.values()) == len(batch)
         sent += len(batch)
         for name, n in body.items():

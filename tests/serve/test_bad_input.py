@@ -166,7 +166,12 @@ def test_one_wrong_event_is_rejected_and_its_neighbours_are_taken(backend, wrong
     batch = [view(n), view(n + 1, **wrong), view(n + 2)]
     answer = backend.post("/v1/batch", json={"batch": batch})
     assert answer.status_code == 200
-    assert answer.json() == {"success": True, "accepted": 2, "duplicate": 0, "rejected": 1}
+    told = answer.json()
+    [reject] = told.pop("rejects")
+    assert told == {"success": True, "accepted": 2, "duplicate": 0, "rejected": 1}
+    assert reject["index"] == 1
+    assert reject["reason"]
+    assert reject["detail"].endswith((".", ")"))
 
 
 def test_nan_and_infinity_are_rejected(backend):

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from bespeak.engine import Reject, WriteRequest, Written
+from bespeak.engine import Reject, WriteRequest
 from bespeak.errors import NotAllowed
 from bespeak.intake.segment import ROUTES, Decoded, decode_batch, inflate, peek_write_key
 from bespeak.intake.wire import SourceInfo
@@ -27,15 +27,29 @@ from bespeak.web.site import Site
 PREFIX = "/v1/"
 TELEMETRY = "m"
 CLOCK_OFF_MS = 3_600_000
+MAX_TOLD_REJECTS = 10
+
+
+class RejectedEvent(msgspec.Struct, frozen=True):
+    """Why an event of the request cannot be taken in: its place from 0, the typed reason, a sentence without values."""
+
+    index: int
+    reason: str
+    detail: str
 
 
 class TrackReply(msgspec.Struct, frozen=True):
-    """The answer to tracked events: `sent = accepted + duplicate + rejected`."""
+    """The answer to tracked events: `sent = accepted + duplicate + rejected`.
+
+    Attributes:
+        rejects: the first events that could not be read, where there are any.
+    """
 
     success: bool
     accepted: int = 0
     duplicate: int = 0
     rejected: int = 0
+    rejects: list[RejectedEvent] | msgspec.UnsetType = msgspec.UNSET
 
 
 def tracking_route(path: str) -> str | None:
@@ -59,14 +73,13 @@ async def track(site: Site, scope: Mapping[str, Any], receive: Receive, send: Se
         return 200
     body = inflate(body, headers.get("content-encoding"), max_bytes=settings.max_body_bytes)
     access = _source_of(site, headers, body)
-    written = await _write(site, access, route, body, scope)
+    reply = await _write(site, access, route, body, scope)
     TRACK_SECONDS.observe(time.perf_counter() - started)
-    reply = TrackReply(True, written.n_accepted, written.n_duplicate, written.n_rejected)
     await send_json(send, 200, msgspec.json.encode(reply), cors(headers))
     return 200
 
 
-async def _write(site: Site, access: Access, route: str, body: bytes, scope: Mapping[str, Any]) -> Written:
+async def _write(site: Site, access: Access, route: str, body: bytes, scope: Mapping[str, Any]) -> TrackReply:
     core = site.engine.core
     headers: dict[str, str] = scope["bespeak.headers"]
     is_visitor = access.kind == "browser"  # a backend's connection tells nothing of the visitor; its context does
@@ -99,7 +112,9 @@ async def _write(site: Site, access: Access, route: str, body: bytes, scope: Map
     n_off = sum(e.sent_ms is not None and abs(now_ms - e.sent_ms) > CLOCK_OFF_MS for e in decoded.events)
     if n_off:
         CLOCKS_OFF.inc(n_off)
-    return written
+    told = [RejectedEvent(r.index, r.reason, r.detail) for r in decoded.rejected[:MAX_TOLD_REJECTS]]
+    counts = (written.n_accepted, written.n_duplicate, written.n_rejected)
+    return TrackReply(True, *counts, rejects=told or msgspec.UNSET)
 
 
 def _source_of(site: Site, headers: Mapping[str, str], body: bytes) -> Access:
