@@ -1,7 +1,8 @@
 """How long one decision takes: 10,000 items, 500 candidates, about 40 features, with reasons.
 
 Prints milliseconds and ratios to a NumPy floor measured in the same run: multiplying and summing the feature matrix and
-taking the ten best. Run it alone on the machine: `python bench/decide.py [--items 10000] [--rounds 300] [--json]`.
+taking the ten best. The garbage collector is set as `serve` sets it. Run it alone on the machine:
+`python bench/decide.py [--items 10000] [--rounds 300] [--json]`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from bespeak.decide.serving.model_set import LoadedModel, ModelSet
 from bespeak.decide.settings.placements import placements_from
 from bespeak.decide.situation import Situation
 from bespeak.decide.world import World
+from bespeak.engine.writing.collector import calm_collector
 from bespeak.models.base import Interactions, ItemContent, Model
 from bespeak.models.content import Content
 from bespeak.models.factors.implicit_mf import ImplicitMf
@@ -228,6 +230,7 @@ def main() -> None:
         "search": lambda: decide(Occasion(DecideRequest(placement="search", query=word), person, world, NOW_MS, "d")),
         "fallback": lambda: fallback(Occasion(home, None, world, NOW_MS, "d")),
     }
+    calm_collector()
     measured = {name: timed(call, args.rounds) for name, call in calls.items()}
     base = measured["floor: multiply, sum, ten best"][0]
     shape = {"items": args.items, "candidates": len(candidates), "features": len(matrix.names), "models": 8}

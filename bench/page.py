@@ -16,6 +16,7 @@ from bespeak.decide.occasion import Occasion
 from bespeak.decide.pages.page import decide_page, fallback_page, page_request
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, Listed
+from bespeak.engine.writing.collector import calm_collector
 from bespeak.profiles.profile import Progress
 from decide import NOW_MS, timed, view_of, world_of
 from parts.figures import emit, options, tell
@@ -61,6 +62,7 @@ def main() -> None:
         DecideRequest(placement=row.placement, item=row.about.get("item", ""), value=row.about.get("value", ""))
         for row in made.rows
     ]
+    calm_collector()
     measured = {name: timed(call, args.rounds) for name, call in calls.items()}
     shape = {"items": args.items, "rows": len(made.rows), "shown": sum(len(row.items) for row in made.rows)}
     tell(", ".join(f"{n} {name}" for name, n in shape.items()))
