@@ -57,7 +57,7 @@ class Units:
             columns = list(zip(*rows, strict=True)) if rows else [()] * 5
             person, start_ms = np.array(columns[0], np.int64), np.array(columns[2], np.int64)
             members = {name: _members_at(session, name, person, start_ms, grants) for name in segments}
-        place = {name: number for number, name in enumerate(variants)}
+        place: dict[object, int] = {name: number for number, name in enumerate(variants)}
         created_ms = np.array(columns[4], np.int64)
         parts = {
             NEWCOMER: (start_ms - created_ms < DAY_MS).astype(np.int64),
@@ -103,7 +103,7 @@ class Units:
         """The tables of `storage.lake.sums`: whose rows count for whom, and the units that are compared."""
         keep = self.may_measure & (self.arm >= 0)
         person, start_ms = self.person[keep], self.start_ms[keep]
-        starts = dict(zip(person.tolist(), start_ms.tolist(), strict=True))
+        starts = dict(zip(person.tolist(), start_ms.tolist(), strict=True)) if self.absorbed else {}
         joined = [(absorbed, root, starts[root]) for absorbed, root in self.absorbed if root in starts]
         more = list(zip(*joined, strict=True)) if joined else [(), (), ()]
         members = pa.table(

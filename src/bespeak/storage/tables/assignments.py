@@ -63,16 +63,16 @@ def assigned_to(session: Session, experiment: str) -> list[Assignment]:
         "ORDER BY person_id", (experiment,))]  # fmt: skip
 
 
-def units(session: Session, experiment: str) -> list[tuple[int, str, int, int, int]]:
-    """Returns (person, variant, first_ms, 1 if mixed, when the person was first seen) of everybody, by person."""
-    return [
-        (as_int(row[0]), str(row[1]), as_int(row[2]), as_int(row[3]), as_int(row[4]))
-        for row in session.rows(
-            "SELECT a.person_id, a.variant, a.first_ms, a.is_mixed, p.created_ms FROM assignments a "
-            "JOIN persons p ON p.person_id = a.person_id WHERE a.experiment = ? ORDER BY a.person_id",
-            (experiment,),
-        )
-    ]
+def units(session: Session, experiment: str) -> list[Row]:
+    """Returns (person, variant, first_ms, 1 if mixed, when the person was first seen) of everybody, by person.
+
+    The rows are as the store gives them: a report reads those of hundreds of thousands of people as columns.
+    """
+    return session.rows(
+        "SELECT a.person_id, a.variant, a.first_ms, a.is_mixed, p.created_ms FROM assignments a "
+        "JOIN persons p ON p.person_id = a.person_id WHERE a.experiment = ? ORDER BY a.person_id",
+        (experiment,),
+    )
 
 
 def _row(assignment: Assignment) -> Sequence[str | int]:
