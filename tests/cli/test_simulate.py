@@ -115,6 +115,7 @@ def test_a_project_with_a_clock_of_its_own_lives_and_is_read_by_it(tmp_path, run
         (("--out", "x", "--fault", "bots=2"), "between 0 and 1"),
         (("--out", "x", "--fault", "broken_assignment"), "--against oracle"),
         (("--out", "x", "--against", "oracle", "--from-day", 3), "after the last of 3 days"),
+        (("--out", "/dev/null/x"), "cannot be written"),
         (("--into", "nowhere"), "holds no bespeak.toml"),
         (("--http", "http://127.0.0.1:9"), "BESPEAK_SECRET_KEY"),
         (("--http", "http://127.0.0.1:9", "--key", "sk_x"), "did not answer"),

@@ -101,7 +101,13 @@ def simulate(
     behaviour = Behaviour(drift_day=drift_day)
     world = WORLDS[kind.value](seed, n_people, n_items, days, end_ms=end_ms, behaviour=behaviour)
     if out is not None:
-        summary = _write(world, out, policy, against, _begins(from_day, days, is_trial=against is not None), faults)
+        begins = _begins(from_day, days, is_trial=against is not None)
+        try:
+            summary = _write(world, out, policy, against, begins, faults)
+        except OSError as error:
+            raise InvalidInput(
+                f"{out} cannot be written: {error.strerror or error}.", hint="Name a folder that may be written to."
+            ) from None
     else:
         if fault or against or policy is not Shown.POPULAR:
             raise InvalidInput(

@@ -155,6 +155,9 @@ def test_bots_and_what_came_before_the_assignment_or_after_the_stop_do_not_count
     engine.track([event(user, "Order Completed") for user in groups["calm"][240:260]], source="backend")
     found = report(engine)
     assert found.state == "stopped"
+    assert found.n_more_people
+    assert found.n_more_days is None, "nobody more comes"
+    assert any("would have shown with about" in said for said in found.sentences)
     conversion = by_name(found)["conversion_rate"]
     assert conversion.n_least == 110
     assert conversion.variants[0].mean == pytest.approx(110 / 300)

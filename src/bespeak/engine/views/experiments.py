@@ -143,6 +143,11 @@ class _Reporter:
             sentences=self._sentences(arms, sizes, metrics, preferred, n_more, n_days, without),
         )
 
+    @property
+    def _is_over(self) -> bool:
+        """Whether nobody more takes part."""
+        return self._state in ("stopped", "ended")
+
     # -- people --------------------------------------------------------------------------------------------------------
     def _arms(self) -> list[ArmReport]:
         counts = self._units.counts(len(self._variants))
@@ -257,7 +262,7 @@ class _Reporter:
             return None
 
     def _days(self, n_more: int | None) -> int | None:
-        if n_more is None or not len(self._units.person):
+        if n_more is None or not len(self._units.person) or self._is_over:
             return None
         days = max(1.0, (self._end_ms - int(self._units.start_ms.min())) / DAY_MS)
         return days_needed(n_more, len(self._units.person) / days)
@@ -287,8 +292,9 @@ class _Reporter:
             said.append(f"Somebody should look: the sizes of the variants are unlikely (p = {sizes.p_value:.2g}).")
         if n_more:
             days = "" if n_days is None else f", about {n_days:,} days at the pace so far"
+            would = "would have shown" if self._is_over else "would show"
             said.append(
-                f"A lift of {self._settings.smallest_lift:.0%} would show with about {n_more:,} more people{days}."
+                f"A lift of {self._settings.smallest_lift:.0%} {would} with about {n_more:,} more people{days}."
             )
         said += [one.sentence for found in metrics[1:] for one in found.variants if one.is_told]
         said += [line for found in metrics if found.role == "guardrail" for line in _of_guardrail(found)]

@@ -109,7 +109,10 @@ class Subscriptions:
         """
         who, first, last = (np.asarray(part, np.int64) for part in (customer, start, end))
         if (last < first).any():
-            raise InvalidInput(f"{int((last < first).sum()):,} subscriptions end before they begin.")
+            raise InvalidInput(
+                f"{int((last < first).sum()):,} subscriptions end before they begin.",
+                hint="The first day comes before the last one, and the last is empty where a subscription goes on.",
+            )
         is_over = last < NEVER
         periods = np.where(is_over, last - first, 0) / days_per_period
         lost_at = np.where(is_over, np.maximum(np.ceil(periods - SLACK), 1), 0).astype(np.int64)
