@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from bespeak.catalogue.counters import DAY_MS
 from bespeak.decide.reading import Reading
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.settings.placements import Placement
-
-Bools: TypeAlias = npt.NDArray[np.bool_]
-Float64s: TypeAlias = npt.NDArray[np.float64]
 
 ABOUT_HALF_LIFE_DAYS = 7.0
 NOT_THERE = "The {} asked about is not in the catalogue; it was left out of account."
@@ -109,7 +104,7 @@ def _values(reading: Reading, placement: Placement, n: int) -> list[Subject]:
     if not name:
         return []
     facet = facets[name]
-    popularity: Float64s = reading.once(("popularity of values", name), lambda: _popularity(reading, name))
+    popularity = reading.world.popularity_of_values(name)
     liked = np.zeros(len(facet.vocabulary))
     for value, strength in (reading.person.affinities.get(name, {}) if reading.person is not None else {}).items():
         code = facet.code_of.get(value)
@@ -118,11 +113,3 @@ def _values(reading: Reading, placement: Placement, n: int) -> list[Subject]:
     order = np.lexsort((-popularity, -np.maximum(liked, 0)))
     chosen = [code for code in order.tolist() if liked[code] >= 0 and (liked[code] > 0 or popularity[code] > 0)]
     return [Subject(value=(name, code)) for code in chosen[:n]]
-
-
-def _popularity(reading: Reading, name: str) -> Float64s:
-    """float64[v]: how popular the items of each value are together."""
-    facet = reading.world.catalogue.facets[name]
-    weights = np.repeat(reading.world.counters.popularity, facet.codes.shape[1])
-    sums = np.bincount(facet.codes.ravel(), weights, minlength=len(facet.vocabulary) + 1)[:-1]
-    return np.asarray(sums, np.float64)

@@ -102,6 +102,7 @@ class World:
     _rules: dict[str, Rule] = field(default_factory=dict, init=False, repr=False)
     _lines: dict[str, Line] = field(default_factory=dict, init=False, repr=False)
     _popular: dict[str, tuple[Int32s, Int64s]] = field(default_factory=dict, init=False, repr=False)
+    _value_popularity: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False)
     _joined: dict[tuple[str, ...], JoinedFacets] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -200,6 +201,16 @@ class World:
             column, order = self.catalogue.facets[facet], self.counters.by_popularity
             places, starts = replace(column, codes=column.codes[order]).items_of
             found = self._popular[facet] = order[places], starts
+        return found
+
+    def popularity_of_values(self, facet: str) -> npt.NDArray[np.float64]:
+        """float64[v]: how popular the items of each value are together; made at first use and kept with the world."""
+        found = self._value_popularity.get(facet)
+        if found is None:
+            column = self.catalogue.facets[facet]
+            weights = np.repeat(self.counters.popularity, column.codes.shape[1])
+            sums = np.bincount(column.codes.ravel(), weights, minlength=len(column.vocabulary) + 1)[:-1]
+            found = self._value_popularity[facet] = np.asarray(sums, np.float64)
         return found
 
     def joined_facets(self, names: tuple[str, ...]) -> JoinedFacets:
