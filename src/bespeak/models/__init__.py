@@ -24,6 +24,7 @@ from bespeak.models.item_weights.ease import Ease
 from bespeak.models.item_weights.graph_filter import GraphFilter
 from bespeak.models.item_weights.slist import Slist
 from bespeak.models.item_weights.sparse_inverse import SparseInverse
+from bespeak.models.neighbours.bought_together import BoughtTogether
 from bespeak.models.neighbours.item_neighbours import ItemNeighbours
 from bespeak.models.neighbours.tifu_knn import TifuKnn
 from bespeak.models.neighbours.user_neighbours import UserNeighbours
@@ -43,6 +44,7 @@ __all__ = [
     "AttributeFactors",
     "BiasedFactorization",
     "Blend",
+    "BoughtTogether",
     "Content",
     "Ease",
     "Explanation",
