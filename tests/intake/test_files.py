@@ -477,6 +477,29 @@ def test_segment_lines_without_id_and_time_are_the_same_events_when_they_are_rea
     assert len(set(first)) == 2
 
 
+def test_json_lines_that_are_segment_events_are_read_as_such(tmp_path: Path) -> None:
+    lines = (
+        '{"type": "identify", "userId": "u", "traits": {"age": 30}}\n{"type": "track", "event": "E", "userId": "u"}\n'
+    )
+    path = write(tmp_path, lines, "a.jsonl")
+    assert [(event.type, event.traits) for event in read(open_file(path))[0]] == [
+        ("identify", {"age": 30}),
+        ("track", {}),
+    ]
+    as_table = open_file(path, mapping=parse_mapping("user=userId,event=type"))
+    assert [event.name for event in read(as_table)[0]] == ["identify", "track"]
+    shop = write(tmp_path, '{"type": "sale", "userId": "u", "item": "a"}\n', "b.jsonl")
+    assert read(open_file(shop))[0][0].properties == {"product_id": "a"}
+
+
+def test_an_order_of_a_negative_quantity_is_a_refund(tmp_path: Path) -> None:
+    content = "order,user,item,quantity,price\n1,u,a,2,5\nC1,u,a,-2,5\nC1,u,b,-1,3\n"
+    bought, returned = read(open_file(write(tmp_path, content)))[0]
+    assert (bought.name, bought.properties["quantity"]) == ("Order Completed", 2)
+    assert returned.name == "Order Refunded"
+    assert [product["quantity"] for product in returned.properties["products"]] == [2, 1]
+
+
 def test_a_word_for_nobody_is_rejected_with_its_line(tmp_path: Path) -> None:
     _, _, bad = read(open_file(write(tmp_path, "user,item\nnull,a\nu,a\n0,a\n")))
     assert [(line.line_number, line.reason) for line in bad] == [(2, "missing_id"), (4, "missing_id")]

@@ -108,6 +108,8 @@ def import_(
             for path in files
         ]
         for file in opened_files:
+            if not file.columns and shape is None:
+                note(f"{file.path.name}: read as Segment events, one a line.")
             if file.guess is not None:
                 _show_guess(file)
                 if not yes and not as_json and not _may_go_on(file):

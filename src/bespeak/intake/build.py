@@ -78,6 +78,7 @@ class EventBuilder:
         if found.place("price") >= 0 and found.place("currency") < 0 and shape.default_currency:
             self._constants.setdefault("currency", shape.default_currency)
         self._has_orders = found.place("order") >= 0
+        self._order, self._refund = shape.words.get("order", ""), shape.words.get("refund", "")
         self._open: list[tuple[Event, int]] = []
 
     def build(self, rows: Sequence[Cells], line_numbers: Sequence[int]) -> Built:
@@ -100,6 +101,8 @@ class EventBuilder:
                 if event_place >= 0 and row[event_place]:
                     event_name = str(row[event_place])
                     event_name = words.get(event_name.lower(), event_name)
+                if event_name == self._order and _came_back(properties):
+                    event_name, properties = self._refund, _without_minus(properties)
                 event = _make_event(self._shape, self._fields, row, event_name, properties)
             except EventRejected as error:
                 bad.append(BadLine(line, error.code, error.message, raw_row(row)))
@@ -322,6 +325,16 @@ def _make_event(shape: RowShape, fields: _Common, row: Cells, name: str | None, 
         is_vouched=shape.source.kind != "browser",
         original_ms=original_ms,
     )
+
+
+def _came_back(properties: Mapping[str, Any]) -> bool:
+    quantity = properties.get("quantity")
+    return isinstance(quantity, float) and quantity < 0
+
+
+def _without_minus(properties: Mapping[str, Any]) -> dict[str, Any]:
+    amounts = {name: abs(value) for name in ("quantity", "revenue") if isinstance(value := properties.get(name), float)}
+    return {**properties, **amounts}
 
 
 @lru_cache(maxsize=4096)

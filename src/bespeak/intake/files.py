@@ -21,16 +21,26 @@ from bespeak.intake.columns import ColumnMapping, What
 from bespeak.intake.dates import DateOrder, needs_order
 from bespeak.intake.guess import Guess, guess_mapping
 from bespeak.intake.lines import Lines
-from bespeak.intake.rows import SAMPLE_ROWS, BadLine, RowSource, disk_position, open_binary, open_rows, read_head
+from bespeak.intake.rows import (
+    SAMPLE_ROWS,
+    BadLine,
+    JsonRows,
+    RowSource,
+    disk_position,
+    open_binary,
+    open_rows,
+    read_head,
+)
 from bespeak.intake.segment import SourceInfo, decode_lines
 from bespeak.signals.catalogue import SignalCatalogue
-from bespeak.signals.events import Event
+from bespeak.signals.events import EVENT_TYPES, Event
 from bespeak.signals.items import Item
 
 __all__ = ["BadLine", "FileFormat", "ImportBatch", "ImportFile", "SourceInfo"]
 
 FileFormat = Literal["csv", "jsonl", "parquet", "segment"]
 BATCH_ROWS = 2_000
+_MOST = 0.9
 _DAMAGE = (OSError, EOFError, zlib.error, pa.ArrowException)
 
 
@@ -65,7 +75,8 @@ class ImportFile:
         source: whose data it is, usually of kind `import`: times then stand as given.
         received_ms: the time of the import.
         signals: gives the names of events for short words (`purchase`).
-        file_format: known by the content unless given; `segment` is JSONL with one Segment event a line.
+        file_format: known by the content unless given; `segment` is JSONL with one Segment event a line, which a
+            mapping makes a table.
         mapping: what the columns mean; guessed when None.
         lists: columns that hold several values with `|` between them; guessed when None.
         date_order: what comes first in dates such as 3/4/2026; taken from the file's other dates when None.
@@ -112,6 +123,9 @@ class ImportFile:
         self._rows = open_rows(self.path, file_format)
         self.columns, self.bytes_total = self._rows.columns, self._rows.bytes_total
         sample = self._sample()
+        if what == "events" and file_format is None and mapping is None and self._holds_segment(sample):
+            self._rows, self.columns = None, ()
+            return
         guess = guess_mapping(self.columns, sample, what)
         self.date_order = date_order or guess.date_order
         if mapping is None:
@@ -168,6 +182,14 @@ class ImportFile:
                 hint="The lines before it are imported.",
                 code="unreadable_file",
             ) from None
+
+    def _holds_segment(self, sample: Sequence[Sequence[object]]) -> bool:
+        """True for JSON lines that say themselves which kind of Segment event they are."""
+        is_named = "userId" in self.columns or "anonymousId" in self.columns
+        if not isinstance(self._rows, JsonRows) or not is_named or "type" not in self.columns:
+            return False
+        place = self.columns.index("type")
+        return sum(row[place] in EVENT_TYPES for row in sample) > _MOST * len(sample)
 
     def _check_times(self, sample: Sequence[Sequence[object]]) -> None:
         if self.guess is not None and self.guess.unread_time:

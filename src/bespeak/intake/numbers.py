@@ -14,7 +14,7 @@ _COMMA = re.compile(r"\s*[+-]?(?:\d+|\d{1,3}(?:[. ]\d{3})+)(?:,\d+)?\s*")
 _GROUPED = re.compile(r"\s*[+-]?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?\s*")
 _SURELY_COMMA = re.compile(r".*,(?:\d{1,2}|\d{4,})\s*|\s*[+-]?\d{4,},\d+\s*|.*[. ].*,.*")
 _SURELY_GROUPED = re.compile(r".*,.*[.,].*")
-_SHARE = 0.8
+_SHARE = 0.5
 
 
 def read_number(value: Any, style: NumberStyle = "plain") -> float | None:
