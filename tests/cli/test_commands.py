@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 
@@ -198,3 +199,11 @@ def test_the_installed_command_answers_with_its_version():
     done = subprocess.run([sys.executable, "-c", program, "--version"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("bespeak ")
+
+
+def test_the_package_runs_as_the_command(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["bespeak", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("bespeak", run_name="__main__")
+    assert not ended.value.code
+    assert capsys.readouterr().out.startswith("bespeak ")
