@@ -18,11 +18,14 @@ from bespeak.decide.slates.rewalk import rewalked
 from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.deciding.weights import WeightsReport
 from bespeak.engine.engine import Engine
+from bespeak.engine.logged.slate_log import SlateLog
 from bespeak.engine.training.exposures import CLICKED, DAY_MS
 from bespeak.engine.training.policy_values import WeightsValue, weights_values
 from bespeak.engine.training.promotion import tried_on_log
 from bespeak.learn.rankers.weights import LearnedWeights
+from bespeak.learn.replay.slates import replay
 from bespeak.models.popular.popularity import Popularity
+from bespeak.signals.purposes import IMPROVE, MEASURE
 from bespeak.storage.tables import records
 
 N_PEOPLE, COUNT = 40, 3
@@ -196,3 +199,20 @@ def test_a_log_that_cannot_tell_says_why(
     assert reason in trial.sentence("home")
     assert not trial.has_won
     assert not trial.has_lost
+
+
+def test_what_is_kept_of_the_policy_of_the_log_changes_no_replay(
+    make: Callable[..., Engine], clock: VirtualClock
+) -> None:
+    engine = make({"placements": {"home": HOME}})
+    stocked(engine, clock)
+    lived(engine, clock, range(1), likes_new=True)
+    core = engine.core
+    log = SlateLog(core, "home", CLICKED, 0, DAY_MS, (MEASURE, IMPROVE), core.now_ms())
+    kept: dict[str, Any] = {}
+    for weights in (Weights(learned={"fresh": 2.0}), Weights()):
+        world = replace(core.world, learned={"home": weights})
+        found, plain = (replay(log.scenes(), world.placement("home"), world, of_log=of_log) for of_log in (kept, None))
+        assert len(kept) == found.n_used == N_PEOPLE
+        for column in ("propensity", "target", "unsupported", "predicted", "expected"):
+            assert np.array_equal(getattr(found.choices, column), getattr(plain.choices, column)), column

@@ -22,6 +22,7 @@ from bespeak.decide.world import World
 from bespeak.engine.core import Core
 from bespeak.engine.deciding.weights import Prediction
 from bespeak.engine.logged.slate_log import SlateLog
+from bespeak.learn.replay.reward_model import Float64s
 from bespeak.learn.replay.slates import replay
 from bespeak.measure.choices import Choices
 from bespeak.measure.off_policy import compare, evaluate
@@ -101,7 +102,8 @@ def tried_on_log(
     step = -(-log.n_recorded // MOST_REPLAYED)
     learned = core.world.learned
     worlds = [replace(core.world, learned={**learned, placement.name: weights}) for weights in (judged, taken)]
-    laid = [_laid(log, placement, world, step) for world in (*worlds, core.world)]
+    of_log: dict[str, Float64s] = {}
+    laid = [_laid(log, placement, world, step, of_log) for world in (*worlds, core.world)]
     reason = "no later decision can be walked again"
     for n_positions in POSITIONS:
         ours, new, current = (None if choices is None else _first(choices, n_positions) for choices in laid)
@@ -135,10 +137,10 @@ def _against(*laid: Choices) -> str:
     return next((said for one in seen if (said := one.refusal or one.suspicion)), "")
 
 
-def _laid(log: SlateLog, placement: Placement, world: World, step: int) -> Choices | None:
+def _laid(log: SlateLog, placement: Placement, world: World, step: int, of_log: dict[str, Float64s]) -> Choices | None:
     """The log with the placement's policy under the weights of a world beside it."""
     scenes = islice(log.scenes(), 0, None, step)
-    return replay(scenes, placement, world, n_positions=max(POSITIONS)).choices
+    return replay(scenes, placement, world, n_positions=max(POSITIONS), of_log=of_log).choices
 
 
 def _first(choices: Choices, n_positions: int) -> Choices:

@@ -104,6 +104,7 @@ def replay(
     assumption: Assumption = "position",
     n_positions: int | None = None,
     told: Callable[[int], None] | None = None,
+    of_log: dict[str, Float64s] | None = None,
 ) -> Replayed:
     """Walks every decision again under both policies, and foretells rewards.
 
@@ -115,6 +116,8 @@ def replay(
         assumption: what a reward hangs on.
         n_positions: of each slate only so many are counted.
         told: told how many decisions are done.
+        of_log: decision -> probabilities under the policy of the log, found under "position" alone; what is missing is
+            added. For who replays one log under several targets: half of the work is the log's.
     """
     rows, n_used, n_unfaithful = _Rows(), 0, 0
     for done, scene in enumerate(scenes, 1):
@@ -123,7 +126,7 @@ def replay(
             n_unfaithful += 1
             continue
         n = min(n_positions or len(again.shown), len(again.shown))
-        logged, wanted, lost = _chances(again, n, scene.decision.decision_id, world.seed, assumption)
+        logged, wanted, lost = _chances(again, n, scene.decision.decision_id, world.seed, assumption, of_log)
         rows.add(scene, n_used, again, logged, wanted, lost)
         n_used += 1
         if told is not None:
@@ -144,7 +147,7 @@ def replay(
 
 
 def _chances(
-    again: Rewalked, n: int, decision_id: str, seed: int, assumption: Assumption
+    again: Rewalked, n: int, decision_id: str, seed: int, assumption: Assumption, known: dict[str, Float64s] | None
 ) -> tuple[Float64s, Float64s, Float64s]:
     """Probabilities of both policies at the first n positions, float64[n, c].
 
@@ -154,7 +157,10 @@ def _chances(
     if assumption == "cascade":
         logged, target = of_log.after(shown)[:n], of_target.after(shown)[:n]
     else:
-        logged = of_log.at_position(seed, decision_id, shown)[:n]
+        found = None if known is None else known.get(decision_id)
+        logged = of_log.at_position(seed, decision_id, shown)[:n] if found is None else found
+        if known is not None:
+            known[decision_id] = logged
         target = of_target.at_position(seed, f"{decision_id} target")[:n]
     lost = (target * (logged <= 0)).sum(axis=1)
     for place in again.target.out_of_reach:
