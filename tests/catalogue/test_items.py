@@ -49,6 +49,11 @@ def test_a_patch_that_does_not_fit_is_refused(patch: dict[str, object]) -> None:
         patched(Item(id="p1"), patch)
 
 
+def test_of_creatives_with_one_id_the_last_holds() -> None:
+    item = checked(Item(id="a", creatives=[Creative(id="w"), Creative(id="n"), Creative(id="w", title="x")]))
+    assert [(one.id, one.title) for one in item.creatives] == [("w", "x"), ("n", "")]
+
+
 @pytest.mark.parametrize(
     "item",
     [
@@ -63,7 +68,6 @@ def test_a_patch_that_does_not_fit_is_refused(patch: dict[str, object]) -> None:
         Item(id="a", attributes={"": 1.0}),
         Item(id="a", attributes={"size": float("nan")}),
         Item(id="a", creatives=[Creative(id="wide", attributes={"size": float("nan")})]),
-        Item(id="a", creatives=[Creative(id="wide"), Creative(id="wide", title="x")]),
         Item(id="a", creatives=[Creative(id="")]),
         Item(id="a", attributes={"size": float("inf")}),
         Item(id="a", attributes={"tags": ["x"] * 201}),

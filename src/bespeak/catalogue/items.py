@@ -26,7 +26,7 @@ _MARKET_FIELDS = tuple(field.encode_name for field in msgspec.structs.fields(Mar
 
 
 def checked(item: Item) -> Item:
-    """Returns the item with a cleaned id.
+    """Returns the item with a cleaned id; of creatives with one id the last holds, as of an item that is sent twice.
 
     Raises:
         InvalidInput: an id that is missing or too long, too many attributes, a text that is too large, a window that
@@ -60,11 +60,12 @@ def checked(item: Item) -> Item:
     _check_numbers("expiresAt", item.expires_at)
     for creative in item.creatives:
         _check_numbers("creatives.attributes", creative.attributes)
-    if len({creative.id for creative in item.creatives if creative.id}) < len(item.creatives):
-        raise _refused("`creatives` holds an id twice, or an empty one.", "Give each creative its own id.")
-    return (
-        item if item_id == item.id and group == item.group else msgspec.structs.replace(item, id=item_id, group=group)
-    )
+    if any(not creative.id for creative in item.creatives):
+        raise _refused("`creatives` holds one without an id.", "Give each creative its own id.")
+    creatives = list({creative.id: creative for creative in item.creatives}.values())
+    if item_id == item.id and group == item.group and len(creatives) == len(item.creatives):
+        return item
+    return msgspec.structs.replace(item, id=item_id, group=group, creatives=creatives)
 
 
 def patched(item: Item, patch: Mapping[str, Any]) -> Item:

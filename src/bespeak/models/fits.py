@@ -38,7 +38,9 @@ class Passes(Protocol):
 
 
 _LINK_BYTES = 12
-"""Of a sparse entry: float32 and mostly int64."""
+"""Of a sparse entry on its way: float32 and mostly int64."""
+_KEPT_BYTES = 8
+"""Of a sparse entry that is kept: float32 and int32, see `packing.pack_csr`."""
 _PAIR_BYTES = 24
 _BLOCK_PAIRS = 10_000_000
 
@@ -57,5 +59,6 @@ def link_memory(n_items: int, per_item: int, n_pairs: float, *, n_copies: float 
         n_pairs: that occur.
         n_copies: of the kept links that stand side by side when the blocks are put together.
     """
-    kept = _LINK_BYTES * min(n_pairs, n_items * float(min(per_item, n_items)))
-    return FitMemory(n_copies * kept + _PAIR_BYTES * min(n_pairs, _BLOCK_PAIRS), kept)
+    n_kept = min(n_pairs, n_items * float(min(per_item, n_items)))
+    peak = n_copies * _LINK_BYTES * n_kept + _PAIR_BYTES * min(n_pairs, _BLOCK_PAIRS)
+    return FitMemory(peak, _KEPT_BYTES * n_kept)

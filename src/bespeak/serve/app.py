@@ -195,7 +195,14 @@ class App:
         config = self._site.engine.core.config
         rows, pages = sorted(config.placements), sorted(config.pages)
         placements = sorted([*rows, *config.variants])
-        body = document(self._routes, version=self._version, placements=placements, rows=rows, pages=pages)
+        body = document(
+            self._routes,
+            version=self._version,
+            placements=placements,
+            rows=rows,
+            pages=pages,
+            markets=self._site.engine.core.world.catalogue.markets,
+        )
         return Response(msgspec.json.encode(body), media_type="application/json")
 
     async def _api_page(self, request: Request) -> Response:

@@ -31,9 +31,15 @@ _ERRORS = {
 
 
 def document(
-    routes: Sequence[Route], *, version: str, placements: Sequence[str], rows: Sequence[str], pages: Sequence[str]
+    routes: Sequence[Route],
+    *,
+    version: str,
+    placements: Sequence[str],
+    rows: Sequence[str],
+    pages: Sequence[str],
+    markets: Sequence[str],
 ) -> dict[str, Any]:
-    """Returns the document; the placements and pages of the active configuration are the allowed names.
+    """Returns the document; the placements and pages of the active configuration and the markets are the allowed names.
 
     Args:
         routes: the route table.
@@ -41,6 +47,7 @@ def document(
         placements: names for a decision.
         rows: those that may be rows of a page.
         pages: names for a page.
+        markets: those that items have.
     """
     types = [t for route in routes for t in (route.request, route.reply) if t is not None]
     types += [*(route.errors for route in routes), *(shape for *_, shape in _ENTRIES)]
@@ -57,6 +64,9 @@ def document(
     for body, name, allowed in names:
         if body in components:
             components[body]["properties"][name] = {"type": "string", "enum": list(allowed)}
+    for body in ("DecideBody", "PageBody", "SearchBody"):
+        if body in components:
+            components[body]["properties"]["market"] = {"enum": [None, *markets], "default": None}
     if "PageBody" in components:
         given = components["PageBody"]["properties"]["placements"]  # one of the two, and null is neither
         components["PageBody"]["properties"]["placements"] = next(one for one in given["anyOf"] if "items" in one)

@@ -51,7 +51,7 @@ class ItemNeighbours(SparseLinearModel):
     def fit_memory(self, n_people: int, n_items: int, n_events: int) -> FitMemory:
         """See `Model.fit_memory`: links and the people behind each."""
         links = link_memory(n_items, self.neighbours, pairs_of(n_people, n_items, n_events), n_copies=3)
-        return FitMemory(links.peak_bytes + 16.0 * n_events, 4 / 3 * links.kept_bytes)
+        return FitMemory(links.peak_bytes + 16.0 * n_events, 1.5 * links.kept_bytes)
 
     def fit(self, interactions: Interactions, items: ItemContent | None = None) -> Self:
         """See `Model.fit`."""
