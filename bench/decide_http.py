@@ -17,9 +17,9 @@ import json
 import random
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -79,23 +79,22 @@ class Latency:
         return {**spread(self.taken), "fallback_share": round(self.n_fallback / len(self.taken), 4)}
 
 
-def per_second(held: list[Door], seconds: float, ask: Callable[[Door, random.Random], object]) -> float:
-    """Returns answers per second over all connections at once."""
-    counts = [0] * len(held)
+def per_second(url: str, key: str, seconds: float, ask: Callable[[Door, random.Random], object]) -> float:
+    """Returns answers per second over `CONNECTIONS` new connections at once: a server closes those that lie idle."""
     started = time.perf_counter()
 
-    def client(place: int) -> None:
+    def client(place: int) -> int:
         rng = random.Random(place)
-        while time.perf_counter() - started < seconds:
-            ask(held[place], rng)
-            counts[place] += 1
+        n_answers = 0
+        with Door(url, key) as door:
+            while time.perf_counter() - started < seconds:
+                ask(door, rng)
+                n_answers += 1
+        return n_answers
 
-    threads = [threading.Thread(target=client, args=(place,)) for place in range(len(held))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(counts) / (time.perf_counter() - started)
+    with ThreadPoolExecutor(CONNECTIONS) as clients:
+        n_answers = sum(clients.map(client, range(CONNECTIONS)))
+    return n_answers / (time.perf_counter() - started)
 
 
 def one_worker(project: Path, keys: NewKeys, given: argparse.Namespace) -> dict[str, Any]:
@@ -106,33 +105,30 @@ def one_worker(project: Path, keys: NewKeys, given: argparse.Namespace) -> dict[
     rates: dict[str, list[float]] = {"decide": [], "empty": [], "top_k": []}
     top_k: list[float] = []
     with serving(project, 1) as url, top_k_server(given.people, given.items, EVENTS_EACH) as baseline:
-        others = [Door(baseline) for _ in range(CONNECTIONS)]
-        held = next(iter(doors(url, CONNECTIONS, 1, keys.secret_key).values()))
-        door = held[0]
-        for _ in range(30):
-            door.ask("POST", "/api/decide", question(f"u{rng.randrange(given.people)}"))
+        with Door(url, keys.secret_key) as door:
+            for _ in range(30):
+                door.ask("POST", "/api/decide", question(f"u{rng.randrange(given.people)}"))
         for _ in range(given.rounds):
-            idle.add(door, rng, given)
-            for _ in range(given.requests):
-                started = time.perf_counter()
-                door.ask("GET", "/health/live")
-                empty.append((time.perf_counter() - started) * 1000)
-            with steady(url, keys.server_key, given.load, given.people, given.items) as rate:
-                busy.add(door, rng, given)
+            with Door(url, keys.secret_key) as door:
+                idle.add(door, rng, given)
+                for _ in range(given.requests):
+                    started = time.perf_counter()
+                    door.ask("GET", "/health/live")
+                    empty.append((time.perf_counter() - started) * 1000)
+                with steady(url, keys.server_key, given.load, given.people, given.items) as rate:
+                    busy.add(door, rng, given)
             loads += rate
-            rates["empty"].append(per_second(held, given.seconds, lambda d, _: d.ask("GET", "/health/live")))
-            rates["decide"].append(
-                per_second(
-                    held,
-                    given.seconds,
-                    lambda d, r: d.ask("POST", "/api/decide", question(f"u{r.randrange(given.people)}")),
-                )
-            )
-            for _ in range(given.requests):
-                started = time.perf_counter()
-                _best(others[0], rng, given)
-                top_k.append((time.perf_counter() - started) * 1000)
-            rates["top_k"].append(per_second(others, given.seconds, lambda d, r: _best(d, r, given)))
+            for name, ask in (
+                ("empty", lambda d, _: d.ask("GET", "/health/live")),
+                ("decide", lambda d, r: d.ask("POST", "/api/decide", question(f"u{r.randrange(given.people)}"))),
+            ):
+                rates[name].append(per_second(url, keys.secret_key, given.seconds, ask))
+            with Door(baseline) as door:
+                for _ in range(given.requests):
+                    started = time.perf_counter()
+                    _best(door, rng, given)
+                    top_k.append((time.perf_counter() - started) * 1000)
+            rates["top_k"].append(per_second(baseline, "", given.seconds, lambda d, r: _best(d, r, given)))
             tell({"idle": idle.summary(), "beside ingest": busy.summary()})
     middle = {name: statistics.median(values) for name, values in rates.items()}
     return {
