@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +20,7 @@ from bespeak.engine.folding import fold_version
 from bespeak.engine.project import ProjectFolder
 from bespeak.engine.runtime import Runtime
 from bespeak.engine.values import check_values
-from bespeak.engine.writing.writer import Writer, WriteRequest, Written
+from bespeak.engine.writing.writer import Gather, Writer, WriteRequest, Written
 from bespeak.errors import ConfigError, InvalidInput, StoreUnavailable
 from bespeak.intake.context import read_context
 from bespeak.privacy.ledger import ErasureLedger
@@ -148,9 +148,9 @@ class Core:
             now_ms=self.clock.now_ms,
         )
 
-    def _commit(self, requests: Sequence[WriteRequest]) -> list[Written]:
+    def _commit(self, gather: Gather) -> list[Written]:
         with self._writing:
-            return self._runtime.ingest.commit(requests)
+            return self._runtime.ingest.commit(gather)
 
     @contextmanager
     def people_write(self) -> Iterator[Transaction]:

@@ -30,6 +30,9 @@ from bespeak.signals.ids import ANONYMOUS_ID, DEVICE_PROFILE_ID, PROFILE_ID, SEP
 OWNERS = (USER_ID, PROFILE_ID)
 """Kinds that tell whose a person is: two different values are two different people."""
 
+DEVICES = (ANONYMOUS_ID, DEVICE_PROFILE_ID)
+"""Kinds that name the device an event came from."""
+
 NEW = 0
 """Stands for a person still to be made. Negative numbers stand for further new ones: device people."""
 
@@ -193,7 +196,7 @@ def _missing_id() -> EventRejected:
 def _device_of(event: Event, own: list[IdKey]) -> IdKey:
     """Returns the id of the device that an event without proof came from."""
     for key in own:
-        if key.kind in (ANONYMOUS_ID, DEVICE_PROFILE_ID):
+        if key.kind in DEVICES:
             return key
     if event.type == "alias" and event.previous_id and not is_blocked(event.previous_id):
         return IdKey(ANONYMOUS_ID, event.previous_id)

@@ -40,7 +40,7 @@ class Reference:
         keys = [key for key, owner in self.links.items() if owner == person]
         return Group.of(keys, self.claims.get(person, ()))
 
-    def take(self, event: Event) -> int:
+    def take(self, event: Event) -> tuple[int, tuple[IdKey, ...]]:
         linked = {key: self.links[key] for key in lookup_ids(event) if key in self.links}
         groups = {person: self.group(person) for person in set(linked.values())}
         made = plan(event, linked, groups, self.shared, IdentityLimits())
@@ -60,7 +60,7 @@ class Reference:
                     self.links[key] = person
             self.claims.setdefault(person, set()).update(self.claims.pop(absorbed, ()))
         self.claims.setdefault(person, set()).update(made.claims)
-        return person
+        return person, made.ids
 
 
 @st.composite
@@ -127,9 +127,12 @@ def test_batches_give_what_one_event_at_a_time_gives(store, batches):
         named = [renamed(event, run) for event in batch]
         with store.write() as tx:
             directory = Directory(tx, named, 0, locks=False)
-            for event in named:
-                wanted.append(reference.take(event))
-                got.append(directory.place(event, directory.look_up(event)).person)
+            for event, ids in zip(named, directory.ids, strict=True):
+                person, own = reference.take(event)
+                placed = directory.place(event, directory.look_up(event, ids))
+                assert placed.ids == own
+                wanted.append(person)
+                got.append(placed.person)
             directory.flush()
     keys = set(reference.links)
     with store.read() as session:
@@ -151,6 +154,6 @@ def test_looking_up_changes_nothing(store):
     )
     with store.write() as tx:
         directory = Directory(tx, [event], 0, locks=False)
-        directory.look_up(event)
+        directory.look_up(event, directory.ids[0])
         directory.flush()
         assert people.resolve(tx, lookup_ids(event)).links == {}

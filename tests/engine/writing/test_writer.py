@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 
 import pytest
 
-from bespeak.engine.writing.writer import Writer, WriteRequest, Written
+from bespeak.engine.writing.writer import Gather, Writer, WriteRequest, Written
 from bespeak.errors import EventRejected, Overloaded, StoreError, StoreUnavailable
 from bespeak.signals.decisions import Decision
 from bespeak.signals.events import Event
@@ -34,8 +33,12 @@ class Log:
         self.is_open = threading.Event()
         self.is_open.set()
         self.has_begun = threading.Event()
+        self.may_begin = threading.Event()
+        self.may_begin.set()
 
-    def __call__(self, requests: Sequence[WriteRequest]) -> list[Written]:
+    def __call__(self, gather: Gather) -> list[Written]:
+        self.may_begin.wait(10)
+        requests = gather()
         self.has_begun.set()
         self.is_open.wait(10)
         if self.error is not None:
@@ -84,6 +87,16 @@ def test_requests_that_wait_together_commit_together(log, writer):
     assert log.messages == ["m0", "m1", "m2"]
     assert log.batches == [1, 3]
     assert writer.n_waiting() == 0
+
+
+def test_what_comes_in_until_the_transaction_is_open_commits_with_what_waited_for_it(log, writer):
+    log.may_begin.clear()
+    futures = [writer.submit(WriteRequest(events=[event("m0")]))]
+    assert not log.has_begun.wait(0.05)
+    futures.append(writer.submit(WriteRequest(events=[event("m1")])))
+    log.may_begin.set()
+    assert [future.result(10).n_accepted for future in futures] == [1, 1]
+    assert log.batches == [2]
 
 
 def test_an_event_that_fails_is_quarantined_and_its_neighbours_commit(log, writer):

@@ -12,9 +12,9 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from bespeak.profiles.identity import Group, IdentityLimits, Plan, lookup_ids, plan
+from bespeak.profiles.identity import DEVICES, Group, IdentityLimits, Plan, lookup_ids, plan
 from bespeak.signals.events import Event
-from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey
+from bespeak.signals.ids import USER_ID, IdKey
 from bespeak.storage.base import Transaction
 from bespeak.storage.tables import people
 
@@ -44,6 +44,9 @@ class Directory:
         tx: the batch's transaction.
         events: the events of the batch; every id of theirs is looked up and locked.
         others: persons that the batch writes about besides, locked with them.
+
+    Attributes:
+        ids: of each event, what may tell whom it is about (`lookup_ids`).
     """
 
     def __init__(
@@ -52,8 +55,8 @@ class Directory:
         self._tx = tx
         self._now_ms = now_ms
         self._limits = IdentityLimits()
-        ids = {key for event in events for key in lookup_ids(event)}
-        self._links, self._shared = self._settle(ids, others, locks=locks)
+        self.ids = [lookup_ids(event) for event in events]
+        self._links, self._shared = self._settle({key for keys in self.ids for key in keys}, others, locks=locks)
         self._groups: dict[int, Group] = {}
         self._drawn: list[int] = []
         self._created: list[int] = []
@@ -77,17 +80,20 @@ class Directory:
         """Returns the root persons that the batch's ids led to when it began."""
         return set(self._links.values())
 
-    def look_up(self, event: Event) -> Placed | Plan:
+    def look_up(self, event: Event, ids: Sequence[IdKey]) -> Placed | Plan:
         """Decides whom an event belongs to, and changes nothing yet: consent is asked first.
+
+        Args:
+            event: one of the batch's.
+            ids: the event's, of `ids`.
 
         Raises:
             EventRejected: its ids identify nobody, or it named a person without proof.
         """
-        if event.is_vouched and event.type != "alias" and not event.profile_id:
-            known = self._known(event)
-            if known is not None:
-                return known
-        linked = {key: self._links[key] for key in lookup_ids(event) if key in self._links}
+        known = self._known(event, ids)
+        if known is not None:
+            return known
+        linked = {key: self._links[key] for key in ids if key in self._links}
         groups = {person: self._group(person) for person in set(linked.values())}
         return plan(event, linked, groups, self._shared, self._limits)
 
@@ -95,19 +101,20 @@ class Directory:
         """Carries out what `look_up` decided: remembers the links, merges and claims that the event makes."""
         return found if isinstance(found, Placed) else self._carry_out(event, found)
 
-    def _known(self, event: Event) -> Placed | None:
-        """The common case: one or two ids that lead to the same person already."""
-        links = self._links
-        user = IdKey(USER_ID, event.user_id) if event.user_id else None
-        device = IdKey(ANONYMOUS_ID, event.anonymous_id) if event.anonymous_id else None
-        if event.external_ids or (user is None and device is None):
+    def _known(self, event: Event, ids: Sequence[IdKey]) -> Placed | None:
+        """The common case, in which `plan` changes nothing: the ids lead to one person already, and nobody shares one.
+
+        Without proof the event is the device's, if there is one.
+        """
+        person = self._links.get(ids[0]) if ids and event.type != "alias" else None
+        if person is None or any(self._links.get(key) != person for key in ids[1:]):
             return None
-        person = links.get(user) if user is not None else links.get(device)  # type: ignore[arg-type]
-        if person is None or (user is not None and device is not None and links.get(device) != person):
+        if not self._shared.isdisjoint(ids):
             return None
-        if device is not None and device in self._shared:
-            return None
-        return Placed(person, tuple(key for key in (user, device) if key is not None), ())
+        if event.is_vouched:
+            return Placed(person, tuple(ids), ())
+        device = next((key for key in ids if key.kind in DEVICES), None)
+        return None if device is None else Placed(person, (device,), ())
 
     def _carry_out(self, event: Event, made: Plan) -> Placed:
         new: dict[int, int] = {}

@@ -18,13 +18,14 @@ from bespeak.engine.folding.membership import update_members
 from bespeak.engine.folding.observe import Observer, minimised, only_consent, stamp_of
 from bespeak.engine.folding.profile_book import ProfileBook
 from bespeak.engine.writing.directory import Directory, Placed
-from bespeak.engine.writing.writer import WriteRequest, Written
+from bespeak.engine.writing.writer import Gather, WriteRequest, Written
 from bespeak.errors import EventRejected
 from bespeak.privacy.pseudonyms import pseudonym
 from bespeak.profiles.identity import Plan
 from bespeak.profiles.profile import Consent
 from bespeak.signals.decisions import Decision, Exposure
 from bespeak.signals.events import Event
+from bespeak.signals.ids import IdKey
 from bespeak.signals.signal import Signal
 from bespeak.storage.base import Store, Transaction
 from bespeak.storage.tables import assignments, log, offers, people, records
@@ -69,8 +70,8 @@ class Ingest:
         self._locks = store.kind == "postgres"
         self._token = -1
 
-    def commit(self, requests: Sequence[WriteRequest]) -> list[Written]:
-        """Writes requests in one transaction and returns what became of each, in order."""
+    def commit(self, gather: Gather) -> list[Written]:
+        """Writes in one transaction the requests that it asks for there; returns what became of each, in order."""
         try:
             with self._store.write() as tx:
                 # Inside the transaction nobody else can commit any more, so an unchanged token means: nobody did.
@@ -78,7 +79,7 @@ class Ingest:
                 self._book.begin(tx, is_alone=token == self._token)
                 self._token = token
                 batch = _Batch(self, tx, self._now_ms())
-                results = batch.write(requests)
+                results = batch.write(gather())
         except BaseException:
             self._book.forget()
             raise
@@ -149,13 +150,13 @@ class _Batch:
         # One event draws at most itself and its merges; what is left over is a gap in the log.
         self._positions = iter(tx.reserve("events", max(1, sum(is_new))))
         return [
-            self._take_one(event, key) if new else "duplicate"
-            for event, key, new in zip(events, keys, is_new, strict=True)
+            self._take_one(event, ids, key) if new else "duplicate"
+            for event, ids, key, new in zip(events, self._directory.ids, keys, is_new, strict=True)
         ]
 
-    def _take_one(self, event: Event, message_key: bytes) -> str:
+    def _take_one(self, event: Event, ids: Sequence[IdKey], message_key: bytes) -> str:
         try:
-            return self._take_valid(event, message_key)
+            return self._take_valid(event, ids, message_key)
         except EventRejected as error:
             if not self._consent_of(event, {})[0] & self._uses:
                 self._count_gated(event)
@@ -171,9 +172,9 @@ class _Batch:
             )
             return "rejected"
 
-    def _take_valid(self, event: Event, message_key: bytes) -> str:
+    def _take_valid(self, event: Event, ids: Sequence[IdKey], message_key: bytes) -> str:
         """Asks for consent before anything is linked: a gated event makes no person and no claim."""
-        found = self._directory.look_up(event)
+        found = self._directory.look_up(event, ids)
         words = self._words_of(found)
         granted, changes = self._consent_of(event, words)
         is_usable = bool(granted & self._uses)
@@ -197,8 +198,10 @@ class _Batch:
             self._merge(placed.person, absorbed, event)
         return placed
 
-    def _words_of(self, found: Placed | Plan) -> dict[str, Consent]:
+    def _words_of(self, found: Placed | Plan) -> Mapping[str, Consent]:
         """Returns the latest word per purpose of whom an event is about, over everybody whom it shows to be one."""
+        if not found.absorbed:
+            return self._book.consent(found.person) if found.person > 0 else {}
         words: dict[str, Consent] = {}
         for person in (found.person, *found.absorbed):
             if person > 0:

@@ -1,5 +1,7 @@
 """The one thread that writes: it gathers waiting requests into a batch and commits each batch in one transaction.
 
+A batch is gathered once its transaction is open, so that what comes in while another process writes is in it.
+
 The acknowledgement (the future's result) follows the commit, so what was acknowledged survives a killed process. The
 queue is bounded in events and in bytes; a full queue refuses with `Overloaded`, decisions before events. A batch that
 fails is split until the event that fails stands alone: it is quarantined, its neighbours commit.
@@ -11,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 
 import msgspec
 
@@ -55,14 +58,16 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-Commit = Callable[[Sequence[WriteRequest]], list[Written]]
+Gather = Callable[[], Sequence[WriteRequest]]
+Commit = Callable[[Gather], list[Written]]
+_Waiting = list[tuple[WriteRequest, Future[Written]]]
 
 
 class Writer:
     """A thread behind a bounded queue.
 
     Args:
-        commit: writes requests in one transaction and returns what became of each.
+        commit: asks once, in one transaction, for the requests to write, and returns what became of each.
         max_events, max_bytes: bounds of the queue.
     """
 
@@ -115,19 +120,27 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            batch = self._take()
-            if not batch:
-                return
-            self._write(batch)
+        while self._wait():
+            batch: _Waiting = []
 
-    def _take(self) -> list[tuple[WriteRequest, Future[Written]]]:
+            def gather(batch: _Waiting = batch) -> list[WriteRequest]:
+                batch += self._take()
+                return _requests_in(batch)
+
+            self._write(batch, gather)
+
+    def _wait(self) -> bool:
+        """Returns True when something waits, False when nothing will any more."""
         with self._changed:
             while not self._waiting and not self._is_closing:
                 self._changed.wait()
-            if self._waiting and len(self._waiting) == 1 and not self._is_closing:
+            if len(self._waiting) == 1 and not self._is_closing:
                 self._changed.wait(LINGER_SECONDS)
-            batch: list[tuple[WriteRequest, Future[Written]]] = []
+            return bool(self._waiting)
+
+    def _take(self) -> _Waiting:
+        with self._changed:
+            batch: _Waiting = []
             n_events = n_bytes = 0
             while self._waiting and (not batch or n_events + self._waiting[0][0].size() <= MAX_BATCH_EVENTS):
                 request, future = self._waiting.popleft()
@@ -138,23 +151,24 @@ class Writer:
             self._n_bytes -= n_bytes
         return batch
 
-    def _write(self, batch: list[tuple[WriteRequest, Future[Written]]]) -> None:
+    def _write(self, batch: _Waiting, gather: Gather) -> None:
+        """Commits a batch, which `gather` may have yet to fill, and tells everybody who waits for it."""
         try:
-            results = self._commit([request for request, _ in batch])
+            results = self._commit(gather)
         except StoreUnavailable as error:
-            for _, future in batch:
+            for _, future in batch or self._take():
                 future.set_exception(error)
         except Exception as error:  # noqa: BLE001 - whatever the fold raises must not take its neighbours along
-            self._split(batch, error)
+            self._split(batch or self._take(), error)
         else:
             for (_, future), result in zip(batch, results, strict=True):
                 future.set_result(result)
 
-    def _split(self, batch: list[tuple[WriteRequest, Future[Written]]], error: Exception) -> None:
+    def _split(self, batch: _Waiting, error: Exception) -> None:
         if len(batch) > 1:
             middle = len(batch) // 2
-            self._write(batch[:middle])
-            self._write(batch[middle:])
+            for part in (batch[:middle], batch[middle:]):
+                self._write(part, partial(_requests_in, part))
             return
         request, future = batch[0]
         try:
@@ -182,12 +196,17 @@ class Writer:
             detail=f"{type(error).__name__} while folding a {event.type} event.",
             body=msgspec.json.encode(event),
         )
-        return self._commit([msgspec.structs.replace(request, events=(), rejects=(*request.rejects, reject))])[0]
+        kept = msgspec.structs.replace(request, events=(), rejects=(*request.rejects, reject))
+        return self._commit(lambda: [kept])[0]
 
     def _retry(self, request: WriteRequest) -> Written:
         try:
-            return self._commit([request])[0]
+            return self._commit(lambda: [request])[0]
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - halve further
             return self._quarantine(request, error)
+
+
+def _requests_in(batch: _Waiting) -> list[WriteRequest]:
+    return [request for request, _ in batch]
