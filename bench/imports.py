@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bespeak.engine import Engine
-from bespeak.engine.writing.imports import BATCH_ROWS, import_file, open_file
+from bespeak.engine.importing.imports import BATCH_ROWS, import_file, open_file
 from parts.figures import emit, options, peak_mb, ratio, tell
 from parts.floor import floor, profile_bytes
 from parts.shop import make_project, write_csv

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bespeak.engine.deciding.weights import Prediction, StoredWeights, put_weights
 from bespeak.engine.engine import Engine
+from bespeak.engine.worlds.weights import Prediction, StoredWeights, put_weights
 
 SAID = Prediction(
     worth={"click": 1.0}, window_ms=1, n_positions=3, n_decisions=400, value=0.5, interval=(0.4, 0.6), difference=0.1,

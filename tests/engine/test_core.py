@@ -6,8 +6,8 @@ from pathlib import Path
 
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.core import YOUNG_MODEL_MS
-from bespeak.engine.deciding.worlds import MODEL_SET
 from bespeak.engine.engine import Engine
+from bespeak.engine.worlds.trained_set import MODEL_SET
 from bespeak.storage.tables import records
 
 

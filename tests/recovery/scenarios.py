@@ -18,10 +18,10 @@ import bespeak.cli
 from bespeak.cli import data as import_command
 from bespeak.engine import Engine
 from bespeak.engine import core as core_module
-from bespeak.engine.deciding.worlds import MODEL_SET
+from bespeak.engine.importing import imports
 from bespeak.engine.jobs import tasks
-from bespeak.engine.training.neighbour_tables import load_model
-from bespeak.engine.writing import imports
+from bespeak.engine.worlds.neighbour_tables import load_model
+from bespeak.engine.worlds.trained_set import MODEL_SET
 from bespeak.models.neighbours.item_neighbours import ItemNeighbours
 from bespeak.models.popular.popularity import Popularity
 from bespeak.storage.postgres import store as postgres

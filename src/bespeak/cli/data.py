@@ -13,9 +13,9 @@ from bespeak.cli.output import bar, emit, is_agreed, note, say, table, warn
 from bespeak.cli.project import opened
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
+from bespeak.engine.importing.imports import ImportReport, import_file, open_file
+from bespeak.engine.importing.rejects import list_rejects, replay_rejects
 from bespeak.engine.views.exports import ExportWhat, export
-from bespeak.engine.writing.imports import ImportReport, import_file, open_file
-from bespeak.engine.writing.rejects import list_rejects, replay_rejects
 from bespeak.errors import InvalidInput
 from bespeak.intake.columns import What, parse_mapping
 from bespeak.intake.dates import DateOrder

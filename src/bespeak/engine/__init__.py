@@ -1,19 +1,26 @@
 """The facade: one engine over a store, with the write path, the read path, training, privacy and jobs.
 
-engine      the facade and its life         writing/    the write path
-core        what its parts share            deciding/   the read path
-runtime     one configuration at work       trying/     experiments, policies and their versions
-project     a folder: paths, keys, files    folding/    log -> live profiles
-clock       the only reader of the clock    logged/     the log, read back: grants, outcomes, lake
-jobs        leases, fences, what runs       training/   log -> lake -> models, and their evaluation
-            beside `serve`                  learning/   bandits, at each outcome
-items, profiles, segments                   privacy/    who holds a person; rights
-            what can be asked of them       checks/     what `doctor` looks at
-people_view what may be read of a person    views/      what people look at: console, report, exports
-archive     backup and restore              vault       secrets and one-time marks
+The rooms, each importing only those below it (`|` stands between siblings that never import each other):
 
-The file: `settings` has the shape of every section, `config` is all of them, checked; `filters`, `values` and `trials`
-check and compile parts of it.
+archive | jobs         backup and restore | leases, fences, what runs beside `serve`
+engine                 the facade and its life
+privacy | views        who holds a person; rights | what people look at: console, report, exports
+checks | training      what `doctor` looks at | log -> lake -> models, and their evaluation
+profiles               what can be asked of profiles
+segments | items       ... of segments | ... of items
+deciding | importing   the read path | files, and what could not be taken in
+logged | refolding     the log, read back: grants, outcomes, lake | people folded anew when folding changes
+vault                  secrets and one-time marks
+core | people_view     what the rooms above share | what may be read of a person
+runtime                one configuration at work
+worlds | writing       what decisions are made with | the write path
+learning               bandits, at each outcome
+folding | values       log -> live profiles | what settings must not say when they become active
+trying                 experiments, policies and their versions
+config                 the file: all sections, checked
+project | trials       a folder: paths, keys, files | experiments as declared
+settings | filters     the shape of every section | whether filters can be used
+clock                  the only reader of the clock
 """
 
 from bespeak.decide.pages.page import PageRequest, page_request, rows_request

@@ -21,13 +21,13 @@ from bespeak.engine.deciding.flags import Flags
 from bespeak.engine.deciding.offers import Offers
 from bespeak.engine.deciding.pages import Pages, PageSlates
 from bespeak.engine.deciding.slates import Slate
-from bespeak.engine.folding.refold import standing
 from bespeak.engine.items import Items
 from bespeak.engine.learning.fold import learn
 from bespeak.engine.logged.lake_feed import CURSOR
 from bespeak.engine.privacy.rights import Privacy
 from bespeak.engine.profiles import Profiles
 from bespeak.engine.project import ProjectFolder
+from bespeak.engine.refolding.refold import standing
 from bespeak.engine.training.models import Models, Progress, TrainingReport
 from bespeak.engine.trying.experiments import Experiments
 from bespeak.engine.trying.policies import Policies
@@ -175,9 +175,10 @@ class Engine:
 
         A server does it by itself every few seconds.
         """
-        self.core.drain()
-        done = learn(self.core)
-        self.core.refresh()
+        core = self.core
+        core.drain()
+        done = learn(core.store, core.world, core.runtime.observer, core.now_ms())
+        core.refresh()
         return {learnt.placement: learnt.n_decisions for learnt in done}
 
     # -- the read path -------------------------------------------------------------------------------------------------

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import msgspec
 
 from bespeak.engine.engine import Engine
-from bespeak.engine.folding import refold
 from bespeak.engine.learning.fold import learn
 from bespeak.engine.learning.lessons import lessons_of
 from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.privacy.retention import sweep_retention
+from bespeak.engine.refolding import refold
 from bespeak.engine.segments import settle_segments
 from bespeak.engine.views.launches import launch_reports
 from bespeak.errors import BespeakError, InvalidInput
@@ -203,10 +203,11 @@ def _settle_launches(engine: Engine) -> str:
 
 
 def _learn(engine: Engine) -> str:
+    core = engine.core
     done = [
         f"{one.n_decisions:,} decisions at {one.placement}, {one.n_corrected:,} told more of"
         f"{', anew' if one.is_refit else ''}"
-        for one in learn(engine.core)
+        for one in learn(core.store, core.world, core.runtime.observer, core.now_ms())
     ]
     return "; ".join(done) or "nothing new"
 

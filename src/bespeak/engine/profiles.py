@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bespeak.engine.core import Core
-from bespeak.engine.folding import refold
 from bespeak.engine.folding.baselines import baselines
 from bespeak.engine.folding.live import live_profiles
 from bespeak.engine.people_view import granted_purposes, profile_view
+from bespeak.engine.refolding import refold
 from bespeak.profiles.codec import encode
 from bespeak.profiles.profile import Profile
 from bespeak.profiles.readable import readable

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.engine.config import FILE_NAME, Configuration, parse_config
-from bespeak.engine.deciding.worlds import WorldKeeper
 from bespeak.engine.folding import fold_version
 from bespeak.engine.folding.observe import Observer
 from bespeak.engine.trying.policies import number_policies, shadows_of
+from bespeak.engine.worlds.keeper import WorldKeeper
 from bespeak.engine.writing.ingest import Ingest
 from bespeak.errors import ConfigError
 from bespeak.intake.context import GeoIP

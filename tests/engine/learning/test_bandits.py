@@ -11,7 +11,7 @@ import pytest
 from bespeak.decide.variants.bandits import ArmSums, Posterior
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
-from bespeak.engine.learning.fold import REFIT_EVERY_MS, learn
+from bespeak.engine.learning.fold import REFIT_EVERY_MS
 from bespeak.engine.learning.lessons import VariantLesson
 from bespeak.engine.learning.state import ask_for_refit, put_state, read_state
 
@@ -213,7 +213,7 @@ def test_two_thousand_decisions_agree_with_their_records(make: Callable[..., Eng
 def test_another_process_sees_what_was_learned(make: Callable[..., Engine], clock: VirtualClock) -> None:
     engine, other = make(settings()), make()
     lived(engine, clock, USERS)
-    learn(engine.core)
+    engine.learn()
     other.decide("hero", user_id="u0")
     assert known(other, "hero").mean == 21 / 12
 

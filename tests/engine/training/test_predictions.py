@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from bespeak.engine.clock import VirtualClock, iso
-from bespeak.engine.deciding.predictors import StoredPrediction, predictors_of
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import create
 from bespeak.engine.segments import segment_members, settle_segments
 from bespeak.engine.settings import PredictionSettings
+from bespeak.engine.worlds.predictors import StoredPrediction, predictors_of
 from bespeak.errors import ConfigError
 from bespeak.models.popular.popularity import Popularity
 from bespeak.signals.items import Item

@@ -16,12 +16,12 @@ import pytest
 from bespeak.decide.scoring.score import Weights
 from bespeak.decide.slates.rewalk import rewalked
 from bespeak.engine.clock import VirtualClock, iso
-from bespeak.engine.deciding.weights import WeightsReport
 from bespeak.engine.engine import Engine
 from bespeak.engine.logged.slate_log import SlateLog
 from bespeak.engine.training.exposures import CLICKED, DAY_MS
 from bespeak.engine.training.policy_values import WeightsValue, weights_values
 from bespeak.engine.training.promotion import tried_on_log
+from bespeak.engine.worlds.weights import WeightsReport
 from bespeak.learn.rankers.weights import LearnedWeights
 from bespeak.learn.replay.slates import replay
 from bespeak.models.popular.popularity import Popularity

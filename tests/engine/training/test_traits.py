@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from bespeak.engine.clock import iso
+from bespeak.engine.importing.imports import import_file, open_file
 from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.training.evaluation import Evaluations
-from bespeak.engine.writing.imports import import_file, open_file
 from bespeak.intake.columns import parse_mapping
 from bespeak.models import Popularity, SegmentPopularity
 from bespeak.signals.events import Context

@@ -10,9 +10,9 @@ import pytest
 
 from bespeak.decide.scoring.forest import TREES, Forest
 from bespeak.engine.clock import VirtualClock, iso
-from bespeak.engine.deciding.weights import StoredForest, StoredWeights, WeightsReport, put_weights
 from bespeak.engine.engine import Engine
 from bespeak.engine.training.exposures import DAY_MS
+from bespeak.engine.worlds.weights import StoredForest, StoredWeights, WeightsReport, put_weights
 from bespeak.models.popular.popularity import Popularity
 
 N_PEOPLE = 40

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from bespeak.engine.deciding.weights import StoredForest
+from bespeak.engine.worlds.weights import StoredForest
 from bespeak.learn.rankers.position_bias import position_bias
 from bespeak.learn.rankers.shown import ShownItems
 from bespeak.learn.rankers.tree_ranker import learn_trees

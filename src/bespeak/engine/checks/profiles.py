@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bespeak.engine.checks.finding import FAIL, WARN, Finding, passed
 from bespeak.engine.core import Core
-from bespeak.engine.folding.refold import standing
 from bespeak.engine.profiles import Profiles
+from bespeak.engine.refolding.refold import standing
 from bespeak.profiles.codec import encode
 from bespeak.storage.tables.rows import as_int
 

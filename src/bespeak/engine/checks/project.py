@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bespeak.engine.checks.finding import FAIL, WARN, Finding, passed
 from bespeak.engine.core import Core
-from bespeak.engine.deciding.worlds import MODEL_SET
 from bespeak.engine.logged.lake_feed import CURSOR
-from bespeak.engine.training.neighbour_tables import gains_by_index
 from bespeak.engine.values import check_values
+from bespeak.engine.worlds.neighbour_tables import gains_by_index
+from bespeak.engine.worlds.trained_set import MODEL_SET
 from bespeak.errors import ConfigError
 from bespeak.models.vector_index import INDEX_FROM
 from bespeak.storage.sqlite.connections import OLDEST_SQLITE

@@ -19,10 +19,10 @@ from bespeak.decide.scoring.forest import TREES
 from bespeak.decide.slates.foreign import ForeignItem, foreign_slate
 from bespeak.engine.core import Core
 from bespeak.engine.deciding.slates import Slate
-from bespeak.engine.deciding.weights import weights_of_version
 from bespeak.engine.folding.live import live_of
 from bespeak.engine.people_view import person_view, with_shown
 from bespeak.engine.trying.experiments import Experiments
+from bespeak.engine.worlds.weights import weights_of_version
 from bespeak.engine.writing.writer import WriteRequest
 from bespeak.errors import BespeakError, StoreUnavailable
 from bespeak.signals.decisions import Decision

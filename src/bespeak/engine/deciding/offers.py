@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.engine.core import Core
-from bespeak.engine.deciding.used_up import OFFERS, is_used_up, used_up_offers
+from bespeak.engine.worlds.used_up import OFFERS, is_used_up, used_up_offers
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey, clean_id
 from bespeak.storage.tables import offers, people, records

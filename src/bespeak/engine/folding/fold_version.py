@@ -2,7 +2,7 @@
 
 It rises when half-lives, purposes, facets, roles, limits or the mapping of events to signals change, and when a release
 folds differently (`FOLD_REVISION`). A changed weight changes nothing that is kept. Profiles and log rows keep the
-number that they were folded under; `engine.folding.refold` brings the older ones up to date.
+number that they were folded under; `engine.refolding.refold` brings the older ones up to date.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from bespeak.engine.core import Core
+from bespeak.decide.world import World
 from bespeak.engine.folding.observe import Observer
 from bespeak.engine.learning.lessons import PREFIX, AnyLesson, Lesson, lessons_of
 from bespeak.engine.learning.news import News, decisions_touched, read_news
@@ -23,7 +23,7 @@ from bespeak.engine.learning.outcomes import is_learned_from, joined, wanted
 from bespeak.engine.learning.state import LearnedState, ask_for_refit, moment_of, put_state, read_state
 from bespeak.engine.learning.sums_in_work import SumsInWork
 from bespeak.signals.subjects import ReceiptLine, Subject
-from bespeak.storage.base import Session, Transaction
+from bespeak.storage.base import Session, Store, Transaction
 from bespeak.storage.tables import records
 
 REFIT_EVERY_MS = 86_400_000
@@ -41,12 +41,18 @@ class Learnt(NamedTuple):
     is_refit: bool
 
 
-def learn(core: Core) -> list[Learnt]:
-    """Takes in the outcomes of every placement that learns; returns those where anything was new."""
-    now_ms, observer = core.now_ms(), core.runtime.observer
-    lessons = lessons_of(core.world)
+def learn(store: Store, world: World, observer: Observer, now_ms: int) -> list[Learnt]:
+    """Takes in the outcomes of every placement that learns; returns those where anything was new.
+
+    Args:
+        store: holds the log and the sums.
+        world: whose placements learn.
+        observer: reads the log.
+        now_ms: the time that decay is computed for.
+    """
+    lessons = lessons_of(world)
     found = []
-    with core.store.read() as session:
+    with store.read() as session:
         idle = _idle(session, lessons, now_ms)
         held = {one.key: read_state(session, one.key, one.digest) for one in lessons}
         after = [state.log_position for state in held.values() if state is not None]
@@ -60,13 +66,13 @@ def learn(core: Core) -> list[Learnt]:
                 work = _advanced(observer, session, lesson, start, news, now_ms)
             found.append((lesson, start, work, is_refit))
     if idle:
-        with core.store.write() as tx:
+        with store.write() as tx:
             records.drop_settings(tx, idle)
     turns = []
     for lesson, start, work, is_refit in found:
         if is_refit or work.is_changed or start is None or _is_due(start, work, news):
             state = work.state(news.position, now_ms if is_refit or start is None else start.refitted_ms)
-            with core.store.write() as tx:
+            with store.write() as tx:
                 if not put_state(tx, lesson.key, start, state):
                     continue  # another node was faster; the next turn goes on
         if is_refit or work.is_changed:

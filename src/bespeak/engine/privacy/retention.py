@@ -7,9 +7,9 @@ a baseline: a rebuild is the baseline and the rest of the log.
 from __future__ import annotations
 
 from bespeak.engine.core import Core
-from bespeak.engine.deciding.worlds import COUNTER_DAYS
 from bespeak.engine.folding.baselines import baselines
 from bespeak.engine.folding.live import live_profiles
+from bespeak.engine.worlds.keeper import COUNTER_DAYS
 from bespeak.profiles.codec import encode
 from bespeak.profiles.stored import position_of, stored
 from bespeak.storage.base import Transaction

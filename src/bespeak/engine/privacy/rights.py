@@ -81,7 +81,8 @@ class Privacy:
             core.ledger.add({*subject.ids, *keys}, asked_ms)
             lines = [holder.erase(subject) for holder in self._holders(tx, subject)]
             self._audit(tx, "erase", asked_for)
-        learn(core)  # what is learned of variants is made anew without the person
+        # What is learned of variants is made anew without the person.
+        learn(core.store, core.world, core.runtime.observer, core.now_ms())
         drop_checkpoints(core.blobs)
         core.sweep_blobs()
         core.store.scrub()

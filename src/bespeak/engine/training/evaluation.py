@@ -17,10 +17,10 @@ import numpy as np
 from bespeak.decide.serving.new_items import item_content
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
-from bespeak.engine.deciding.worlds import SetHeader
 from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.training.incumbent import Recommendations, Resolved, write_cut
 from bespeak.engine.training.models import Models, Progress, relevant_rows
+from bespeak.engine.worlds.trained_set import SetHeader
 from bespeak.errors import BespeakError, InvalidInput, UnknownName
 from bespeak.learn.evaluation.evaluate import Entrant, Theirs, chosen_people, evaluate
 from bespeak.learn.evaluation.result import Evaluation

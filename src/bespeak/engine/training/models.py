@@ -17,8 +17,6 @@ import pyarrow as pa
 
 from bespeak.decide.serving.new_items import item_content
 from bespeak.engine.core import Core
-from bespeak.engine.deciding.weights import put_weights
-from bespeak.engine.deciding.worlds import MODEL_SET, SetHeader, StoredModel, StoredRatings
 from bespeak.engine.logged.granted import granted_rows
 from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.people_view import granted_purposes, profile_view
@@ -26,10 +24,12 @@ from bespeak.engine.profiles import Profiles
 from bespeak.engine.training import traits
 from bespeak.engine.training.checkpoints import BlobCheckpoints
 from bespeak.engine.training.machine import memory_limit_bytes
-from bespeak.engine.training.neighbour_tables import missing_index, store_beside, store_people
 from bespeak.engine.training.predictions import TrainedPredictions, learn_predictions
 from bespeak.engine.training.ratings import PredictedRating, RatingSource
 from bespeak.engine.training.weights import LearnedPlacements, learn_placements
+from bespeak.engine.worlds.neighbour_tables import missing_index, store_beside, store_people
+from bespeak.engine.worlds.trained_set import MODEL_SET, SetHeader, StoredModel, StoredRatings
+from bespeak.engine.worlds.weights import put_weights
 from bespeak.errors import InvalidInput
 from bespeak.learn.leaderboard import Leaderboard
 from bespeak.learn.ratings import MIN_PEOPLE, MIN_RATINGS, TrainedRatings, train_ratings

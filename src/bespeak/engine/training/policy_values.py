@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 
 from bespeak.engine.core import Core
-from bespeak.engine.deciding.weights import Prediction, StoredWeights, stored_weights
 from bespeak.engine.logged.slate_log import SlateLog
+from bespeak.engine.worlds.weights import Prediction, StoredWeights, stored_weights
 from bespeak.measure.choices import Choices
 from bespeak.measure.off_policy import evaluate
 from bespeak.storage.tables.log import DAY_MS

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from bespeak.engine.core import Core
-from bespeak.engine.deciding.predictors import StoredAnswers, StoredPrediction, StoredRenewing, StoredValue
 from bespeak.engine.logged.granted import granted_rows
 from bespeak.engine.settings import PredictionSettings
 from bespeak.engine.training.held_signals import HeldSignals
+from bespeak.engine.worlds.predictors import StoredAnswers, StoredPrediction, StoredRenewing, StoredValue
 from bespeak.errors import InvalidInput
 from bespeak.learn.predicting.cancelling import Cancelling
 from bespeak.learn.predicting.lifetime import fit_lifetime

@@ -20,8 +20,8 @@ from bespeak.decide.scoring.score import Weights
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.world import World
 from bespeak.engine.core import Core
-from bespeak.engine.deciding.weights import Prediction
 from bespeak.engine.logged.slate_log import SlateLog
+from bespeak.engine.worlds.weights import Prediction
 from bespeak.learn.replay.reward_model import Float64s
 from bespeak.learn.replay.slates import replay
 from bespeak.measure.choices import Choices

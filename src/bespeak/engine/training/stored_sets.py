@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from bespeak.engine.deciding.worlds import MODEL_SET, SetHeader
+from bespeak.engine.worlds.trained_set import MODEL_SET, SetHeader
 from bespeak.errors import BespeakError
 from bespeak.models.artefact import load, overwrite, read_header
 from bespeak.models.base import Model

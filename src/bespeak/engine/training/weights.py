@@ -13,7 +13,10 @@ from bespeak.decide.scoring.score import Weights
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.world import World
 from bespeak.engine.core import Core
-from bespeak.engine.deciding.weights import (
+from bespeak.engine.training.exposures import DAY_MS, TURNED_TO, Exposed, exposed_items
+from bespeak.engine.training.policy_values import weights_values
+from bespeak.engine.training.promotion import Trial, tried_on_log
+from bespeak.engine.worlds.weights import (
     LearnedSignal,
     Prediction,
     StoredForest,
@@ -21,9 +24,6 @@ from bespeak.engine.deciding.weights import (
     WeightsReport,
     stored_weights,
 )
-from bespeak.engine.training.exposures import DAY_MS, TURNED_TO, Exposed, exposed_items
-from bespeak.engine.training.policy_values import weights_values
-from bespeak.engine.training.promotion import Trial, tried_on_log
 from bespeak.learn.intervals import Interval
 from bespeak.learn.rankers.click_rate import click_rates
 from bespeak.learn.rankers.shown import Float64s

@@ -9,12 +9,12 @@ import numpy as np
 
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
-from bespeak.engine.deciding.worlds import MODEL_SET, SetHeader
 from bespeak.engine.logged.granted import Grants
 from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.training.policy_values import WeightsValue, weights_values
 from bespeak.engine.views.launches import LaunchReport, launch_reports
 from bespeak.engine.views.lifts import LiftRow, experiment_lifts
+from bespeak.engine.worlds.trained_set import MODEL_SET, SetHeader
 from bespeak.measure.metrics import CONVERSION, sql_of
 from bespeak.measure.planner import ASSUMED_RATE, Plan, days_needed
 from bespeak.signals.purposes import MEASURE

@@ -10,7 +10,6 @@ import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -29,21 +28,21 @@ from bespeak.decide.variants.creative_sums import CreativeSums
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.decide.world import Learned, World
 from bespeak.engine.config import Configuration
-from bespeak.engine.deciding.predictors import StoredPrediction, predictors_of
-from bespeak.engine.deciding.used_up import OFFERS, used_up_offers
-from bespeak.engine.deciding.weights import (
+from bespeak.engine.learning.lessons import ActionLesson, CreativeLesson, lessons_of
+from bespeak.engine.learning.state import LEARNED, read_state
+from bespeak.engine.trying.policies import POLICIES, Versions, shadows_of
+from bespeak.engine.trying.runs import LAUNCHES, RUNS, decided_launches, read_runs, under_run, versioned
+from bespeak.engine.worlds.neighbour_tables import load_lending, load_model
+from bespeak.engine.worlds.predictors import predictors_of
+from bespeak.engine.worlds.trained_set import MODEL_SET, SetHeader
+from bespeak.engine.worlds.used_up import OFFERS, used_up_offers
+from bespeak.engine.worlds.weights import (
     WEIGHTS,
-    WeightsReport,
     rates_in_use,
     stored_rates,
     stored_weights,
     weights_in_use,
 )
-from bespeak.engine.learning.lessons import ActionLesson, CreativeLesson, lessons_of
-from bespeak.engine.learning.state import LEARNED, read_state
-from bespeak.engine.training.neighbour_tables import load_lending, load_model
-from bespeak.engine.trying.policies import POLICIES, Versions, shadows_of
-from bespeak.engine.trying.runs import LAUNCHES, RUNS, decided_launches, read_runs, under_run, versioned
 from bespeak.errors import BespeakError
 from bespeak.profiles.view import Predictor
 from bespeak.storage.base import Session, Store
@@ -55,57 +54,8 @@ _log = logging.getLogger("bespeak.engine")
 
 COUNTER_DAYS = 60
 COUNTERS_EVERY_MS = 60_000
-MODEL_SET = "models"
 _SETTLED = (LAUNCHES, RUNS, POLICIES)
 """Version counters of what decides who gets which policy."""
-
-
-class StoredModel(msgspec.Struct, frozen=True, kw_only=True):
-    """One model of a trained set: its name and its folder in the blob store."""
-
-    name: str
-    blob_key: str
-    is_best: bool = False
-
-
-class StoredRatings(msgspec.Struct, frozen=True, kw_only=True):
-    """The model of a trained set that foretells ratings: its folder and its settings."""
-
-    blob_key: str
-    settings: dict[str, Any]
-
-
-class SetHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """What is recorded of a trained set.
-
-    Attributes:
-        models: the members, the chosen one marked.
-        ratings: the model that foretells ratings; None where the log holds too few.
-        sentences: what training found, in words.
-        boards: leaderboards as plain values.
-        trained_from_ms, trained_to_ms: window of the training events.
-        n_events, n_people, n_items: size of the training data.
-        purposes: purposes under which the data was used.
-        lake_position: log position up to which the log was read.
-        weights: what was found about the weights of each placement that showed anything.
-        predictions: what is foretold of people.
-    """
-
-    models: list[StoredModel]
-    sentences: list[str]
-    boards: list[dict[str, Any]] = []
-    metrics: dict[str, float] = {}
-    trained_from_ms: int = 0
-    trained_to_ms: int = 0
-    n_events: int = 0
-    n_people: int = 0
-    n_items: int = 0
-    seconds: float = 0.0
-    purposes: list[str] = []
-    lake_position: int = 0
-    ratings: StoredRatings | None = None
-    weights: list[WeightsReport] = []
-    predictions: list[StoredPrediction] = []
 
 
 class WorldKeeper:

@@ -15,11 +15,11 @@ import pytest
 from bespeak.engine import jobs
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
-from bespeak.engine.folding import refold
-from bespeak.engine.folding.refold import SETTLED_MS, read_progress, standing
 from bespeak.engine.jobs import LEASE_MS, run_due
 from bespeak.engine.privacy.retention import sweep_retention
 from bespeak.engine.project import create
+from bespeak.engine.refolding import refold
+from bespeak.engine.refolding.refold import SETTLED_MS, read_progress, standing
 from bespeak.storage.tables import log, memberships, people, records
 from bespeak.web.tokens import make_token_key
 from store_fixtures import postgres_server, project_url, store_kind  # noqa: F401
@@ -217,7 +217,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from bespeak.engine import jobs
-from bespeak.engine.folding import refold
+from bespeak.engine.refolding import refold
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
 

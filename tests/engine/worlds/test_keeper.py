@@ -11,7 +11,7 @@ import pytest
 from bespeak.engine.checks import run_checks
 from bespeak.engine.clock import iso
 from bespeak.engine.core import REFRESH_EVERY_MS
-from bespeak.engine.deciding.worlds import MODEL_SET
+from bespeak.engine.worlds.trained_set import MODEL_SET
 from bespeak.storage.tables import records
 
 

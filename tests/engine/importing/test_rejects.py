@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bespeak.engine.writing.rejects import list_rejects, replay_rejects
+from bespeak.engine.importing.rejects import list_rejects, replay_rejects
 from bespeak.engine.writing.writer import WriteRequest
 from bespeak.storage.tables.log import Reject
 

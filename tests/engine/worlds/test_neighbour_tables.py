@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bespeak.decide.serving.model_set import LoadedModel
-from bespeak.engine.training import neighbour_tables
-from bespeak.engine.training.neighbour_tables import load_model, missing_index, store_beside
+from bespeak.engine.worlds import neighbour_tables
+from bespeak.engine.worlds.neighbour_tables import load_model, missing_index, store_beside
 from bespeak.models.artefact import save
 from bespeak.models.base import Interactions
 from bespeak.models.factors.implicit_mf import ImplicitMf

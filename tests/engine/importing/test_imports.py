@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from bespeak.engine.engine import Engine
+from bespeak.engine.importing import imports
+from bespeak.engine.importing.imports import import_file, import_key, open_file
+from bespeak.engine.importing.rejects import list_rejects, replay_rejects
 from bespeak.engine.project import create
-from bespeak.engine.writing import imports
-from bespeak.engine.writing.imports import import_file, import_key, open_file
-from bespeak.engine.writing.rejects import list_rejects, replay_rejects
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.intake.columns import parse_mapping
 from bespeak.storage.tables import log

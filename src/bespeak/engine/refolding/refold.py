@@ -25,10 +25,10 @@ from bespeak.catalogue.changes import FACETS
 from bespeak.engine.core import Core
 from bespeak.engine.folding import fold_version
 from bespeak.engine.folding.baselines import baselines
-from bespeak.engine.folding.facets_now import FacetsNow
 from bespeak.engine.folding.live import live_of
 from bespeak.engine.folding.membership import update_members
 from bespeak.engine.folding.observe import Observer
+from bespeak.engine.refolding.facets_now import FacetsNow
 from bespeak.errors import StoreError
 from bespeak.profiles.codec import encode
 from bespeak.profiles.profile import Profile
