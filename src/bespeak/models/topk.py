@@ -73,18 +73,20 @@ def largest_per_row(matrix: Csr, k: int) -> Int64s:
         >>> largest_per_row(csr_array(np.array([[1.0, 3.0, 2.0, 2.0]])), 2).tolist()
         [1, 2]
     """
-    keep = matrix.data > 0
-    longer = np.flatnonzero(np.diff(matrix.indptr) > k)
-    for start, stop in zip(matrix.indptr[longer].tolist(), matrix.indptr[longer + 1].tolist(), strict=True):
-        values = matrix.data[start:stop]
-        edge = np.partition(values, stop - start - k)[stop - start - k] if k else np.inf
-        among = values >= edge
-        n_too_many = np.count_nonzero(among) - k
-        if n_too_many > 0:
-            equals = np.flatnonzero(values == edge)
-            among[equals[len(equals) - n_too_many :]] = False  # the highest columns among equals
-        keep[start:stop] &= among
-    return np.flatnonzero(keep)
+    starts, sizes = matrix.indptr, np.diff(matrix.indptr)
+    edges = np.where(sizes > k, np.inf, 0).astype(matrix.data.dtype)  # the least that is kept of each row
+    for row in np.flatnonzero(sizes > k).tolist() if k else ():
+        values = matrix.data[starts[row] : starts[row + 1]].copy()
+        values.partition(len(values) - k)
+        edges[row] = values[len(values) - k]
+    keep = matrix.data >= np.repeat(edges, sizes)
+    keep &= matrix.data > 0
+    kept = np.flatnonzero(keep)
+    too_many = np.diff(np.searchsorted(kept, starts)) - k
+    for row in np.flatnonzero(too_many > 0).tolist():
+        equals = starts[row] + np.flatnonzero(matrix.data[starts[row] : starts[row + 1]] == edges[row])
+        keep[equals[len(equals) - too_many[row] :]] = False  # the highest columns among equals
+    return np.flatnonzero(keep) if np.any(too_many > 0) else kept
 
 
 def kept_entries(matrix: Csr, kept: Int64s) -> Csr:

@@ -6,10 +6,9 @@ from bespeak.models.item_weights import propagation
 from bespeak.models.item_weights.propagation import item_blocks, three_steps
 
 
-def test_blocks_cover_every_item_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_cover_every_item_once() -> None:
     data = Interactions.from_events(list("aabbbc"), list("xyxyzx"))
-    monkeypatch.setattr(propagation, "_BLOCK_PAIRS", 1)
-    assert [(block.start, block.stop) for block in item_blocks(data.matrix)] == [(0, 1), (1, 2), (2, 3)]
+    assert [(block.start, block.stop) for block in item_blocks(data.matrix, most_pairs=1)] == [(0, 1), (1, 2), (2, 3)]
 
 
 def test_links_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

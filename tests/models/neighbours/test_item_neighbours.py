@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bespeak.models import History, Interactions, ItemNeighbours
-from bespeak.models.item_weights import propagation
+from bespeak.models.neighbours import item_neighbours
 
 
 def three_by_three() -> Interactions:
@@ -51,7 +51,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         weights=rng.choice([1.0, 3.0, -1.0], 600),
     )
     whole = ItemNeighbours(neighbours=7).fit(data).arrays()
-    monkeypatch.setattr(propagation, "_BLOCK_PAIRS", 40)
+    monkeypatch.setattr(item_neighbours, "_BLOCK_PAIRS", 40)
     pieces = ItemNeighbours(neighbours=7).fit(data).arrays()
     for name, array in whole.items():
         np.testing.assert_array_equal(pieces[name], array)

@@ -55,7 +55,7 @@ def three_steps(strengths: Csr, *, person: float, known: float, scored: float, n
     of_items = degrees(strengths, 0)
     starts = rescaled(strengths, degrees(strengths, 1) ** -np.float32(person), of_items ** -np.float32(known))
     ends = rescaled(strengths, np.ones(strengths.shape[0], np.float32), of_items ** -np.float32(scored))
-    parts = [_strongest(starts, ends, block, neighbours) for block in item_blocks(strengths)]
+    parts = [_strongest(starts, ends, block, neighbours) for block in item_blocks(strengths, _BLOCK_PAIRS)]
     if not parts:
         return csr_array((strengths.shape[1], strengths.shape[1]), dtype=np.float32)
     links = vstack(parts, format="csr")
@@ -63,12 +63,12 @@ def three_steps(strengths: Csr, *, person: float, known: float, scored: float, n
     return links
 
 
-def item_blocks(strengths: Csr) -> list[slice]:
-    """Consecutive items whose pairs stay below a bound: per item the sum of what its people liked."""
+def item_blocks(strengths: Csr, most_pairs: int) -> list[slice]:
+    """Consecutive items whose pairs stay below `most_pairs`: per item the sum of what its people liked."""
     per_person = np.diff(strengths.indptr)
     n_items = strengths.shape[1]
     liked_by_its_people = np.bincount(strengths.indices, np.repeat(per_person, per_person), minlength=n_items)
-    block_of = np.cumsum(np.minimum(liked_by_its_people, n_items)) // _BLOCK_PAIRS
+    block_of = np.cumsum(np.minimum(liked_by_its_people, n_items)) // most_pairs
     edges = [0, *(np.flatnonzero(np.diff(block_of)) + 1).tolist(), n_items]
     return [slice(start, stop) for start, stop in pairwise(edges) if stop > start]
 

@@ -26,8 +26,12 @@ from bespeak.models.fits import FitMemory, link_memory, pairs_of
 from bespeak.models.interactions import Csr, Float32s, Int32s, Interactions, ItemContent
 from bespeak.models.item_weights.propagation import item_blocks
 from bespeak.models.linear import SparseLinearModel, packed_weights
+from bespeak.models.neighbours.meetings import Meetings
 from bespeak.models.strength import Weighting, strengthened
 from bespeak.models.topk import kept_entries, largest_per_row, top_k
+
+_BLOCK_PAIRS = 500_000
+"""Upper bound of the pairs of one block of items: so few that each takes over the memory of the last."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +61,8 @@ class ItemNeighbours(SparseLinearModel):
         """See `Model.fit`."""
         strengths = strengthened(interactions.matrix, self.weighting)
         lengths = np.sqrt(np.asarray(strengths.multiply(strengths).sum(axis=0), np.float32).reshape(-1))
-        parts = [self._nearest(strengths, lengths, block) for block in item_blocks(strengths)]
+        meetings = Meetings.of(strengths)
+        parts = [self._nearest(meetings, lengths, block) for block in item_blocks(strengths, _BLOCK_PAIRS)]
         nearest = vstack([part for part, _ in parts], format="csr") if parts else csr_array((0, 0), dtype=np.float32)
         people = np.concatenate([count for _, count in parts]) if parts else np.zeros(0, np.int32)
         return self._fitted(interactions.item_ids, packed_weights(nearest) | {"people": people}, interactions)
@@ -79,26 +84,19 @@ class ItemNeighbours(SparseLinearModel):
             counts.extend(self._array("people")[entries][indices[entries] == two].tolist())
         return max(counts)
 
-    def _nearest(self, strengths: Csr, lengths: Float32s, block: slice) -> tuple[Csr, Int32s]:
+    def _nearest(self, meetings: Meetings, lengths: Float32s, block: slice) -> tuple[Csr, Int32s]:
         """The nearest items of one block: CSR float32[block, n_items], and the people behind each entry."""
-        together = _products(strengths, block)
-        people = together.data
-        if not np.all(strengths.data == 1):
-            present = csr_array((np.ones_like(strengths.data), strengths.indices, strengths.indptr), strengths.shape)
-            people = _products(present, block).data
-        rows = np.repeat(np.arange(block.start, block.stop), np.diff(together.indptr))
-        columns = together.indices
-        together.data = together.data / (lengths[rows] * lengths[columns] + np.float32(self.shrinkage))
-        together.data[rows == columns] = 0
+        together, people = meetings.block(block)
+        sizes = np.diff(together.indptr)
+        both = np.repeat(lengths[block], sizes)
+        both *= lengths[together.indices]
+        both += np.float32(self.shrinkage)
+        together.data /= both
+        together.data[np.repeat(np.arange(block.start, block.stop, dtype=np.int32), sizes) == together.indices] = 0
         kept = largest_per_row(together, self.neighbours)
         nearest = kept_entries(together, kept)
-        nearest.data = kept  # sorted once, with where each entry stood
-        nearest.sort_indices()
+        nearest.data = kept  # sorted by way of its columns, with where each entry stood
+        nearest = nearest.tocsc().tocsr()
         stood = nearest.data
         nearest.data = together.data[stood]
-        return nearest, people[stood].astype(np.int32)
-
-
-def _products(matrix: Csr, block: slice) -> Csr:
-    """X'X for one block of items. The order of entries in a row hangs on the pattern of X alone, not on its numbers."""
-    return matrix[:, block].T.tocsr() @ matrix
+        return nearest, people[stood]
