@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -59,3 +61,12 @@ def test_an_import_upwards_and_one_of_a_sibling_are_caught():
     assert rows == [["over"], ["a", "b"], ["under"]]
     said = {("over", "under"): "down", ("under", "a"): "up", ("a", "b"): "beside"}
     assert against(rows, said) == ["up", "beside"]
+
+
+def test_a_room_does_not_wait_for_all_that_its_package_offers():
+    code = (
+        "import sys, bespeak.engine.clock, bespeak.models.topk\n"
+        "assert not {'bespeak.engine.engine', 'bespeak.storage', 'bespeak.models.base'} & sys.modules.keys()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
@@ -74,8 +75,11 @@ def test_the_packages_map_names_every_package():
     assert {module.name for module in iter_modules(bespeak.__path__) if not module.name.startswith("_")} <= named
 
 
-def test_every_public_name_is_there():
-    assert all(getattr(bespeak, name) is not None for name in bespeak.__all__)
+@pytest.mark.parametrize("package", ["bespeak", "bespeak.engine", "bespeak.models"])
+def test_every_public_name_is_there(package):
+    face = import_module(package)
+    assert dir(face) == sorted(face.__all__)
+    assert all(getattr(face, name) is not None for name in face.__all__)
 
 
 def test_every_benchmark_is_named_on_the_page_of_figures():

@@ -23,16 +23,41 @@ settings | filters     the shape of every section | whether filters can be used
 clock                  the only reader of the clock
 """
 
-from bespeak.decide.pages.page import PageRequest, page_request, rows_request
-from bespeak.decide.request import DecideRequest, listed_items
-from bespeak.decide.slates.foreign import ForeignItem
-from bespeak.decide.variants.settings import VariantPlacement
-from bespeak.engine.deciding.pages import PageSlates
-from bespeak.engine.deciding.slates import Slate
-from bespeak.engine.engine import Engine, Tracked
-from bespeak.engine.writing.writer import WriteRequest, Written
-from bespeak.signals.decisions import Decision
-from bespeak.storage.tables.log import Reject
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bespeak.decide.pages.page import PageRequest, page_request, rows_request
+    from bespeak.decide.request import DecideRequest, listed_items
+    from bespeak.decide.slates.foreign import ForeignItem
+    from bespeak.decide.variants.settings import VariantPlacement
+    from bespeak.engine.deciding.pages import PageSlates
+    from bespeak.engine.deciding.slates import Slate
+    from bespeak.engine.engine import Engine, Tracked
+    from bespeak.engine.writing.writer import WriteRequest, Written
+    from bespeak.signals.decisions import Decision
+    from bespeak.storage.tables.log import Reject
+
+_HOME = {
+    "DecideRequest": "bespeak.decide.request",
+    "Decision": "bespeak.signals.decisions",
+    "Engine": "bespeak.engine.engine",
+    "ForeignItem": "bespeak.decide.slates.foreign",
+    "PageRequest": "bespeak.decide.pages.page",
+    "PageSlates": "bespeak.engine.deciding.pages",
+    "Reject": "bespeak.storage.tables.log",
+    "Slate": "bespeak.engine.deciding.slates",
+    "Tracked": "bespeak.engine.engine",
+    "VariantPlacement": "bespeak.decide.variants.settings",
+    "WriteRequest": "bespeak.engine.writing.writer",
+    "Written": "bespeak.engine.writing.writer",
+    "listed_items": "bespeak.decide.request",
+    "page_request": "bespeak.decide.pages.page",
+    "rows_request": "bespeak.decide.pages.page",
+}
+"""Public name -> its module, imported at first use: whoever needs the clock or the settings waits for no model."""
 
 __all__ = [
     "DecideRequest",
@@ -51,3 +76,16 @@ __all__ = [
     "page_request",
     "rows_request",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'bespeak.engine' has no attribute '{name}'")
+    found = getattr(import_module(home), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
