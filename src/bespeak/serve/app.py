@@ -83,8 +83,6 @@ class App:
             return
         headers = headers_of(scope)
         scope["bespeak.headers"] = headers
-        request_id = headers.get("x-request-id", "")[:64] or secrets.token_hex(8)
-        scope["bespeak.request_id"] = request_id
         path: str = scope["path"]
         is_answered = False
 
@@ -97,6 +95,7 @@ class App:
             status = await self._dispatch(scope, receive, noting, path, headers)
         except BespeakError as error:
             status = status_of(error)
+            request_id = _request_id(scope)
             extra = [*cors(headers), *error_headers(error), (b"x-request-id", request_id.encode("latin-1", "replace"))]
             if path.startswith(ofrep.BASE):
                 status, body = ofrep.failure_of(error, path)
@@ -107,6 +106,7 @@ class App:
                 log.warning("request %s failed: %s", request_id, error.code)
         except Exception:
             status = 500
+            request_id = _request_id(scope)
             log.exception("request %s failed", request_id)
             if not is_answered:
                 await send_json(send, 500, error_body(_our_fault(request_id)), cors(headers))
@@ -239,8 +239,20 @@ async def _failed(request: Request, error: Exception) -> Response:
 async def _broken(request: Request, error: Exception) -> Response:
     """Answers before the framework would, in its own shape; the error itself goes on to `App`, which logs it."""
     del error
-    failure = _our_fault(request.scope["bespeak.request_id"])
+    failure = _our_fault(_request_id(request.scope))
     return Response(error_body(failure), 500, _plain(cors(request.scope["bespeak.headers"])), "application/json")
+
+
+def _request_id(scope: MutableMapping[str, Any]) -> str:
+    """Returns the id that the caller gave a request, else one that is made when it is first asked for.
+
+    Only failures ask. Drawing one lets go of the interpreter: beside a writing thread each request waited for it.
+    """
+    held: str | None = scope.get("bespeak.request_id")
+    if held is None:
+        given = scope["bespeak.headers"].get("x-request-id", "")[:64]
+        held = scope["bespeak.request_id"] = given or secrets.token_hex(8)
+    return held
 
 
 def _our_fault(request_id: str) -> Failure:

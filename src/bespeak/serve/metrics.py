@@ -15,6 +15,7 @@ from prometheus_client import (
 )
 
 EVENTS = Counter("bespeak_events_total", "Events received, by what became of them", ["outcome"])
+ACCEPTED, DUPLICATE, REJECTED = map(EVENTS.labels, ("accepted", "duplicate", "rejected"))
 CLOCKS_OFF = Counter(
     "bespeak_clocks_off_total",
     "Events whose client's clock was off by over an hour; their times are corrected",

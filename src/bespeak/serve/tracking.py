@@ -17,7 +17,7 @@ from bespeak.engine import Reject, WriteRequest
 from bespeak.errors import NotAllowed
 from bespeak.intake.segment import ROUTES, Decoded, decode_batch, inflate, peek_write_key
 from bespeak.intake.wire import SourceInfo
-from bespeak.serve.metrics import CLOCKS_OFF, EVENTS, TRACK_SECONDS
+from bespeak.serve.metrics import ACCEPTED, CLOCKS_OFF, DUPLICATE, REJECTED, TRACK_SECONDS
 from bespeak.serve.replies import Failure, Send, send_json
 from bespeak.serve.requests import Receive, cors, read_body
 from bespeak.signals.events import Event
@@ -106,9 +106,11 @@ async def _write(site: Site, access: Access, route: str, body: bytes, scope: Map
         n_bytes=len(body),
     )
     written = await asyncio.wrap_future(core.submit(request))
-    EVENTS.labels("accepted").inc(written.n_accepted)
-    EVENTS.labels("duplicate").inc(written.n_duplicate)
-    EVENTS.labels("rejected").inc(written.n_rejected)
+    ACCEPTED.inc(written.n_accepted)
+    if written.n_duplicate:
+        DUPLICATE.inc(written.n_duplicate)
+    if written.n_rejected:
+        REJECTED.inc(written.n_rejected)
     n_off = sum(e.sent_ms is not None and abs(now_ms - e.sent_ms) > CLOCK_OFF_MS for e in decoded.events)
     if n_off:
         CLOCKS_OFF.inc(n_off)
