@@ -106,6 +106,8 @@ def minimised(event: Event, granted: int, purposes: Purposes, ids: Collection[Id
     person's own: a claim is kept apart, where an erasure finds it. Declared context never leaves the decision or event
     it came with, so it stays.
     """
+    if event.is_vouched and not event.traits:
+        return event
     changes: dict[str, object] = {}
     if not event.is_vouched:
         changes["user_id"] = changes["previous_id"] = ""

@@ -20,7 +20,7 @@ from bespeak.engine.folding.profile_book import ProfileBook
 from bespeak.engine.writing.directory import Directory, Placed
 from bespeak.engine.writing.writer import Gather, WriteRequest, Written
 from bespeak.errors import EventRejected
-from bespeak.privacy.pseudonyms import pseudonym
+from bespeak.privacy.pseudonyms import pseudonyms
 from bespeak.profiles.identity import Plan
 from bespeak.profiles.profile import Consent
 from bespeak.signals.decisions import Decision, Exposure
@@ -144,7 +144,7 @@ class _Batch:
         tx, secret = self._tx, self._ingest._secret
         others = {decision.person for decision in self._decisions if decision.person is not None}
         self._directory = Directory(tx, events, self._now_ms, locks=self._ingest._locks, others=others)
-        keys = [pseudonym(secret, event.message_id) for event in events]
+        keys = pseudonyms(secret, [event.message_id for event in events])
         is_new = log.new_messages(tx, keys, self._now_ms)
         self._book.load(self._directory.persons())
         # One event draws at most itself and its merges; what is left over is a gap in the log.
