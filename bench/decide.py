@@ -20,10 +20,10 @@ from bespeak.decide.candidates import gather
 from bespeak.decide.decide import decide, fallback
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
+from bespeak.decide.rankers.forest import TREES, Forest
+from bespeak.decide.rankers.score import Weights
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.scoring.features import compute
-from bespeak.decide.scoring.forest import TREES, Forest
-from bespeak.decide.scoring.score import Weights
 from bespeak.decide.serving.model_set import LoadedModel, ModelSet
 from bespeak.decide.settings.placements import placements_from
 from bespeak.decide.situation import Situation

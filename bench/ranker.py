@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from bespeak.decide.decide import rank
 from bespeak.decide.occasion import Occasion
+from bespeak.decide.rankers.score import Weights
 from bespeak.decide.request import DecideRequest
-from bespeak.decide.scoring.score import Weights
 from bespeak.decide.world import World as Snapshot
 from bespeak.engine import Engine
 from bespeak.engine.clock import VirtualClock

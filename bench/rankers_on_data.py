@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from scipy.special import expit
 
-from bespeak.decide.scoring.score import Weights
+from bespeak.decide.rankers.score import Weights
 from bespeak.learn.intervals import difference_interval
 from bespeak.learn.rankers.position_bias import PositionBias, PositionCurve
 from bespeak.learn.rankers.shown import ShownItems, no_rows

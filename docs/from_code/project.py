@@ -10,8 +10,8 @@ from typing import Any, get_type_hints
 import msgspec
 
 from bespeak.catalogue import columns as item_columns
+from bespeak.decide.rankers.score import PRIOR_WEIGHTS
 from bespeak.decide.scoring import features, past_items
-from bespeak.decide.scoring.score import PRIOR_WEIGHTS
 from bespeak.decide.settings import parts as placement_parts
 from bespeak.decide.settings.checks import SOURCE_NAMES
 from bespeak.decide.settings.pages import BUILT_IN_PAGES, Page, RowSettings

@@ -6,10 +6,11 @@ import ast
 import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-DRAWN = ("bespeak", "bespeak.engine")
+DRAWN = ("bespeak", "bespeak.decide", "bespeak.engine")
 """Packages whose docstring is the order: a row imports only rows below it, and `|` stands between siblings."""
 
 _ROW = re.compile(r"^([a-z_]+(?: \| [a-z_]+)*) {2,}\S")
@@ -61,6 +62,19 @@ def test_an_import_upwards_and_one_of_a_sibling_are_caught():
     assert rows == [["over"], ["a", "b"], ["under"]]
     said = {("over", "under"): "down", ("under", "a"): "up", ("a", "b"): "beside"}
     assert against(rows, said) == ["up", "beside"]
+
+
+def test_no_package_has_a_circle_of_rooms(sources, imports):
+    circles = {}
+    for package in [source.module for source in sources if source.path.name == "__init__.py"]:
+        graph = TopologicalSorter()
+        for room, other in arrows_between(package, imports):
+            graph.add(room, other)
+        try:
+            graph.prepare()
+        except CycleError as error:
+            circles[package] = error.args[1]
+    assert not circles, "move what both need into a room below"
 
 
 def test_a_room_does_not_wait_for_all_that_its_package_offers():

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bespeak.decide.slates.foreign import ForeignItem
+from bespeak.decide.trying.foreign import ForeignItem
 from bespeak.engine import Engine
 from bespeak.engine.checks import PASS, WARN, intake, tastes
 from bespeak.engine.clock import VirtualClock, iso

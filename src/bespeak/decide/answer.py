@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from bespeak.decide.by_policy import decide_by_policy, deciding, shadowed
+from bespeak.decide.choosing.actions import decide_action
+from bespeak.decide.choosing.choose import decide_variant, default_variant
+from bespeak.decide.choosing.creatives import with_creatives
 from bespeak.decide.decide import fallback
 from bespeak.decide.occasion import Occasion
-from bespeak.decide.variants.actions import decide_action
-from bespeak.decide.variants.choose import decide_variant, default_variant
-from bespeak.decide.variants.creatives import with_creatives
+from bespeak.decide.trying.by_policy import decide_by_policy, deciding, shadowed
 from bespeak.signals.decisions import Decision
 
 

@@ -16,19 +16,20 @@ import numpy.typing as npt
 
 from bespeak.catalogue.counters import DAY_MS
 from bespeak.decide.candidates import BUDGET, Candidates, first_eligible, gather
+from bespeak.decide.filters import passing
 from bespeak.decide.headings import about_of, heading_of
 from bespeak.decide.launch import Assigned
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
+from bespeak.decide.rankers.score import Scored, linear
 from bespeak.decide.reading import Reading
 from bespeak.decide.reasons.explain import Explainer
 from bespeak.decide.request import context_record
 from bespeak.decide.scoring.adjust import adjusted
 from bespeak.decide.scoring.features import FeatureMatrix, compute
-from bespeak.decide.scoring.score import Scored, linear
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.situation import Situation
-from bespeak.decide.slates.constraints import Pinned, constraints_of, passing, pinned, wanted, with_wanted
+from bespeak.decide.slates.constraints import Pinned, constraints_of, pinned, wanted, with_wanted
 from bespeak.decide.slates.exploration import Exploration, numbers_of
 from bespeak.decide.slates.recording import with_candidates
 from bespeak.decide.slates.slate import Bools, Choice, Constraints, Slate, build

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from bespeak.catalogue.counters import DAY_MS
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
+from bespeak.decide.rankers.score import Weights
 from bespeak.decide.reading import HOUR_MS, Known, Reading, Touched
 from bespeak.decide.request import DecideRequest
-from bespeak.decide.scoring.score import Weights
 from bespeak.decide.serving.model_scores import ModelScores
 from bespeak.decide.serving.question import Past
 from bespeak.decide.settings.parts import CoolingSettings

@@ -14,7 +14,7 @@ from bespeak.catalogue.counters import DAY_MS, ItemCounters
 from bespeak.catalogue.joined import JoinedFacets
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.catalogue.text_index import TextIndex
-from bespeak.decide.scoring.score import Weights
+from bespeak.decide.rankers.score import Weights
 from bespeak.decide.serving.model_set import ModelSet
 from bespeak.decide.settings.pages import BUILT_IN_PAGES, Page
 from bespeak.decide.settings.placements import BUILT_IN, Placement

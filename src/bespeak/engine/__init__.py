@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bespeak.decide.pages.page import PageRequest, page_request, rows_request
     from bespeak.decide.request import DecideRequest, listed_items
-    from bespeak.decide.slates.foreign import ForeignItem
+    from bespeak.decide.trying.foreign import ForeignItem
     from bespeak.decide.variants.settings import VariantPlacement
     from bespeak.engine.deciding.pages import PageSlates
     from bespeak.engine.deciding.slates import Slate
@@ -44,7 +44,7 @@ _HOME = {
     "DecideRequest": "bespeak.decide.request",
     "Decision": "bespeak.signals.decisions",
     "Engine": "bespeak.engine.engine",
-    "ForeignItem": "bespeak.decide.slates.foreign",
+    "ForeignItem": "bespeak.decide.trying.foreign",
     "PageRequest": "bespeak.decide.pages.page",
     "PageSlates": "bespeak.engine.deciding.pages",
     "Reject": "bespeak.storage.tables.log",

@@ -10,9 +10,9 @@ from typing import Any, Self
 import msgspec
 
 from bespeak.decide.pages.page import page_request
-from bespeak.decide.reasons.why_not import WhyNot
 from bespeak.decide.request import excluded_ids, listed_items
-from bespeak.decide.slates.foreign import ForeignItem
+from bespeak.decide.trying.foreign import ForeignItem
+from bespeak.decide.why_not import WhyNot
 from bespeak.engine.clock import Clock, SystemClock
 from bespeak.engine.config import parse_config, read_file
 from bespeak.engine.core import Core

@@ -11,8 +11,8 @@ import pytest
 from bespeak.decide.decide import decide
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
+from bespeak.decide.rankers.score import Weights
 from bespeak.decide.request import DecideRequest
-from bespeak.decide.scoring.score import Weights
 from bespeak.decide.serving.model_set import LoadedModel, ModelSet
 from bespeak.decide.settings.placements import placements_from
 from bespeak.decide.world import World

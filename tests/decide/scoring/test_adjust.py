@@ -12,9 +12,9 @@ import pytest
 from bespeak.decide.decide import decide, fallback
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
-from bespeak.decide.reasons.why_not import why_not
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.settings.placements import placements_from
+from bespeak.decide.why_not import why_not
 from bespeak.decide.world import World
 from bespeak.errors import ConfigError
 from bespeak.signals.decisions import Decision

@@ -12,9 +12,9 @@ import pytest
 from bespeak.decide.decide import Ranked, decide, rank
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
+from bespeak.decide.rankers.score import Weights
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.scoring.crosses import CIRCUMSTANCES, MAX_VALUES, circumstance, read_cross
-from bespeak.decide.scoring.score import Weights
 from bespeak.decide.settings.placements import placements_from
 from bespeak.decide.situation import Situation
 from bespeak.decide.world import World

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bespeak.decide.scoring.score import Weights
-from bespeak.decide.slates.rewalk import rewalked
+from bespeak.decide.rankers.score import Weights
+from bespeak.decide.trying.rewalk import rewalked
 from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.engine import Engine
 from bespeak.engine.logged.slate_log import SlateLog

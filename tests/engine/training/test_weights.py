@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bespeak.decide.scoring.forest import TREES, Forest
+from bespeak.decide.rankers.forest import TREES, Forest
 from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.engine import Engine
 from bespeak.engine.training.exposures import DAY_MS

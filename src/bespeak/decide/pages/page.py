@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from bespeak.decide.by_policy import row_policy
+from bespeak.decide.choosing.creatives import with_creatives
 from bespeak.decide.decide import Proposed, exploration_of, prepare_fallback, propose, recorded, under
 from bespeak.decide.headings import about_of
 from bespeak.decide.occasion import Occasion
@@ -26,7 +26,7 @@ from bespeak.decide.settings.pages import Page, RowSettings
 from bespeak.decide.slates.recording import with_candidates
 from bespeak.decide.subjects import Subject, subjects
 from bespeak.decide.trial import Policy
-from bespeak.decide.variants.creatives import with_creatives
+from bespeak.decide.trying.by_policy import row_policy
 from bespeak.errors import InvalidInput
 from bespeak.signals.decisions import Decision, PagePlace
 

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.catalogue.counters import DAY_MS
+from bespeak.decide.rankers.score import Scored
 from bespeak.decide.reasons.evidence import Evidence
 from bespeak.decide.scoring.affinity import Family, facet_values
 from bespeak.decide.scoring.features import FeatureMatrix
 from bespeak.decide.scoring.past_items import PURCHASE, past_items
-from bespeak.decide.scoring.score import Scored
 from bespeak.decide.scoring.similarity import bond
 from bespeak.decide.serving.model_set import MappedModel
 from bespeak.decide.situation import Situation

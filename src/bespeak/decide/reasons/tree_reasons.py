@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import numpy as np
 
-from bespeak.decide.scoring.forest import TREES, Float64s, Forest
+from bespeak.decide.rankers.forest import TREES, Float64s, Forest
 from bespeak.signals.decisions import Decision, Reason, ShownItem
 
 REST = "what all items have, and what this one has not"

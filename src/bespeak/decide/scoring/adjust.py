@@ -15,11 +15,11 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from bespeak.decide.filters import passing
+from bespeak.decide.rankers.score import Scored
 from bespeak.decide.reading import HOUR_MS
 from bespeak.decide.scoring.features import FeatureMatrix
-from bespeak.decide.scoring.score import Scored
 from bespeak.decide.situation import Situation
-from bespeak.decide.slates.constraints import passing
 
 Int32s: TypeAlias = npt.NDArray[np.int32]
 Float64s: TypeAlias = npt.NDArray[np.float64]

@@ -32,10 +32,10 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from bespeak.decide.rankers.forest import TREES
 from bespeak.decide.reading import BOUGHT_TOGETHER
 from bespeak.decide.scoring.affinity import FAMILIES, facet_values
 from bespeak.decide.scoring.crosses import crossed
-from bespeak.decide.scoring.forest import TREES
 from bespeak.decide.scoring.nearness import nearness
 from bespeak.decide.scoring.past_items import PAST_SOURCES, past_items
 from bespeak.decide.scoring.similarity import Pull, pull_of

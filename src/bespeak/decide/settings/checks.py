@@ -10,8 +10,8 @@ from math import isfinite
 from string import Formatter
 from typing import Any
 
-from bespeak.decide.scoring.forest import TREES
-from bespeak.decide.scoring.score import PRIOR_WEIGHTS
+from bespeak.decide.rankers.forest import TREES
+from bespeak.decide.rankers.score import PRIOR_WEIGHTS
 from bespeak.decide.settings.parts import ActionSettings, BoostSettings, PinSettings, ShareSettings, SourceSettings
 from bespeak.errors import ConfigError, UnknownName
 

@@ -4,9 +4,6 @@ slate        mask what the constraints forbid given what is placed, then take
 walk         the same without a draw, down the candidates in order of score
 constraints  what a placement demands, said of the candidates
 exploration  positions that are drawn, with exact propensities
-interleave   two policies pick in turn
 recording    which decisions keep all candidates with their features
-rewalk       such a decision walked again, under its policy and another one
 beside       what stands above it on the same page, and what that closes
-foreign      a slate that another system chose and showed
 """

@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from bespeak.catalogue.snapshot import FacetColumn
 from bespeak.decide.candidates import Candidates, first_eligible
+from bespeak.decide.filters import passing
 from bespeak.decide.settings.parts import CapSettings, PinSettings, ShareSettings
 from bespeak.decide.situation import Situation
 from bespeak.decide.slates.slate import Cap, Constraints, Diversity, Pin, Share, Values
-from bespeak.decide.world import World, rule_of
-from bespeak.errors import RuleError
+from bespeak.decide.world import World
 from bespeak.rules.columns import TextColumn, TextsColumn
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -96,14 +96,6 @@ def share_of(share: ShareSettings, situation: Situation, rows: Int32s) -> Share:
     return Share(share.name, passing(share.filter, situation)[rows], least, most)
 
 
-def passing(text: str, situation: Situation) -> Bools:
-    """bool[n]: the items that a filter of the placement lets pass.
-
-    A column that no item has any more is no reason to fail a page: nothing passes, and `doctor` names it.
-    """
-    return situation.reading.once(("passing", text, situation.market), lambda: _passing(text, situation))
-
-
 def _named(pin: PinSettings, situation: Situation) -> Bools:
     if not pin.item:
         return passing(pin.filter, situation)
@@ -114,15 +106,6 @@ def _named(pin: PinSettings, situation: Situation) -> Bools:
 
 def _values(column: FacetColumn, rows: Int32s) -> Values:
     return Values(column.codes[rows], len(column.vocabulary))
-
-
-def _passing(text: str, situation: Situation) -> Bools:
-    catalogue = situation.world.catalogue
-    try:
-        rule = rule_of(text, catalogue.schema)
-    except RuleError:
-        return np.zeros(len(catalogue), np.bool_)
-    return rule.mask(catalogue.market(situation.market).columns, situation.now_ms)
 
 
 def column_of(name: str, world: World) -> FacetColumn | None:

@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from bespeak.decide.rankers.score import Scored
 from bespeak.decide.scoring.features import FeatureMatrix
-from bespeak.decide.scoring.score import Scored
 from bespeak.decide.situation import Situation
 from bespeak.decide.slates.exploration import numbers_of
 from bespeak.signals.decisions import CandidateFeatures, Decision

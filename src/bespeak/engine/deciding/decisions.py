@@ -12,11 +12,11 @@ import msgspec
 from bespeak.decide.answer import answer, answer_without
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
+from bespeak.decide.rankers.forest import TREES
 from bespeak.decide.reasons.tree_reasons import told_by_signal
-from bespeak.decide.reasons.why_not import WhyNot, why_not
 from bespeak.decide.request import DecideRequest
-from bespeak.decide.scoring.forest import TREES
-from bespeak.decide.slates.foreign import ForeignItem, foreign_slate
+from bespeak.decide.trying.foreign import ForeignItem, foreign_slate
+from bespeak.decide.why_not import WhyNot, why_not
 from bespeak.engine.core import Core
 from bespeak.engine.deciding.slates import Slate
 from bespeak.engine.folding.live import live_of

@@ -17,10 +17,10 @@ from hashlib import blake2b
 import msgspec
 
 from bespeak.decide.answer import answer, answer_without
-from bespeak.decide.by_policy import deciding
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest
+from bespeak.decide.trying.by_policy import deciding
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.engine.core import Core
 from bespeak.engine.deciding.slates import Slate

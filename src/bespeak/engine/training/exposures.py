@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.decide.launch import CONTROL
+from bespeak.decide.rankers.forest import TREES
 from bespeak.decide.scoring.adjust import BOOST, ROTATION
-from bespeak.decide.scoring.forest import TREES
 from bespeak.decide.settings.placements import Placement
 from bespeak.engine.core import Core
 from bespeak.engine.logged.granted import granted_people

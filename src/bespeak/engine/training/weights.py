@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from bespeak.decide.scoring.forest import TREES
-from bespeak.decide.scoring.score import Weights
+from bespeak.decide.rankers.forest import TREES
+from bespeak.decide.rankers.score import Weights
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.world import World
 from bespeak.engine.core import Core

@@ -16,8 +16,8 @@ from bespeak.decide.answer import answer
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.pages.page import decide_page, page_request
 from bespeak.decide.person import PersonView
-from bespeak.decide.reasons.why_not import WhyNot, why_not
 from bespeak.decide.settings.placements import Placement
+from bespeak.decide.why_not import WhyNot, why_not
 from bespeak.engine.core import Core
 from bespeak.engine.deciding.pages import PageSlates
 from bespeak.engine.deciding.slates import Slate

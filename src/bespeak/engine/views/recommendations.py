@@ -18,10 +18,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bespeak.decide.by_policy import policy_for
 from bespeak.decide.decide import Ranked, rank
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
+from bespeak.decide.trying.by_policy import policy_for
 from bespeak.decide.world import World
 from bespeak.engine.core import Core
 from bespeak.engine.folding.live import live_profiles

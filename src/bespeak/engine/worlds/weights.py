@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from bespeak.decide.scoring.forest import Forest
-from bespeak.decide.scoring.score import Weights
+from bespeak.decide.rankers.forest import Forest
+from bespeak.decide.rankers.score import Weights
 from bespeak.decide.settings.placements import Placement
 from bespeak.storage.base import Session, Transaction
 from bespeak.storage.tables import records
@@ -28,7 +28,7 @@ KEPT = 5
 
 
 class StoredForest(msgspec.Struct, frozen=True, kw_only=True):
-    """A `decide.scoring.forest.Forest` as plain lists."""
+    """A `decide.rankers.forest.Forest` as plain lists."""
 
     names: tuple[str, ...]
     features: list[list[int]]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from bespeak.decide.scoring.forest import Forest
+from bespeak.decide.rankers.forest import Forest
 from bespeak.learn.intervals import Interval
 from bespeak.learn.rankers.position_bias import PositionBias
 from bespeak.learn.rankers.shown import Float64s, ShownItems

@@ -2,7 +2,7 @@
 
 The trees start from the linear score, so they learn what it misses, and signals that they never met keep their weights.
 A reward weighs 1 / examination of where it stood, so that what stood low is not taken for what is liked less.
-Needs the extra `trees`; what is grown is served without it (`decide.scoring.forest`).
+Needs the extra `trees`; what is grown is served without it (`decide.rankers.forest`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bespeak.decide.scoring.forest import ENDED, Forest
+from bespeak.decide.rankers.forest import ENDED, Forest
 from bespeak.learn.rankers.shown import Float64s, ShownItems
 
 DEPTH = 5

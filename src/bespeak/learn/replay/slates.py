@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from bespeak.decide.settings.placements import Placement
-from bespeak.decide.slates.rewalk import Rewalked, rewalked
+from bespeak.decide.trying.rewalk import Rewalked, rewalked
 from bespeak.decide.world import World
 from bespeak.learn.replay.logged_choices import rewards_to_come
 from bespeak.learn.replay.reward_model import Csr, Float64s, cross_fitted

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from bespeak.decide.slates.rewalk import rewalked
+from bespeak.decide.trying.rewalk import rewalked
 from bespeak.engine import ForeignItem
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine

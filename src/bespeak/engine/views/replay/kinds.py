@@ -7,8 +7,8 @@ from typing import cast
 
 import numpy as np
 
+from bespeak.decide.choosing.actions import chances_of
 from bespeak.decide.settings.placements import Placement
-from bespeak.decide.variants.actions import chances_of
 from bespeak.decide.variants.bandits import Learner
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.engine.core import Core

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from bespeak.decide.answer import answer, answer_without
+from bespeak.decide.choosing.choose import NOT_LEARNED
 from bespeak.decide.launch import CONTROL, PERSONALIZED, Assigned
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
 from bespeak.decide.request import DecideRequest, Listed
 from bespeak.decide.variants.bandits import ArmSums, Posterior
-from bespeak.decide.variants.choose import NOT_LEARNED
 from bespeak.decide.variants.settings import variants_from
 from bespeak.decide.variants.when import Names
 from bespeak.decide.world import World

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from bespeak.decide.decide import decide
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
-from bespeak.decide.reasons.why_not import WhyNot, why_not
 from bespeak.decide.request import DecideRequest, Listed
 from bespeak.decide.settings.placements import placements_from
+from bespeak.decide.why_not import WhyNot, why_not
 from bespeak.decide.world import World
 from bespeak.signals.items import Item, Market
 

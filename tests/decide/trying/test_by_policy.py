@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 
-from bespeak.decide.by_policy import decide_by_policy
 from bespeak.decide.launch import Assigned
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
@@ -15,6 +14,7 @@ from bespeak.decide.reading import Reading
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.settings.placements import placements_from
 from bespeak.decide.trial import INTERLEAVED, Policy, Trial
+from bespeak.decide.trying.by_policy import decide_by_policy
 from bespeak.decide.world import World
 from bespeak.measure.assignment import Experiment
 

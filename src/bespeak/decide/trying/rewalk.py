@@ -22,10 +22,10 @@ import numpy.typing as npt
 
 from bespeak.decide.decide import exploration_of, scored_of
 from bespeak.decide.occasion import Occasion
+from bespeak.decide.rankers.forest import TREES
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.scoring.adjust import BOOST, ROTATION, adjusted
 from bespeak.decide.scoring.features import FeatureMatrix
-from bespeak.decide.scoring.forest import TREES
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.situation import Situation
 from bespeak.decide.slates.beside import Beside

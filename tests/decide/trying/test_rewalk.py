@@ -10,14 +10,14 @@ import pytest
 
 from bespeak.decide.decide import decide
 from bespeak.decide.occasion import Occasion
+from bespeak.decide.rankers.forest import Forest
+from bespeak.decide.rankers.score import PRIOR_WEIGHTS, Weights
 from bespeak.decide.request import DecideRequest
-from bespeak.decide.scoring.forest import Forest
-from bespeak.decide.scoring.score import PRIOR_WEIGHTS, Weights
 from bespeak.decide.settings.parts import BoostSettings, PinSettings
 from bespeak.decide.settings.placements import HOME, Placement
 from bespeak.decide.slates.exploration import Exploration
-from bespeak.decide.slates.rewalk import Walk, rewalked
 from bespeak.decide.slates.slate import Constraints
+from bespeak.decide.trying.rewalk import Walk, rewalked
 
 REQUEST = DecideRequest(placement="home", count=4)
 HARD = {
@@ -145,7 +145,7 @@ def test_a_filter_of_the_policy_closes_logged_candidates(logged):
 
 def test_weights_at_a_position_are_right_on_average_however_few_the_walks(monkeypatch):
     """All slates of two of four, each as often as the policy makes it: the mean weighted reward is the true one."""
-    monkeypatch.setattr("bespeak.decide.slates.rewalk.N_WALKS", 3)
+    monkeypatch.setattr("bespeak.decide.trying.rewalk.N_WALKS", 3)
     scores, worth = np.array([1.0, 0.6, 0.3, 0.0]), np.array([0.2, 0.9, 0.4, 0.7])
     walk = Walk(scores, Constraints(), Exploration(0.3, temperature=0.5), 2)
     wanted = np.array([[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]])

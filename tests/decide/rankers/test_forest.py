@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from bespeak.decide.rankers.forest import ENDED, TREES, Forest
 from bespeak.decide.reasons.tree_reasons import REST, told_by_signal
-from bespeak.decide.scoring.forest import ENDED, TREES, Forest
 from bespeak.signals.decisions import Decision, Reason, ShownItem
 
 NAMES = ("a", "b", "c")

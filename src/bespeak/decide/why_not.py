@@ -46,6 +46,7 @@ from types import MappingProxyType
 import msgspec
 import numpy as np
 
+from bespeak.decide.choosing.actions import considered
 from bespeak.decide.decide import Prepared, Ranked, prepare, scored_of
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
@@ -55,7 +56,6 @@ from bespeak.decide.settings.placements import Placement
 from bespeak.decide.situation import Situation
 from bespeak.decide.slates.slate import Bools, Choice, Float64s, Slate, best, build
 from bespeak.decide.subjects import Subject
-from bespeak.decide.variants.actions import considered
 
 _TEXTS: Mapping[str, str] = MappingProxyType(
     {

@@ -21,10 +21,10 @@ import numpy.typing as npt
 from bespeak.decide.candidates import Candidates, gather
 from bespeak.decide.decide import paid_items, record, scored_of, shown_item
 from bespeak.decide.occasion import Occasion
+from bespeak.decide.rankers.score import Scored
 from bespeak.decide.reasons.explain import Explainer
 from bespeak.decide.scoring.adjust import adjusted
 from bespeak.decide.scoring.features import FeatureMatrix, compute
-from bespeak.decide.scoring.score import Scored
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.situation import Situation
 from bespeak.decide.slates.constraints import constraints_of, pinned, wanted, with_wanted

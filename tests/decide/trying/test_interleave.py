@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from bespeak.decide.slates.interleave import TeamDraft
 from bespeak.decide.slates.slate import Constraints, build
+from bespeak.decide.trying.interleave import TeamDraft
 from bespeak.measure.interleaving import preference
 
 N_DRAWS = 10_000

@@ -11,8 +11,8 @@ from bespeak.decide.decide import decide, prepare, under
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import context_record
 from bespeak.decide.settings.placements import Placement
-from bespeak.decide.slates.interleave import interleaved
 from bespeak.decide.trial import INCUMBENT, Policy, Trial
+from bespeak.decide.trying.interleave import interleaved
 from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.signals.decisions import Decision
 from bespeak.signals.ids import ANONYMOUS_ID

@@ -11,8 +11,8 @@ import pytest
 from bespeak.decide.decide import decide
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.person import PersonView
+from bespeak.decide.rankers.score import PRIOR_WEIGHTS, Weights, linear
 from bespeak.decide.request import DecideRequest
-from bespeak.decide.scoring.score import PRIOR_WEIGHTS, Weights, linear
 from bespeak.decide.world import World
 
 
