@@ -11,6 +11,7 @@ from bespeak.cli.options import JsonOption, ProjectOption, YesOption
 from bespeak.cli.output import bar, emit, is_agreed, say, warn
 from bespeak.cli.project import find, opened
 from bespeak.engine import archive
+from bespeak.signals.counts import counted
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The tar file.")]
 
@@ -39,7 +40,7 @@ def restore(
         return
     say(f"{folder} is as it was at {done.backup.created[:19].replace('T', ' ')}.")
     if done.n_erased_again:
-        say(f"{done.n_erased_again:,} people erased since then were erased again.")
+        say(f"{counted(done.n_erased_again, 'person')} erased since then: erased again.")
     if not done.knew_ledger:
         warn(
             "Erasures made after this backup are not known here. To repeat them, restore into a folder that has "

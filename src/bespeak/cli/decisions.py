@@ -13,6 +13,7 @@ from bespeak.cli.output import bar, emit, is_agreed, note, say, table
 from bespeak.cli.project import opened
 from bespeak.engine.deciding.slates import Slate, Variant
 from bespeak.errors import InvalidInput
+from bespeak.signals.counts import counted
 from bespeak.signals.decisions import ShownItem
 
 MODES = {
@@ -131,15 +132,15 @@ def recommend(
     if as_json:
         emit({"file": str(target), **msgspec.to_builtins(found)})
         return
-    say(f"{target}: {found.n_rows:,} recommendations for {found.n_people:,} people.")
+    say(f"{target}: {counted(found.n_rows, 'recommendation')} for {counted(found.n_people, 'person')}.")
     for mode, n_people in sorted(found.by_mode.items()):
         say(f"{n_people:,}: {MODES[mode]}")
     if found.n_control:
         say(f"{found.n_control:,} of them are in the control of an experiment: nothing about them was read.")
     if found.n_empty:
-        say(f"{found.n_empty:,} people are left out: the placement's rules left no item for them.")
+        say(f"Left out {counted(found.n_empty, 'person')}: the placement's rules left no item.")
     if found.n_unnamed:
-        say(f"{found.n_unnamed:,} people are left out: no user id or anonymous id leads to them.")
+        say(f"Left out {counted(found.n_unnamed, 'person')} to whom no user id or anonymous id leads.")
     note("The file holds personal data that a later erasure cannot reach; delete it when it is no longer needed.")
 
 

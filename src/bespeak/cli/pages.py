@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from bespeak.signals.counts import counted
+
 templates = Environment(
     loader=PackageLoader("bespeak.cli"),
     autoescape=True,
@@ -12,3 +14,4 @@ templates = Environment(
     lstrip_blocks=True,
 )
 """Those in `cli/templates`."""
+templates.filters["counted"] = counted

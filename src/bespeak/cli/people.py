@@ -13,6 +13,7 @@ from bespeak.cli.output import emit, is_agreed, note, say, table
 from bespeak.cli.project import opened
 from bespeak.engine.segments import segment_members, segment_overview
 from bespeak.errors import InvalidInput, UnknownName
+from bespeak.signals.counts import counted
 
 PersonArgument = Annotated[str, typer.Argument(metavar="U", help="User id, or the anonymous id of a device.")]
 
@@ -33,7 +34,7 @@ def show_profile(found: dict[str, Any]) -> None:
     """Writes a readable profile as tables, the strongest first."""
     ids = ", ".join(f"{key['value']} ({key['kind']})" for key in found["ids"])
     say(ids, style="bold")
-    say(f"{found['events']:,} events, {found.get('firstSeen', '')[:10]} to {found.get('lastSeen', '')[:10]}")
+    say(f"{counted(found['events'], 'event')}, {found.get('firstSeen', '')[:10]} to {found.get('lastSeen', '')[:10]}")
     if found.get("stage"):
         say(f"stage: {found['stage']}")
     say(f"consent: {', '.join(found['purposes']) or 'none'}")

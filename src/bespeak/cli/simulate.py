@@ -21,6 +21,7 @@ from bespeak.engine.engine import Engine
 from bespeak.engine.project import ProjectFolder
 from bespeak.errors import InvalidInput
 from bespeak.intake.times import parse_time_ms
+from bespeak.signals.counts import counted
 from bespeak.simulate import WORLDS, Behaviour, Consent, Event, Experiment, Faults, Policy, play
 from bespeak.simulate.events import PLACEMENT, EventWriter
 from bespeak.simulate.faults import with_faults
@@ -298,7 +299,8 @@ def _write_units(path: Path, world: World, experiment: Experiment, outcomes: Out
 
 def _tell(summary: dict[str, Any]) -> None:
     truth, experiment = summary["truth"], summary["experiment"]
-    note(f"{summary['n_events']:,} events of {summary['n_people']:,} people, until {iso(summary['end_ms'])}.")
+    events, people = counted(summary["n_events"], "event"), counted(summary["n_people"], "person")
+    note(f"{events} of {people}, until {iso(summary['end_ms'])}.")
     names = list(truth["means"])
     rows = [
         [metric, *(truth["means"][name][metric] for name in names)]
@@ -308,14 +310,14 @@ def _tell(summary: dict[str, Any]) -> None:
     table(["per person", *names], rows, title="What each policy would bring, exactly", right=range(1, len(names) + 1))
     if experiment is not None:
         n = experiment["n_people"]
-        say(f"\nExperiment: {n['treated']:,} people treated, {n['control']:,} in the control.")
+        say(f"\nExperiment: {counted(n['treated'], 'person')} treated, {n['control']:,} in the control.")
         for name, means in experiment.get("means", {}).items():
             shown = ", ".join(f"{means[metric]:.2f} {metric}" for metric in SHOWN_METRICS if means[metric])
             say(f"{name}: {shown} per person")
     if "n_decisions" not in summary:
         say(f"\nIn {summary['folder']}: events, items, users and people as JSON lines, truth.json.")
         return
-    say(f"\nThe engine made {summary['n_decisions']:,} decisions.")
+    say(f"\nThe engine made {counted(summary['n_decisions'], 'decision')}.")
     if "url" in summary:
         say("What its own experiments say: bespeak report, in the project that it serves")
     elif summary["is_launched"]:

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bespeak.console.plots import scale, share
+from bespeak.signals.counts import counted
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STEPS = ((60_000, 1_000, "s"), (3_600_000, 60_000, "min"), (86_400_000, 3_600_000, "h"))
@@ -119,7 +120,7 @@ class Pages:
             loader=PackageLoader("bespeak.console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True,
         )  # fmt: skip
-        for function in (number, figure, moment, clock, day, ago, money, words):
+        for function in (number, figure, moment, clock, day, ago, money, words, counted):
             self._environment.filters[function.__name__] = function
         self._environment.globals.update(scale=scale, share=share)
 

@@ -179,7 +179,7 @@ def test_missing_values_are_left_out_counted_and_stay_in_the_sample_ratio(run, t
     assert (ran.json["control"]["n"], ran.json["control"]["mean"]) == (80, 1.5)
     assert (ran.json["variants"][0]["n"], ran.json["variants"][0]["mean"]) == (80, 3.5)
     assert ran.json["sample_ratio"]["p_value"] == 1
-    assert "80 units lack a number and are left out" in ran.err
+    assert "80 units lack a number: left out" in ran.err
     assert "2 rows have no variant" in ran.err
     assert "more often in some groups" not in ran.err
 
@@ -216,7 +216,7 @@ def test_words_for_truth_are_a_proportion_and_bad_lines_cost_only_themselves(run
     ran = compare(run, path, "--json", variant="g", control="a", metric="won")
     assert ran.json["kind"] == "proportion"
     assert ran.json["control"]["mean"] == pytest.approx(1 / 3)
-    assert "1 lines could not be read, the first is line 122" in ran.err
+    assert "1 line could not be read, the first is line 122" in ran.err
 
 
 def test_the_kind_can_be_said(run, tmp_path):
@@ -238,6 +238,17 @@ def test_rows_of_a_unit_are_joined_so_that_repeating_them_tells_no_more(run, ord
         joined = compare(run, path, "--json", *more, "--unit", "who").json
         assert figures(joined) == pytest.approx(figures(plain), rel=1e-9)
     assert compare(run, many, "--json", *more).json["control"]["n"] == 3 * plain["control"]["n"]
+
+
+def test_rows_of_a_unit_are_found_again_in_every_block(run, orders, tmp_path, monkeypatch):
+    who = np.arange(len(orders["spent"])).astype(float)
+    who[::50] = np.nan  # so that Parquet holds 1.0 where a block without a gap would hold 1
+    twice = {name: np.tile(column, 2) for name, column in (orders | {"who": who}).items()}
+    path = tmp_path / "twice.parquet"
+    pq.write_table(pa.table(twice), path)
+    whole = compare(run, path, "--json", "--unit", "who").json
+    monkeypatch.setattr("bespeak.cli.measuring.columns.BLOCK_ROWS", 37)
+    assert figures(compare(run, path, "--json", "--unit", "who").json) == pytest.approx(figures(whole), rel=1e-9)
 
 
 def test_a_unit_of_several_variants_is_in_none(run, tmp_path):

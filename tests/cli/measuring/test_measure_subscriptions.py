@@ -93,7 +93,7 @@ def test_people_are_told_in_words_and_get_a_file_of_subscribers(run, payments, t
     assert "subscriptions, of which" in ran.out
     assert "renewals, by age and features" in ran.out
     assert "12 months ahead" in ran.err
-    assert "1 rows with an amount below 0 are refunds" in ran.err
+    assert "1 row with an amount below 0, refunds and no payments: left out" in ran.err
     with out.open() as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["customer", "start", "renewals", "stays", "expected_renewals", "expected_value"]

@@ -45,6 +45,11 @@ def test_an_experiment_is_listed_reported_stopped_and_started(trial, run):
     assert "more people" in run("experiment", "report", "calmer").out
     run("experiment", "stop", "calmer")
     assert "stopped" in run("experiment", "list").out
+    assert "Was lacking for a lift of 10%" in run("report").out
+    page = trial / "calmer.html"
+    run("experiment", "report", "calmer", "--html", page)
+    assert "was lacking for" in page.read_text(encoding="utf-8")
+    assert "still needed" not in page.read_text(encoding="utf-8")
     run("experiment", "start", "calmer")
     assert "running" in run("experiment", "list").out
 

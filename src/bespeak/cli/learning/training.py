@@ -11,6 +11,7 @@ from bespeak.cli.output import bar, emit, note, say, table, warn
 from bespeak.cli.project import opened
 from bespeak.engine.views.launches import INTERFERENCE, PLANNED_LIFT
 from bespeak.engine.views.report import Report, build_report
+from bespeak.signals.counts import counted
 
 
 def train(
@@ -54,7 +55,11 @@ def report(project: ProjectOption = None, as_json: JsonOption = False) -> None:
 
 
 def _came_in(found: Report) -> None:
-    say(f"{found.name}: {found.n_people:,} people, {found.n_items:,} items, {found.n_events:,} events.", style="bold")
+    say(
+        f"{found.name}: {counted(found.n_people, 'person')}, {counted(found.n_items, 'item')}, "
+        f"{counted(found.n_events, 'event')}.",
+        style="bold",
+    )
     if found.first and found.last:
         say(f"Events from {found.first[:10]} to {found.last[:10]}.")
     if not found.n_events:
@@ -96,10 +101,13 @@ def _experiments(found: Report) -> None:
         return
     say("\nExperiments", style="bold")
     for one in found.experiments:
-        say(f"{one.name}, {one.state}, {one.n_people:,} people: {one.sentence}")
+        people = counted(one.n_people, "person")
+        say(f"{one.name}, {one.state}, {people}: {one.sentence}")
         if one.n_more_people:
-            days = "" if one.n_more_days is None else f", about {one.n_more_days:,} days"
-            say(f"  Still needed for a lift of {one.smallest_lift:.0%}: {one.n_more_people:,} people{days}.")
+            days = "" if one.n_more_days is None else f", about {counted(one.n_more_days, 'day')}"
+            lacking = "Was lacking" if one.is_over else "Still needed"
+            more = counted(one.n_more_people, "person")
+            say(f"  {lacking} for a lift of {one.smallest_lift:.0%}: {more}{days}.")
     note("More: bespeak experiment report NAME")
 
 

@@ -124,16 +124,14 @@ def read_table(path: Path, columns: Sequence[str], told: Told) -> Table:
 
 
 def names(block: Block, column: str) -> Names:
-    """Reads a column of names (groups, customers); whole numbers read alike whether or not any are missing.
+    """Reads a column of names (groups, customers); whole numbers read alike, also where they are written as 1.0.
 
     Raises:
         InvalidInput: the column holds lists or the like.
     """
     cells = _decoded(block.cells[column])
-    if pa.types.is_floating(cells.type):  # whole numbers beside missing ones are written as 1.0
-        whole = pc.all(pc.or_kleene(pc.equal(cells, pc.floor(cells)), pc.is_nan(cells))).as_py()
-        cells = pc.if_else(pc.is_nan(cells), None, cells)
-        cells = cells.cast(pa.int64()) if whole is not False else cells
+    if pa.types.is_floating(cells.type):
+        cells = _whole_as_such(cells.cast(pa.float64()))
     try:
         texts = pc.utf8_trim_whitespace(cells.cast(pa.string()))
     except pa.ArrowException:
@@ -282,6 +280,13 @@ def _is_text(cells: pa.Array) -> bool:
 
 def _float64(cells: pa.Array) -> npt.NDArray[np.float64]:
     return np.asarray(cells.fill_null(math.nan).to_numpy(zero_copy_only=False), np.float64)
+
+
+def _whole_as_such(cells: pa.Array) -> pa.Array:
+    """Texts of numbers, "1" for 1.0: whole numbers beside missing ones are written so. The same in every block."""
+    cells = pc.if_else(pc.is_nan(cells), None, cells)
+    is_whole = pc.and_(pc.equal(cells, pc.floor(cells)), pc.less(pc.abs(cells), 2.0**53))
+    return pc.if_else(is_whole, cells.cast(pa.int64(), safe=False).cast(pa.string()), cells.cast(pa.string()))
 
 
 def _decoded(cells: pa.Array) -> pa.Array:

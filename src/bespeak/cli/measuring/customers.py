@@ -13,6 +13,7 @@ from bespeak.cli.measuring.report import tell_of_bad_lines
 from bespeak.cli.output import note, say, table
 from bespeak.errors import InvalidInput
 from bespeak.learn.predicting.lifetime import Holdout
+from bespeak.signals.counts import counted
 
 
 class Dated(NamedTuple):
@@ -49,10 +50,10 @@ def dated_rows(
     when, is_dated = days(rows.rows, date)
     is_whole = (who >= 0) & is_dated
     if (n_lacking := int((~is_whole).sum())) > 0:
-        note(f"{n_lacking:,} rows lack a customer or a date and are left out.")
+        note(f"{counted(n_lacking, 'row lacks', 'rows lack')} a customer or a date: left out.")
     is_refund = np.zeros(len(rows), bool) if amount is None else is_whole & (amount < 0)
     if (n_refunds := int(is_refund.sum())) > 0:
-        note(f"{n_refunds:,} rows with an amount below 0 are refunds, no {what}; they are left out.")
+        note(f"{counted(n_refunds, 'row')} with an amount below 0, refunds and no {what}: left out.")
     kept = np.flatnonzero(is_whole & ~is_refund)
     if not len(kept):
         raise InvalidInput(f"The file holds no {what}.", hint=f"Is '{customer}' the customer and '{date}' the date?")

@@ -23,6 +23,7 @@ from bespeak.errors import EventRejected, InvalidInput
 from bespeak.intake.times import parse_time_ms
 from bespeak.learn.predicting.lifetime import YEAR_DAYS, Lifetime, fit_lifetime
 from bespeak.models.predictors.repeat_purchases import PurchaseDays
+from bespeak.signals.counts import counted
 
 DAYS_PER_UNIT = {"day": 1.0, "week": 7.0, "month": YEAR_DAYS / 12, "year": YEAR_DAYS}
 _DAY_MS = 86_400_000
@@ -118,7 +119,7 @@ def lifetime(
     _tell(found, rows)
     if out is not None:
         _write(found, ids, out)
-        note(f"Predictions for {found.n_customers:,} customers, {found.time:.4g} {unit}s ahead: {out.name}.")
+        note(f"Predictions for {counted(found.n_customers, 'customer')}, {found.time:.4g} {unit}s ahead: {out.name}.")
 
 
 def document(found: Lifetime) -> dict[str, Any]:
@@ -158,7 +159,7 @@ def _bought(rows: Table, customer: str, date: str, amount: str | None) -> tuple[
 
 def _show(found: Lifetime, unit: str) -> None:
     model = found.model
-    say(f"{found.n_customers:,} customers, of whom {found.n_repeaters:,} bought on a second day.")
+    say(f"{counted(found.n_customers, 'customer')}, of whom {found.n_repeaters:,} bought on a second day.")
     rate = model.r / model.alpha
     leave = model.a / (model.a + model.b)
     say(f"Who is still there buys {rate:.3g} times a {unit} on average; after a repeat purchase {leave:.0%} leave.")

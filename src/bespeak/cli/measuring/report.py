@@ -15,6 +15,7 @@ from bespeak.measure.pair import metric
 from bespeak.measure.sample_ratio import SampleRatio, check_sample_ratio
 from bespeak.measure.sequential import MIN_CONVERSIONS
 from bespeak.measure.words import Kind, sentence
+from bespeak.signals.counts import counted
 
 RATIO = "ratio:"
 _FEW = 10
@@ -159,21 +160,23 @@ def _p(value: float | None) -> str | None:
 
 def _tell_of_rows(units: Units) -> None:
     if units.n_left_out:
-        note(f"{units.n_left_out:,} units lack a number and are left out; they count in the sample ratio.")
+        lacking = counted(units.n_left_out, "unit lacks", "units lack")
+        note(f"{lacking} a number: left out of all but the sample ratio.")
         kept = {name: sums.n for name, sums in units.sums.items()}
         if check_sample_ratio(kept, units.assigned).is_broken:
             warn("Numbers are missing more often in some groups than in others: what is left may not be comparable.")
     if units.n_without_variant:
-        note(f"{units.n_without_variant:,} rows have no variant or no unit and are left out.")
+        note(f"{counted(units.n_without_variant, 'row has', 'rows have')} no variant or no unit: left out.")
     if units.n_in_several:
-        warn(f"{units.n_in_several:,} units have rows of several variants and are left out: whose are they?")
+        mixed = counted(units.n_in_several, "unit has", "units have")
+        warn(f"{mixed} rows of several variants: left out. Whose are they?")
     tell_of_bad_lines(units.bad)
 
 
 def tell_of_bad_lines(bad: BadLines) -> None:
     """Warns of lines that gave no row."""
     if bad.n:
-        warn(f"{bad.n:,} lines could not be read, the first is line {bad.first:,}; they are left out.")
+        warn(f"{counted(bad.n, 'line')} could not be read, the first is line {bad.first:,}; left out.")
 
 
 def _tell_of_looks(result: Result) -> None:
@@ -202,5 +205,5 @@ def _tell_of_conversions(result: Result) -> None:
         share = metric(sums) if is_rate and sums.n else 0.0
         n = round(sums.n * min(share, 1 - share)) if is_rate else sums.n
         if sums.n > 1 and n < needed:
-            what = "units with the rarer outcome" if is_rate else "units"
-            tell_of(f"'{name}' has only {n:,} {what}; the intervals hold from about {needed} on.")
+            has = counted(n, "unit") + (" with the rarer outcome" if is_rate else "")
+            tell_of(f"'{name}' has only {has}; the intervals hold from about {needed} on.")

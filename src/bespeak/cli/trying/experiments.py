@@ -17,6 +17,7 @@ from bespeak.engine.views.experiment_report import Compared, ExperimentReport, M
 from bespeak.engine.views.experiments import experiment_report, experiment_rows
 from bespeak.engine.views.launches import INTERFERENCE
 from bespeak.errors import InvalidInput
+from bespeak.signals.counts import counted
 
 experiment = typer.Typer(no_args_is_help=True, help="Experiments: what runs, what it tells, what it needs.")
 
@@ -106,7 +107,7 @@ def plan(
     if as_json:
         emit(found)
         return
-    say(f"{found.title}: {found.mean:.4g} of {found.n_visitors:,} visitors in {found.days} days.")
+    say(f"{found.title}: {found.mean:.4g} of {counted(found.n_visitors, 'visitor')} in {counted(found.days, 'day')}.")
     say("These lifts show (95 % intervals that hold at every look, 80 % power) with so many people:")
     rows = [[f"+{one.lift:.0%}", one.n_people, one.n_days] for one in found.needed]
     table(("lift", "people of both", "days"), rows, right=(0, 1, 2))

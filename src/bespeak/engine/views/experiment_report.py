@@ -100,6 +100,10 @@ class SubgroupReport(msgspec.Struct, frozen=True, kw_only=True):
     raised_p_value: float | None
 
 
+OVER: frozenset[State] = frozenset({"stopped", "ended"})
+"""States in which nobody more takes part."""
+
+
 class ExperimentReport(msgspec.Struct, frozen=True, kw_only=True):
     """One experiment.
 
@@ -134,3 +138,8 @@ class ExperimentReport(msgspec.Struct, frozen=True, kw_only=True):
     n_more_people: int | None
     n_more_days: int | None
     sentences: list[str]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody more takes part."""
+        return self.state in OVER

@@ -16,7 +16,7 @@ from bespeak.engine.settings import ExperimentSettings
 from bespeak.engine.trying.policies import Versions
 from bespeak.engine.trying.runs import Run, read_runs, versioned
 from bespeak.engine.views.experiment_metrics import Measured, metric_reports, subgroup_reports
-from bespeak.engine.views.experiment_report import ArmReport, ExperimentReport, MetricReport, Role, State
+from bespeak.engine.views.experiment_report import OVER, ArmReport, ExperimentReport, MetricReport, Role, State
 from bespeak.engine.views.experiment_units import DIFFERS_BELOW, MIXED, NEWCOMER, Units
 from bespeak.engine.views.interleavings import credits_of
 from bespeak.errors import InvalidInput, UnknownName
@@ -25,6 +25,7 @@ from bespeak.measure.metrics import Metric
 from bespeak.measure.planner import ASSUMED_RATE, ENOUGH_FOR_A_RATE, Plan, days_needed
 from bespeak.measure.sample_ratio import BROKEN, SampleRatio, check_sample_ratio
 from bespeak.measure.sequential import MIN_CONVERSIONS
+from bespeak.signals.counts import counted
 from bespeak.signals.money import exponent
 from bespeak.storage.lake.sums import unit_sums
 from bespeak.storage.statistics import SumsRequest
@@ -146,7 +147,7 @@ class _Reporter:
     @property
     def _is_over(self) -> bool:
         """Whether nobody more takes part."""
-        return self._state in ("stopped", "ended")
+        return self._state in OVER
 
     # -- people --------------------------------------------------------------------------------------------------------
     def _arms(self) -> list[ArmReport]:
@@ -291,11 +292,10 @@ class _Reporter:
         if sizes is not None and sizes.is_doubtful:
             said.append(f"Somebody should look: the sizes of the variants are unlikely (p = {sizes.p_value:.2g}).")
         if n_more:
-            days = "" if n_days is None else f", about {n_days:,} days at the pace so far"
+            days = "" if n_days is None else f", about {counted(n_days, 'day')} at the pace so far"
             would = "would have shown" if self._is_over else "would show"
-            said.append(
-                f"A lift of {self._settings.smallest_lift:.0%} {would} with about {n_more:,} more people{days}."
-            )
+            more = counted(n_more, "more person", "more people")
+            said.append(f"A lift of {self._settings.smallest_lift:.0%} {would} with about {more}{days}.")
         said += [one.sentence for found in metrics[1:] for one in found.variants if one.is_told]
         said += [line for found in metrics if found.role == "guardrail" for line in _of_guardrail(found)]
         return said + self._of_people(without)
@@ -309,7 +309,7 @@ class _Reporter:
         n_mixed = int(self._units.parts[MIXED].sum())
         if n_mixed and without:
             lifts = ", ".join(f"{variant} {lift:+.1%}" for variant, lift in without.items())
-            said.append(f"Without the {n_mixed:,} people who saw several variants the lift is: {lifts}.")
+            said.append(f"Without the {counted(n_mixed, 'person')} who saw several variants the lift is: {lifts}.")
         elif n_mixed and self._others() and self._is_mixed_unequally():
             said.append(f"{n_mixed:,} people saw several variants, unequally many: no figure leaves them out.")
         return said
@@ -337,7 +337,7 @@ def _of_preference(found: Preference, teams: Sequence[str]) -> str:
         return "Nobody has clicked an interleaved item yet."
     if found.interval is None or found.p_value is None:
         return f"Too early to tell: {n} of the {MIN_VOTES} votes that are needed."
-    said = f"of {n:,} people who preferred one, {found.share:.1%} preferred {teams[1]}"
+    said = f"of {counted(n, 'person')} who preferred one, {found.share:.1%} preferred {teams[1]}"
     ends = f"from {found.interval.low:.1%} to {found.interval.high:.1%}, p = {found.p_value:.2g}"
     if found.p_value >= DIFFERS_BELOW:
         return f"{teams[1]} and {teams[0]} cannot be told apart: {said} ({ends})."

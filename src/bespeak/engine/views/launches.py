@@ -23,6 +23,7 @@ from bespeak.measure.planner import ASSUMED_RATE, ENOUGH_FOR_A_RATE, Plan, days_
 from bespeak.measure.sample_ratio import BROKEN, check_sample_ratio
 from bespeak.measure.sequential import MIN_CONVERSIONS
 from bespeak.measure.words import sentence
+from bespeak.signals.counts import counted
 from bespeak.signals.money import exponent
 from bespeak.storage.lake.sums import unit_sums
 from bespeak.storage.statistics import Group, SumsRequest
@@ -219,8 +220,9 @@ def _sentences(
         least = min(arm.n_converted for arm in arms)
         said.append(f"Too early to tell: {least} of the {MIN_CONVERSIONS} conversions that each variant needs.")
     if n_more:
-        days = "" if n_days is None else f", about {n_days:,} days at the pace so far"
-        said.append(f"A lift of {PLANNED_LIFT:.0%} would show with about {n_more:,} more people{days}.")
+        days = "" if n_days is None else f", about {counted(n_days, 'day')} at the pace so far"
+        more = counted(n_more, "more person", "more people")
+        said.append(f"A lift of {PLANNED_LIFT:.0%} would show with about {more}{days}.")
     said += _guardrails(launched, held)
     return said
 
@@ -237,7 +239,9 @@ def _guardrails(launched: _Launched, held: Comparison | None) -> list[str]:
             return said
         apart = launched.converted_unmixed()
         if apart is not None and apart.lift is not None:
-            said.append(f"Without the {n_mixed:,} people who saw both variants the lift is {apart.lift:+.1%}.")
+            said.append(
+                f"Without the {counted(n_mixed, 'person')} who saw both variants the lift is {apart.lift:+.1%}."
+            )
     return said
 
 

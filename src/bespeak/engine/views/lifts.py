@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bespeak.engine.core import Core
-from bespeak.engine.views.experiment_report import Compared, ExperimentReport, MetricReport
+from bespeak.engine.views.experiment_report import OVER, Compared, ExperimentReport, MetricReport
 from bespeak.engine.views.experiments import experiment_report
 from bespeak.engine.views.launches import PLANNED_LIFT, LaunchReport, launch_reports
 
@@ -34,6 +34,11 @@ class LiftRow(msgspec.Struct, frozen=True, kw_only=True):
     n_more_people: int | None
     n_more_days: int | None
     sentence: str
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody more takes part."""
+        return self.state in OVER
 
 
 def lift_rows(core: Core) -> list[LiftRow]:

@@ -17,6 +17,7 @@ from bespeak.engine.views.lifts import LiftRow, experiment_lifts
 from bespeak.engine.worlds.trained_set import MODEL_SET, SetHeader
 from bespeak.measure.metrics import CONVERSION, sql_of
 from bespeak.measure.planner import ASSUMED_RATE, Plan, days_needed
+from bespeak.signals.counts import counted
 from bespeak.signals.purposes import MEASURE
 from bespeak.storage.base import Session
 from bespeak.storage.tables import log, people, records
@@ -188,7 +189,7 @@ def _converted(core: Core, since_ms: int) -> tuple[int, int]:
 
 
 def _sentences(rate: float, n_visitors: int, n_converted: int, window_days: int, *, is_assumed: bool) -> list[str]:
-    converted = f"{n_converted:,} of {n_visitors:,} people who may be measured converted"
+    converted = f"{n_converted:,} of {counted(n_visitors, 'person')} who may be measured converted"
     said = f"{converted} in the last {window_days} days of data."
     if is_assumed:
         return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bespeak.learn.evaluation.result import Difference, Evaluation
 from bespeak.learn.words import PROTOCOLS, day, decimals, ends
+from bespeak.signals.counts import counted
 
 _FEW_PEOPLE = 100
 _FUTURE_LEAKS = {"per person", "leave one out", "held out"}
@@ -33,7 +34,7 @@ def difference_text(difference: Difference) -> str:
 
 
 def _asked(found: Evaluation) -> str:
-    people = f"{found.n_people:,} people"
+    people = counted(found.n_people, "person")
     if found.n_people < found.n_people_of_cut:
         people += f" of {found.n_people_of_cut:,}"
     said = (
@@ -80,8 +81,9 @@ def _newcomers(found: Evaluation) -> list[str]:
     if cold is None or cold.ndcg[found.in_use].mean > 0 or found.in_use == found.baseline:
         return []
     baseline = found.rows[found.baseline].name
+    people = counted(cold.n_people, "person")
     return [
-        f"The model in use has no list for the {cold.n_people:,} people of whom nothing was known when asked; "
+        f"The model in use has no list for the {people} of whom nothing was known when asked; "
         f"decisions fall back on popular items there, where {baseline} has {decimals(cold.ndcg[found.baseline].mean)}."
     ]
 
@@ -101,7 +103,7 @@ def _popularity(found: Evaluation) -> list[str]:
 def _cautions(found: Evaluation, settings_known_until_ms: int | None) -> list[str]:
     said = []
     if found.n_people < _FEW_PEOPLE:
-        said.append(f"{found.n_people:,} people are few: read the intervals, not the means.")
+        said.append(f"{counted(found.n_people, 'person is', 'people are')} few: read the intervals, not the means.")
     if found.protocol in _FUTURE_LEAKS:
         said.append(
             "This cut lets models learn from other people's later events. It makes figures comparable with published "
