@@ -64,3 +64,19 @@ def test_an_order_needs_both_arms_and_finite_scores():
         UpliftTest([1, 0], [True])
     with pytest.raises(InvalidInput, match="finite score"):
         FOUR.qini([1, 2, np.nan, 4])
+
+
+def test_intervals_of_a_curve_at_fewer_points_are_those_of_the_whole(monkeypatch):
+    draw = np.random.default_rng(4)
+    x, treated = draw.random(3_000), draw.random(3_000) < 0.5
+    test = UpliftTest(draw.random(3_000) < 0.2 + 0.3 * x * treated, treated)
+    coarse = figures(test, x, draws=40)
+    monkeypatch.setattr("bespeak.measure.uplift._COARSE", 3_000)
+    whole = figures(test, x, draws=40)
+    assert coarse.qini.value == whole.qini.value
+    for one, other in (
+        (coarse.qini, whole.qini),
+        (coarse.auuc, whole.auuc),
+        (coarse.uplift_at[0.1], whole.uplift_at[0.1]),
+    ):
+        assert tuple(one.interval) == pytest.approx(tuple(other.interval), abs=0.002)

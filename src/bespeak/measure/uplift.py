@@ -25,6 +25,8 @@ from bespeak.measure.lift import Interval
 Float64s = npt.NDArray[np.float64]
 SHARES = (0.1, 0.2, 0.3)
 DRAWS = 500
+_COARSE = 1_000
+"""Points of a curve that is drawn again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class UpliftTest:
 
     def qini(self, scores: npt.ArrayLike) -> float | None:
         """The normalised Qini of an order, highest first; None where there is no perfect order."""
-        return self._figures([self._order(scores)], np.ones(len(self)), ())[0][0]
+        return self._figures([self._order(scores)], None, ())[0][0]
 
     def judge(
         self,
@@ -92,15 +94,19 @@ class UpliftTest:
     ) -> dict[str, UpliftFigures]:
         """Judges several orders, with intervals from the same draws of people.
 
+        The orders stay as they are in every draw: an interval says how far chance in who was in the test carries, not
+        what other learners would have said. It is of the curve at a thousand points, the figure of all.
+
         Args:
             scores: name -> float64[n], higher first. shares: for uplift at k.
             rng: draws people with replacement; draws: how often.
         """
         n = len(self)
         orders = [self._order(values) for values in scores.values()]
-        found = self._figures(orders, np.ones(n), shares)
+        found = self._figures(orders, None, shares)
+        coarse = [order.coarse(_COARSE) for order in orders]
         drawn = [
-            self._figures(orders, np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64), shares)
+            self._figures(coarse, np.bincount(rng.integers(0, n, n), minlength=n).astype(np.float64), shares)
             for _ in range(draws)
         ]
         told = {}
@@ -114,42 +120,50 @@ class UpliftTest:
         held = np.asarray(scores, np.float64)
         if len(held) != len(self) or not np.isfinite(held).all():
             raise InvalidInput("An order needs one finite score for each person.")
-        people = np.argsort(-held, kind="stable")
-        ends = np.flatnonzero(np.append(np.diff(held[people]) != 0, True))
-        return _Order(people, ends, self._y[people], self._treated[people])
+        _, place, counts = np.unique(-held, return_inverse=True, return_counts=True)
+        return _Order(place * 2 + self._treated, counts)
 
     def _figures(
-        self, orders: Sequence[_Order], weights: Float64s, shares: Sequence[float]
+        self, orders: Sequence[_Order], weights: Float64s | None, shares: Sequence[float]
     ) -> list[list[float | None]]:
-        """For each order Qini, AUUC and uplift at each share, each person counted `weights` times."""
-        best = _qini_area(self._perfect.curve(weights)) if self._perfect else None
+        """For each order Qini, AUUC and uplift at each share; each person counts `weights` times, else once."""
+        times = np.ones(len(self)) if weights is None else weights
+        outcomes = times * self._y
+        best = _qini_area(self._perfect.curve(times, outcomes)) if self._perfect else None
         found = []
         for order in orders:
-            curve = order.curve(weights)
+            curve = order.curve(times, outcomes)
             qini = _qini_area(curve) / best if best is not None and best > 0 else None
             found.append([qini, _auuc(curve), *(curve.uplift_at(share) for share in shares)])
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Order:
-    """People from first to last.
+    """Groups of people of equal scores, from first to last.
 
     Attributes:
-        people: int64[n]; ends: int64[m], the places of the last of each group of equal scores.
-        y, treated: theirs, in this order.
+        cells: int64[n], of each person: twice the place of the group, plus 1 if treated.
+        counts: int64[m], the people of each group.
     """
 
-    people: npt.NDArray[np.int64]
-    ends: npt.NDArray[np.int64]
-    y: Float64s
-    treated: npt.NDArray[np.bool_]
+    cells: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
 
-    def curve(self, weights: Float64s) -> _Curve:
-        w = weights[self.people]
-        w1 = np.where(self.treated, w, 0.0)
-        w0 = w - w1
-        sums = np.cumsum(np.stack([w1, w0, w1 * self.y, w0 * self.y]), axis=1)[:, self.ends]
+    def coarse(self, most: int) -> _Order:
+        """The same order in at most `most` groups of neighbours, of about the same size; groups are never split."""
+        if len(self.counts) <= most:
+            return self
+        into = (np.cumsum(self.counts) - 1) * most // self.counts.sum()
+        _, into = np.unique(into, return_inverse=True)
+        merged = np.bincount(into, self.counts).astype(np.int64)
+        return _Order(into[self.cells // 2] * 2 + self.cells % 2, merged)
+
+    def curve(self, times: Float64s, outcomes: Float64s) -> _Curve:
+        """Sums over the first groups; `times` each person counts, with so much of the outcome."""
+        m = len(self.counts)
+        n, y = (np.bincount(self.cells, part, 2 * m).reshape(m, 2).T for part in (times, outcomes))
+        sums = np.cumsum(np.stack([n[1], n[0], y[1], y[0]]), axis=1)
         return _Curve(*np.concatenate([np.zeros((4, 1)), sums], axis=1))
 
 

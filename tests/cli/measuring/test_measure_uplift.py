@@ -13,7 +13,7 @@ import pytest
 @pytest.fixture(scope="module")
 def mailing(tmp_path_factory):
     draw = np.random.default_rng(9)
-    n = 4_000
+    n = 2_400
     group = draw.choice(["none", "mail", "call"], n, p=[0.45, 0.45, 0.1])
     site, spent = draw.choice(["north", "south"], n), draw.lognormal(3, 1, n).round(2)
     moved = (group == "mail") * (site == "north") * 0.15
@@ -43,7 +43,7 @@ NAMED = ("--treatment", "group", "--treated", "mail", "--control", "none", "--fe
 def test_the_answer_has_the_promised_shape_and_finds_the_planted_effect(run, mailing):
     answer = uplift(run, mailing, *NAMED, "--json").json
     assert list(answer) == [
-        "treatment", "outcome", "kind", "n_train", "n_test", "features", "average", "models", "best",
+        "treatment", "outcome", "kind", "n_train", "n_test", "n_folds", "features", "average", "models", "best",
     ]  # fmt: skip
     assert [model["name"] for model in answer["models"]] == ["t_learner", "dr_learner", "response", "random"]
     assert answer["kind"] == "binary"

@@ -26,6 +26,7 @@ from bespeak.cli.output import bar, emit, note, say, table, warn
 from bespeak.errors import InvalidInput
 from bespeak.learn.predicting.uplift import RANDOM, RESPONSE, Uplift, judge_uplift
 from bespeak.measure.uplift import Figure
+from bespeak.signals.counts import counted
 
 _WORDS = {"t_learner": "T-learner", "dr_learner": "DR-learner", RESPONSE: "response model", RANDOM: "random"}
 
@@ -46,14 +47,14 @@ def uplift(
     control: Annotated[
         str | None, typer.Option("--control", metavar="NAME", help="The untreated group; other groups are left out.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the split and the intervals.", min=0)] = 1,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the folds and the intervals.", min=0)] = 1,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help="The predicted uplift of each row: .csv or .parquet."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ranks people by what a treatment does to them, and shows on people held back what such a ranking is worth."""
+    """Ranks people by what a treatment does to them, and shows what such a ranking is worth for people it never saw."""
     check_out(out)
     if (treated is None) != (control is None):
         raise InvalidInput("--treated and --control belong together.", hint="Name both groups, or neither.")
@@ -69,9 +70,14 @@ def uplift(
         y = numbers(rows.rows, outcome)
         kept = (arm >= 0) & ~np.isnan(y)
         _check(kept, treatment, outcome)
-        told("fitting", 0.5)
-        possible = known_columns(rows.rows, chosen, kept)
-        found = judge_uplift(possible, y[kept], arm[kept] == 1, np.random.default_rng(seed), keep=named)
+        found = judge_uplift(
+            known_columns(rows.rows, chosen, kept),
+            y[kept],
+            arm[kept] == 1,
+            np.random.default_rng(seed),
+            keep=named,
+            told=lambda share: told("fitting", share),
+        )
     if as_json:
         emit({"treatment": treatment, "outcome": outcome, **document(found)})
     else:
@@ -79,7 +85,7 @@ def uplift(
     _tell(found, rows, kept)
     if out is not None:
         _write(found, rows, kept, out)
-        note(f"Uplift of {len(found.scores):,} rows by the {_WORDS[found.best]}: {out.name}.")
+        note(f"Uplift of {counted(len(found.scores), 'row')} by the {_WORDS[found.best]}: {out.name}.")
 
 
 def document(found: Uplift) -> dict[str, Any]:
@@ -88,6 +94,7 @@ def document(found: Uplift) -> dict[str, Any]:
         "kind": found.kind,
         "n_train": found.n_train,
         "n_test": found.n_test,
+        "n_folds": found.n_folds,
         "features": list(found.features),
         "average": {"uplift": found.average.difference, "interval": found.average.difference_interval},
         "models": [
@@ -137,7 +144,7 @@ def _show(found: Uplift, outcome: str) -> None:
     ends = average.difference_interval
     between = f" (95 % interval {_amount(ends.low, found)} to {_amount(ends.high, found)})" if ends else ""
     say(f"Treating everybody raises {outcome} by {_amount(average.difference, found)}{between}.")
-    say(f"Learned from {found.n_train:,} rows, judged on {found.n_test:,} others:")
+    say(f"Judged on {found.n_test:,} rows, each by learners that saw {found.n_train:,} others:")
     say()
     shares = list(found.orders[RANDOM].uplift_at)
     heads = ["ranked by", "Qini", "95 % interval", "AUUC"]
@@ -168,7 +175,7 @@ def _verdict(found: Uplift) -> str:
 def _tell(found: Uplift, rows: Table, kept: npt.NDArray[np.bool_]) -> None:
     tell_of_bad_lines(rows.bad)
     if (n_lacking := int((~kept).sum())) > 0:
-        note(f"{n_lacking:,} rows lack a group or an outcome, or are of other groups; they are left out.")
+        note(f"{counted(n_lacking, 'row lacks', 'rows lack')} a group or an outcome, or are of other groups: left out.")
     for name, why in found.left_out.items():
         warn(f"'{name}' is left out ({why}). To use it all the same, name all features with --features.")
     if found.orders[found.best].qini.value is None:

@@ -1,4 +1,8 @@
-"""Who is worth treating: learners fitted on one part of a randomised test, their orders judged on the other.
+"""Who is worth treating: learners fitted on a randomised test, their orders judged on all of its people.
+
+Cross-fitting (Chernozhukov et al. 2018): the people are dealt into folds, and those of each fold are scored by learners
+that saw the others alone. Scores of two learners need not be alike in size, so people are set in order by their place
+in their own fold.
 
 Columns that already differ between treated and untreated people are left out: either the treatment changed them, so
 they are no features, or the assignment was not random. Columns that look like ids are left out too.
@@ -6,7 +10,7 @@ they are no features, or the assignment was not random. Columns that look like i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,10 +20,11 @@ from scipy.special import chdtrc
 
 from bespeak.errors import InvalidInput
 from bespeak.measure.comparison import Comparison, compare
+from bespeak.measure.ranks import average_ranks
 from bespeak.measure.sums import Sums
 from bespeak.measure.uplift import UpliftFigures, UpliftTest
 from bespeak.models.predictors.design import Columns, Design, Names
-from bespeak.models.predictors.repeat_purchases import Float64s
+from bespeak.models.predictors.repeat_purchases import Float64s, Int64s
 from bespeak.models.predictors.ridge import Kind
 from bespeak.models.predictors.uplift import DrLearner, ResponseModel, TLearner, Treated, UpliftModel
 
@@ -27,7 +32,7 @@ Fit = Callable[..., UpliftModel]
 
 LEARNERS: Mapping[str, Fit] = {"t_learner": TLearner.fit, "dr_learner": DrLearner.fit}
 RESPONSE, RANDOM = "response", "random"
-TEST_SHARE = 0.3
+FOLDS = 5
 _DIFFERS_BELOW = 0.001
 
 
@@ -37,15 +42,17 @@ class Uplift:
 
     Attributes:
         average: everybody treated beside nobody, over all rows.
-        n_train, n_test: rows.
+        n_folds: parts of the rows, each judged by learners of the others.
+        n_train: rows that each learner saw; n_test: rows that were judged, which are all.
         features: columns that were used; left_out: column -> why not.
-        orders: ranker -> figures on the test part: the learners, the response model, a random order.
+        orders: ranker -> figures: the learners, the response model, a random order.
         best: the learner with the larger Qini (AUUC where there is none).
-        scores: float64[n], its uplift for every row.
+        scores: float64[n], its uplift for every row, from a fit that did not see the row.
     """
 
     kind: Kind
     average: Comparison
+    n_folds: int
     n_train: int
     n_test: int
     features: tuple[str, ...]
@@ -62,15 +69,17 @@ def judge_uplift(
     rng: np.random.Generator,
     *,
     keep: Sequence[str] = (),
-    test_share: float = TEST_SHARE,
+    n_folds: int = FOLDS,
+    told: Callable[[float], None] = lambda _share: None,
 ) -> Uplift:
-    """Fits on one part of the rows and judges on the other.
+    """Scores every row by learners that did not see it, and judges the orders.
 
     Args:
         columns: possible features. y: float64[n], finite. treated: bool[n].
-        rng: splits rows and folds, and draws intervals.
+        rng: deals rows into folds, and draws intervals.
         keep: columns to use whatever they look like.
-        test_share: of the rows, the same of each arm and each of two outcomes.
+        n_folds: each has the same share of each arm and each of two outcomes.
+        told: told the share of the folds that is done.
 
     Raises:
         InvalidInput: too few rows in an arm, an outcome that never varies, or no feature left.
@@ -80,25 +89,23 @@ def judge_uplift(
         raise InvalidInput("The outcome never varies.", hint="Take another outcome, or wait for more data.")
     left_out = {name: why for name, column in columns.items() if name not in keep and (why := _unfit(column, treated))}
     used = {name: column for name, column in columns.items() if name not in left_out}
-    test = _test_part(y, treated, kind, rng, test_share)
-    design = Design.of({name: column[~test] for name, column in used.items()})
-    x = design.matrix(used)
-    if x.shape[1] == 0:
-        raise InvalidInput("No column is left to predict from.", hint="Name features that vary with --features.")
-    fitted = {
-        name: fit(x[~test], y[~test], treated[~test], kind=kind, rng=rng)
-        for name, fit in {**LEARNERS, RESPONSE: cast("Fit", ResponseModel.fit)}.items()
-    }
-    scores = {name: model.uplift(x) for name, model in fitted.items()}
-    scores[RANDOM] = rng.random(len(y))
-    held = UpliftTest(y[test], treated[test])
-    orders = held.judge({name: values[test] for name, values in scores.items()}, rng)
+    folds = _folds(y, treated, kind, rng, n_folds)
+    scores = {name: np.zeros(len(y)) for name in (*LEARNERS, RESPONSE)}
+    places = {name: np.zeros(len(y)) for name in scores}
+    for done, test in enumerate((folds == fold for fold in range(n_folds)), 1):
+        for name, found in _scored(used, y, treated, test, kind, rng):
+            scores[name][test] = found
+            places[name][test] = average_ranks(found) / len(found)
+        told(done / n_folds)
+    places[RANDOM] = rng.random(len(y))
+    orders = UpliftTest(y, treated).judge(places, rng)
     best = max(LEARNERS, key=lambda name: _merit(orders[name]))
     return Uplift(
         kind=kind,
         average=compare(Sums.of(y[~treated]), Sums.of(y[treated]), is_proportion=kind == "binary"),
-        n_train=int((~test).sum()),
-        n_test=int(test.sum()),
+        n_folds=n_folds,
+        n_train=len(y) - int(np.bincount(folds).max()),
+        n_test=len(y),
         features=tuple(used),
         left_out=left_out,
         orders=orders,
@@ -107,21 +114,33 @@ def judge_uplift(
     )
 
 
+def _scored(
+    columns: Columns, y: Float64s, treated: Treated, test: npt.NDArray[np.bool_], kind: Kind, rng: np.random.Generator
+) -> Iterator[tuple[str, Float64s]]:
+    """Each learner, fitted on the other rows, and float64[test rows]: its scores."""
+    train = ~test
+    design = Design.of({name: column[train] for name, column in columns.items()})
+    x = design.matrix(columns)
+    if x.shape[1] == 0:
+        raise InvalidInput("No column is left to predict from.", hint="Name features that vary with --features.")
+    for name, fit in {**LEARNERS, RESPONSE: cast("Fit", ResponseModel.fit)}.items():
+        yield name, fit(x[train], y[train], treated[train], kind=kind, rng=rng).uplift(x[test])
+
+
 def _merit(figures: UpliftFigures) -> float:
     return cast("float", figures.auuc.value if figures.qini.value is None else figures.qini.value)
 
 
-def _test_part(
-    y: Float64s, treated: Treated, kind: Kind, rng: np.random.Generator, share: float
-) -> npt.NDArray[np.bool_]:
-    group = treated * 2 + (y if kind == "binary" else 0)
-    test = np.zeros(len(y), np.bool_)
-    for one in np.unique(group):
-        rows = np.flatnonzero(group == one)
-        test[rng.permutation(rows)[: round(share * len(rows))]] = True
-    if not (test & treated).any() or not (test & ~treated).any():
+def _folds(y: Float64s, treated: Treated, kind: Kind, rng: np.random.Generator, n_folds: int) -> Int64s:
+    """int64[n]: the fold of each row; the groups are dealt out one after the other, so that all folds are alike."""
+    if min(int(treated.sum()), int((~treated).sum())) < n_folds:
         raise InvalidInput("An arm has too few rows to hold some back.", hint="Wait for more data.")
-    return test
+    group = treated * 2 + (y if kind == "binary" else 0)
+    shuffled = rng.permutation(len(y))
+    dealt = shuffled[np.argsort(group[shuffled], kind="stable")]
+    folds = np.zeros(len(y), np.int64)
+    folds[dealt] = np.arange(len(y)) % n_folds
+    return folds
 
 
 def _unfit(column: Float64s | Names, treated: Treated) -> str:
