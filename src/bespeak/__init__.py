@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from bespeak.engine.clock import Clock, SystemClock, VirtualClock
     from bespeak.engine.deciding.slates import Slate
     from bespeak.engine.engine import Engine, Tracked
+    from bespeak.engine.writing.collector import calm_collector
     from bespeak.signals.events import Event
 
 _HOME = {
@@ -47,6 +48,7 @@ _HOME = {
     "SystemClock": "bespeak.engine.clock",
     "Tracked": "bespeak.engine.engine",
     "VirtualClock": "bespeak.engine.clock",
+    "calm_collector": "bespeak.engine.writing.collector",
 }
 """Public name -> its module, imported at first use: the engine brings NumPy, SciPy and the store along."""
 
@@ -59,6 +61,7 @@ __all__ = [
     "SystemClock",
     "Tracked",
     "VirtualClock",
+    "calm_collector",
     "errors",
 ]
 

@@ -58,7 +58,8 @@ class Tracked(msgspec.Struct, frozen=True, kw_only=True):
 class Engine:
     """One project, opened for reading and writing.
 
-    Use `Engine.open`, as a context manager. Methods may be called from several threads.
+    Use `Engine.open`, as a context manager. Methods may be called from several threads. The garbage collector belongs
+    to the process and is left as it is: where its pauses count, call `bespeak.calm_collector` after opening.
 
     Attributes:
         core: the open store, clock and configuration, for the packages above.
