@@ -310,10 +310,13 @@ def _tell(summary: dict[str, Any]) -> None:
     table(["per person", *names], rows, title="What each policy would bring, exactly", right=range(1, len(names) + 1))
     if experiment is not None:
         n = experiment["n_people"]
-        say(f"\nExperiment: {counted(n['treated'], 'person')} treated, {n['control']:,} in the control.")
+        if n["control"]:
+            say(f"\nExperiment: {counted(n['treated'], 'person')} treated, {n['control']:,} in the control.")
+        else:  # the project spreads the people itself
+            say(f"\nThe engine answered all of the {counted(n['treated'], 'person')}.")
         for name, means in experiment.get("means", {}).items():
             shown = ", ".join(f"{means[metric]:.2f} {metric}" for metric in SHOWN_METRICS if means[metric])
-            say(f"{name}: {shown} per person")
+            say(f"{name if n['control'] else 'together'}: {shown} per person")
     if "n_decisions" not in summary:
         say(f"\nIn {summary['folder']}: events, items, users and people as JSON lines, truth.json.")
         return
