@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bespeak.learn.intervals import difference_interval, mean_interval, mean_intervals, sign_flip_p
+from bespeak.learn.intervals import SHARE, difference_interval, mean_interval, mean_intervals, sign_flip_p
 
 
 def test_the_interval_is_that_of_the_normal_law_for_many_people() -> None:
@@ -94,3 +94,40 @@ def test_people_asked_several_times_are_drawn_with_all_their_questions() -> None
     apart = mean_interval(np.repeat(values, 4), np.random.default_rng(1))
     assert (together.low, together.high) == pytest.approx((alone.low, alone.high))
     assert apart.standard_error == pytest.approx(together.standard_error / 2, rel=0.1)
+
+
+@pytest.mark.parametrize(("n", "hits"), [(1, 0), (1, 1), (10, 0), (10, 3), (29, 29)])
+def test_of_few_people_with_hits_or_none_the_interval_is_that_of_clopper_and_pearson(n: int, hits: int) -> None:
+    values = np.repeat([1.0, 0.0], [hits, n - hits])
+    found = mean_interval(values, np.random.default_rng(1), bounds=SHARE, draws=40_000)
+    exact = stats.binomtest(hits, n).proportion_ci(0.95)
+    assert (found.low, found.high) == pytest.approx((exact.low, exact.high), abs=0.006)
+
+
+@pytest.mark.parametrize("n", [2, 5, 15])
+def test_few_people_cover_the_truth_at_least_as_often_as_it_says(n: int) -> None:
+    """Mostly nothing and now and then a figure, as NDCG is; the bootstrap would cover .2 to .9 of the time."""
+    rng = np.random.default_rng(n)
+    covered = []
+    for _ in range(300):
+        values = np.where(rng.random(n) < 0.2, rng.random(n), 0.0)
+        found = mean_interval(values, rng, bounds=SHARE, draws=400)
+        covered.append(found.low <= 0.1 <= found.high)
+    assert np.mean(covered) >= 0.94
+
+
+def test_one_person_leaves_the_whole_range_and_a_few_alike_prove_nothing() -> None:
+    one = mean_interval(np.array([0.289]), np.random.default_rng(0), bounds=SHARE)
+    assert one.low < 0.01
+    assert one.high > 0.97
+    gain = difference_interval(np.full(4, 0.4), np.zeros(4), np.random.default_rng(0), bounds=SHARE)
+    assert gain.low < 0 < gain.high <= 1
+    columns = mean_intervals(np.array([[0.289, 5.0]]), np.random.default_rng(0), bounds=[SHARE, None])
+    assert columns[0].high > 0.97
+    assert columns[1].high == 5.0
+
+
+def test_few_people_asked_often_are_still_few() -> None:
+    values, groups = np.zeros(80), np.repeat(np.arange(4), 20)
+    found = mean_interval(values, np.random.default_rng(0), groups=groups, bounds=SHARE)
+    assert found.high == pytest.approx(1 - 0.025**0.25, abs=0.02)

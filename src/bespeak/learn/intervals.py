@@ -3,17 +3,35 @@
 Percentile bootstrap (Efron 1979) with draws of whole people. The differences are paired: both models answered for
 the same person, so what makes a person hard for both cancels. `sign_flip_p` and `holm` say how surprising such
 differences would be between models that are alike, one looked at or many.
+
+A bootstrap draws nobody who was not asked: from one person it makes a point, from ten without a hit a certain zero. So
+of a figure that cannot leave known bounds, below 30 people, the interval is Gaffke's: every mixture of the people asked
+and of one more, who stands at the bound. It is Clopper's and Pearson's where all figures are 0 or 1, and covers in the
+finite samples that were tried (Gaffke 2005; Learned-Miller and Thomas 2019). One person leaves nearly the whole range.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from bespeak.models.interactions import Float64s, Int32s
 
 _BLOCK_ENTRIES = 4_000_000
+_FEW_PEOPLE = 30
+"""Below it the bootstrap pretends: the few who were asked are taken for everybody there is."""
+
+Bounds: TypeAlias = tuple[float, float]
+"""What a figure cannot go below and above."""
+
+SHARE: Bounds = (0.0, 1.0)
+"""Of NDCG and its kin."""
+
+SHARE_DIFFERENCE: Bounds = (-1.0, 1.0)
+"""Of what one has beyond another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +68,17 @@ def mean_interval(
     rng: np.random.Generator,
     *,
     groups: Int32s | None = None,
+    bounds: Bounds | None = None,
     level: float = 0.95,
     draws: int = 2000,
 ) -> Interval:
-    """The mean of one figure per person and its bootstrap interval.
+    """The mean of one figure per person and its interval.
 
     Args:
         values: float64[n].
         rng: draws whole people.
         groups: int32[n], whose figure each is where people have several; then people are drawn with all of theirs.
+        bounds: that no figure can leave; without them few people are drawn from as many are.
         level: share of the draws between the ends.
         draws: how many.
 
@@ -66,6 +86,9 @@ def mean_interval(
         >>> interval = mean_interval(np.array([0.0, 1.0, 0.0, 1.0]), np.random.default_rng(1))
         >>> interval.mean, interval.low < 0.5 < interval.high
         (0.5, True)
+        >>> of_one = mean_interval(np.array([0.3]), np.random.default_rng(1), bounds=SHARE)
+        >>> of_one.low < 0.02, of_one.high > 0.97
+        (True, True)
     """
     n = len(values)
     if n == 0:
@@ -77,14 +100,41 @@ def mean_interval(
         drawn = rng.integers(0, len(sums), size=(min(step, draws - at), len(sums)))
         means[at : at + step] = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    if bounds is not None and len(sums) < _FEW_PEOPLE:
+        low, high = _few_ends(sums, counts, rng, bounds, level, draws)
     return Interval(float(values.mean()), float(low), float(high), n, float(means.std()))
 
 
 def difference_interval(
-    ours: Float64s, theirs: Float64s, rng: np.random.Generator, *, groups: Int32s | None = None
+    ours: Float64s,
+    theirs: Float64s,
+    rng: np.random.Generator,
+    *,
+    groups: Int32s | None = None,
+    bounds: Bounds | None = None,
 ) -> Interval:
-    """The mean of `ours - theirs` over the same people, in the same order, and its bootstrap interval."""
-    return mean_interval(ours - theirs, rng, groups=groups)
+    """The mean of `ours - theirs` over the same people, in the same order, and its interval.
+
+    Args:
+        ours: float64[n].
+        theirs: float64[n].
+        rng: draws whole people.
+        groups: int32[n], whose figure each is where people have several.
+        bounds: that neither figure can leave.
+    """
+    widest = None if bounds is None else (bounds[0] - bounds[1], bounds[1] - bounds[0])
+    return mean_interval(ours - theirs, rng, groups=groups, bounds=widest)
+
+
+def _few_ends(
+    sums: Float64s, counts: Float64s, rng: np.random.Generator, bounds: Bounds, level: float, draws: int
+) -> tuple[float, float]:
+    """Both ends by Gaffke's bounds; the one person more was asked as often as people are on average."""
+    shares = rng.exponential(size=(draws, len(sums) + 1))  # in proportion: the spacings of uniform draws
+    often = counts.mean()
+    n_asked = shares @ np.append(counts, often)
+    low, high = (shares @ np.append(sums, often * bound) / n_asked for bound in bounds)
+    return float(np.quantile(low, (1 - level) / 2)), float(np.quantile(high, (1 + level) / 2))
 
 
 def group_sums(values: Float64s, groups: Int32s) -> tuple[Float64s, Float64s]:
@@ -100,7 +150,12 @@ def group_sums(values: Float64s, groups: Int32s) -> tuple[Float64s, Float64s]:
 
 
 def mean_intervals(
-    values: Float64s, rng: np.random.Generator, *, level: float = 0.95, draws: int = 2000
+    values: Float64s,
+    rng: np.random.Generator,
+    *,
+    bounds: Sequence[Bounds | None] = (),
+    level: float = 0.95,
+    draws: int = 2000,
 ) -> list[Interval]:
     """The mean of each column of one row per person, with intervals from the same draws for all columns.
 
@@ -109,6 +164,7 @@ def mean_intervals(
     Args:
         values: float64[n, columns].
         rng: draws whole people.
+        bounds: of each column, that no figure can leave; None, or left out, where there are none.
         level: share of the draws between the ends.
         draws: how many.
     """
@@ -134,6 +190,10 @@ def mean_intervals(
             continue
         of_column = drawn_means[:, column][~np.isnan(drawn_means[:, column])]
         low, high = np.quantile(of_column, [(1 - level) / 2, (1 + level) / 2])
+        within = bounds[column] if bounds else None
+        if within is not None and counts[column] < _FEW_PEOPLE:
+            held = values[known[:, column], column]
+            low, high = _few_ends(held, np.ones(len(held)), rng, within, level, draws)
         mean = float(filled[:, column].sum() / counts[column])
         found.append(Interval(mean, float(low), float(high), int(counts[column]), float(of_column.std())))
     return found

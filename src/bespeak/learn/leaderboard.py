@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from bespeak.learn.intervals import Interval, difference_interval, mean_interval
+from bespeak.learn.intervals import SHARE, Interval, difference_interval, mean_interval
 from bespeak.learn.metrics import RankingFigures, coverage, novelty, ranking_figures
 from bespeak.learn.splits import Split, Splitter, calendar
 from bespeak.models.base import Interactions, ItemContent, Model
@@ -229,7 +229,7 @@ def leaderboard(
             None
             if position == baseline
             else difference_interval(
-                judged.figures.ndcg, judgements[baseline].figures.ndcg, rng, groups=reporting.groups
+                judged.figures.ndcg, judgements[baseline].figures.ndcg, rng, groups=reporting.groups, bounds=SHARE
             )
         )
         rows.append(
@@ -237,7 +237,9 @@ def leaderboard(
                 model=judged.model.name,
                 settings=judged.model.settings(),
                 choosing=figure,
-                ndcg=mean_interval(judged.figures.ndcg, np.random.default_rng(seed), groups=reporting.groups),
+                ndcg=mean_interval(
+                    judged.figures.ndcg, np.random.default_rng(seed), groups=reporting.groups, bounds=SHARE
+                ),
                 recall=float(judged.figures.recall.mean()) if len(reporting) else 0.0,
                 coverage=judged.coverage,
                 novelty=judged.novelty,

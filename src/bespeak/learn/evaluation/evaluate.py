@@ -18,7 +18,7 @@ from bespeak.errors import MissingExtra
 from bespeak.learn.evaluation.groups import Group, activity_groups, item_groups
 from bespeak.learn.evaluation.list_figures import ItemFacts, ListFigures, list_figures, members
 from bespeak.learn.evaluation.result import ACCURACY, QUALITY, Difference, Evaluation, Role, Row
-from bespeak.learn.intervals import Interval, mean_intervals, sign_flip_p
+from bespeak.learn.intervals import SHARE, SHARE_DIFFERENCE, Interval, mean_intervals, sign_flip_p
 from bespeak.learn.leaderboard import Progress, Stopwatch, best_items, blocks
 from bespeak.learn.metrics import ranking_figures
 from bespeak.learn.splits import Split
@@ -207,8 +207,9 @@ def _measured(
         np.stack([*(getattr(a, name) for name in ACCURACY), *(getattr(q, name) for name in QUALITY)], axis=1)
         for a, q in zip(accuracy, quality, strict=True)
     ]
-    intervals = mean_intervals(np.concatenate(table, axis=1), np.random.default_rng(seed))
     names = (*ACCURACY, *QUALITY)
+    bounds = [SHARE if name in ACCURACY else None for name in names] * len(lists)
+    intervals = mean_intervals(np.concatenate(table, axis=1), np.random.default_rng(seed), bounds=bounds)
     figures = [dict(zip(names, intervals[i * len(names) :], strict=False)) for i in range(len(lists))]
     rest = [place for place in range(len(lists)) if place != baseline]
     differences = dict(zip(rest, _differences(ndcg[:, rest] - ndcg[:, [baseline]], seed), strict=True))
@@ -261,7 +262,8 @@ def _row(each: _Lists, role: Role, figures: dict[str, Interval], of: ListFigures
 
 def _differences(columns: Float64s, seed: int, name: str = "ndcg") -> list[Difference]:
     """One per column of paired differences, p-values raised for their number."""
-    intervals = mean_intervals(columns, np.random.default_rng(seed))
+    bounds = [SHARE_DIFFERENCE if name in ACCURACY else None] * columns.shape[1]
+    intervals = mean_intervals(columns, np.random.default_rng(seed), bounds=bounds)
     p = sign_flip_p(columns, np.random.default_rng(seed))
     return [
         Difference(interval, float(one), raised, _verdict(name, interval.mean, raised))
@@ -299,5 +301,5 @@ def _newcomers(lists: Sequence[_Lists], cold: Split, k: int, seed: int) -> Group
         return None
     nothing = np.full((len(cold), k), -1, np.int32)
     columns = [ranking_figures(nothing if e.cold is None else e.cold, cold.truth).ndcg for e in lists]
-    figures = mean_intervals(np.stack(columns, axis=1), np.random.default_rng(seed))
+    figures = mean_intervals(np.stack(columns, axis=1), np.random.default_rng(seed), bounds=[SHARE] * len(columns))
     return Group(fewest=0, most=0, n_people=len(cold), ndcg=tuple(figures))

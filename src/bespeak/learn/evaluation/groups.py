@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from bespeak.learn.evaluation.list_figures import ItemFacts
-from bespeak.learn.intervals import Interval, mean_intervals
+from bespeak.learn.intervals import SHARE, Interval, mean_intervals
 from bespeak.learn.metrics import ranking_figures
 from bespeak.models.interactions import Csr, Float64s, Int32s
 
@@ -80,7 +80,7 @@ def activity_groups(ndcg: Float64s, lengths: Int32s, seed: int) -> tuple[Group, 
     found = []
     for band in np.unique(place).tolist():
         chosen = place == band
-        figures = mean_intervals(ndcg[chosen], np.random.default_rng(seed))
+        figures = mean_intervals(ndcg[chosen], np.random.default_rng(seed), bounds=[SHARE] * ndcg.shape[1])
         held = lengths[chosen]
         found.append(Group(int(held.min()), int(held.max()), int(chosen.sum()), tuple(figures)))
     return tuple(found)
@@ -105,13 +105,14 @@ def item_groups(lists: Sequence[Int32s], truth: Csr, facts: ItemFacts, seed: int
         if not len(people):
             continue
         columns = [ranking_figures(index[people], answers[people]).recall for index in lists]
+        recall = mean_intervals(np.stack(columns, axis=1), np.random.default_rng(seed), bounds=[SHARE] * len(lists))
         found.append(
             ItemGroup(
                 kind=kind,
                 n_items=int(holds.sum()),
                 n_answers=int(answers.nnz),
                 n_people=len(people),
-                recall=tuple(mean_intervals(np.stack(columns, axis=1), np.random.default_rng(seed))),
+                recall=tuple(recall),
                 share=tuple(float(holds[index[index >= 0]].mean()) if (index >= 0).any() else 0.0 for index in lists),
             )
         )
