@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 
+from bespeak.learn.choosing.choice import Choice
 from bespeak.learn.intervals import Interval
 from bespeak.learn.leaderboard import Leaderboard, Row
 from bespeak.learn.report import sentences
@@ -49,6 +52,26 @@ def test_a_gain_within_noise_and_a_loss_are_called_what_they_are() -> None:
 def test_a_baseline_that_nothing_beat_is_named_as_such() -> None:
     said = sentences(Popularity(), [board(1, Interval(0.0, 0.0, 0.0, 50))], log(), "positive")
     assert "that is the baseline itself, nothing beat it" in said[1]
+
+
+def test_one_person_is_said_to_say_nothing_and_few_to_be_few() -> None:
+    found = board(0, Interval(0.01, -0.98, 0.98, 1))
+    assert sentences(Ease(), [replace(found, n_people=1)], log(), "positive")[1].endswith(
+        "One person says nothing about the others."
+    )
+    few = sentences(Ease(), [replace(found, n_people=12)], log(), "positive")[1]
+    assert few.endswith("12 people are few: read the intervals, not the means.")
+    assert "1 person asked" in sentences(Ease(), [replace(found, n_people=1)], log(), "positive")[1]
+
+
+def test_why_something_simpler_than_the_best_figure_is_used_is_said() -> None:
+    families = {"ease": Ease(), "popularity": Popularity()}
+    choice = Choice("live", Popularity(), families, {"ease": 0.31, "popularity": 0.3}, 40, 12, ("ease", "popularity"))
+    said = " ".join(sentences(Popularity(), [board(0, Interval(0.0, 0.0, 0.0, 50))], log(), "positive", choice))
+    assert (
+        "When choosing, ease .310 and popularity .300 lay within noise of each other with 12 people asked, so the "
+        "simpler one has the first say."
+    ) in said
 
 
 def test_without_a_comparison_the_report_says_so() -> None:

@@ -3,7 +3,17 @@ import pytest
 
 from bespeak.errors import InvalidInput
 from bespeak.learn.leaderboard import best_items, sampled
-from bespeak.learn.splits import calendar, held_out, leave_one_out, live, per_person, repeated, rolling, strangers
+from bespeak.learn.splits import (
+    calendar,
+    held_out,
+    leave_one_out,
+    live,
+    per_person,
+    repeated,
+    rolling,
+    rolling_by_person,
+    strangers,
+)
 from bespeak.models import Content, Interactions, ItemContent, ItemNeighbours
 
 
@@ -98,6 +108,16 @@ def test_rolling_adds_earlier_cuts_until_enough_are_asked() -> None:
     assert [len(one), len(all_four)] == [1, 4]
     assert [len(cut.fit) for cut in all_four] == [320, 280, 240, 200]
     np.testing.assert_array_equal(one[0].people, all_four[0].people)
+
+
+def test_few_people_are_asked_for_their_last_item_then_for_the_one_before() -> None:
+    data = log([(user, item, place) for user in "ab" for place, item in enumerate("vwxyz")])
+    cuts = rolling_by_person(leave_one_out, data, enough_people=5)
+    assert [asked(cut) for cut in cuts] == [{"a": {item}, "b": {item}} for item in "zyx"]
+    assert [len(cut.fit) for cut in cuts] == [8, 6, 4], "what comes later is not fitted on"
+    assert len(rolling_by_person(per_person, data, enough_people=1)) == 1
+    assert len(rolling_by_person(leave_one_out, data)) == 4
+    assert rolling_by_person(per_person, log([("a", "x", 0)])) == []
 
 
 @pytest.mark.parametrize("protocol", [calendar, live, per_person])

@@ -14,6 +14,8 @@ from bespeak.learn.words import PROTOCOLS, day, decimals, described, ends
 from bespeak.models.base import Interactions, Model
 from bespeak.models.families import model_class
 
+_FEW_PEOPLE = 30
+
 
 def sentences(
     model: Model,
@@ -29,7 +31,8 @@ def sentences(
     said += notes
     if not boards and choice is not None:
         figures = ", ".join(f"{name.replace('_', ' ')} {decimals(figure)}" for name, figure in choice.figures.items())
-        said.append(f"{PROTOCOLS[choice.protocol]}, {choice.n_asked:,} people asked, NDCG when choosing: {figures}.")
+        asked = _asked(choice.n_people)
+        said.append(f"{PROTOCOLS[choice.protocol]}, {asked}, NDCG when choosing: {figures}.{_preferred(choice)}")
         said.append(f"In use: {described(model)}, fitted on all events; no cut was left for a figure without bias.")
         return said
     if not boards:
@@ -39,10 +42,30 @@ def sentences(
     decided = PROTOCOLS[boards[0].protocol].split(" (")[0].lower()
     said.append(
         f"In use: {described(model)}, chosen {decided} on an earlier cut and now fitted on all events, those of the "
-        "test included; the figures are of a fit without them. "
+        f"test included; the figures are of a fit without them.{_preferred(choice)} "
         f"Right answers were {rows} with items new to the person."
     )
     return said
+
+
+def _preferred(choice: Choice | None) -> str:
+    """Why something simpler than what had the best figure was chosen; nothing where that is not so."""
+    if choice is None or choice.passed_over is None:
+        return ""
+    had = " and ".join(f"{name.replace('_', ' ')} {decimals(choice.figures[name])}" for name in choice.passed_over)
+    asked = _asked(choice.n_people)
+    return f" When choosing, {had} lay within noise of each other with {asked}, so the simpler one has the first say."
+
+
+def _asked(n_people: int) -> str:
+    return f"{n_people:,} {'person' if n_people == 1 else 'people'} asked"
+
+
+def _caution(n_people: int) -> str:
+    """What a figure of so few people is worth; nothing where they are enough."""
+    if n_people == 1:
+        return " One person says nothing about the others."
+    return f" {n_people} people are few: read the intervals, not the means." if n_people < _FEW_PEOPLE else ""
 
 
 def _not_compared(model: Model, interactions: Interactions, relevant: Relevant) -> str:
@@ -68,10 +91,14 @@ def _data(interactions: Interactions, boards: Sequence[Leaderboard]) -> str:
 
 
 def _board(board: Leaderboard) -> str:
+    return f"{_figures(board)}{_caution(board.n_people)}"
+
+
+def _figures(board: Leaderboard) -> str:
     chosen, baseline = board.rows[board.winner], board.rows[board.baseline]
     known = [row for name in ("popularity", "recent_popularity") if (row := board.best_of(name)) is not None]
     figures = ", ".join(f"{_words(row)} {decimals(row.ndcg.mean)}" for row in known)
-    said = f"{PROTOCOLS[board.protocol]}, {board.n_people:,} people asked, NDCG@{board.k}: {figures}"
+    said = f"{PROTOCOLS[board.protocol]}, {_asked(board.n_people)}, NDCG@{board.k}: {figures}"
     said += f"{', ' if figures else ''}chosen: {_words(chosen)} {decimals(chosen.ndcg.mean)} {ends(chosen.ndcg)}"
     if chosen.difference is None:
         return f"{said}; that is the baseline itself, nothing beat it."

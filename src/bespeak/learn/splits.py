@@ -35,7 +35,7 @@ Splitter: TypeAlias = Callable[[Interactions], "Split"]
 
 
 class Protocol(typing.Protocol):
-    """`calendar`, `live` or `per_person`."""
+    """`calendar`, `live`, `per_person` or `leave_one_out`."""
 
     def __call__(
         self, interactions: Interactions, *, relevant: Relevant = "positive", allows_seen: bool = False
@@ -176,6 +176,36 @@ def per_person(
     counts = np.diff(interactions.row_starts)
     seen = _first(interactions, np.floor(share * counts))
     return _cut("per person", interactions, seen, seen, relevant, allows_seen)
+
+
+def rolling_by_person(
+    protocol: Protocol,
+    interactions: Interactions,
+    *,
+    relevant: Relevant = "positive",
+    allows_seen: bool = False,
+    enough_people: int = 500,
+) -> list[Split]:
+    """Cuts by person for choosing: by each one's last rows, and by earlier ones until enough people are asked together.
+
+    Each further one forgets one more row of everybody before it cuts, at most seven: of few people the last item tells
+    little, the last and those before it more. A cut that asks nobody is left out.
+
+    Example:
+        >>> log = Interactions.from_events(["a"] * 4, list("wxyz"), times_ms=[1, 2, 3, 4])
+        >>> [len(cut.fit) for cut in rolling_by_person(leave_one_out, log)]
+        [3, 2, 1]
+    """
+    counts = np.diff(interactions.row_starts)
+    cuts: list[Split] = []
+    for forgotten in range(8):
+        earlier = interactions.select(_first(interactions, counts - forgotten))
+        cut = protocol(earlier, relevant=relevant, allows_seen=allows_seen)
+        if len(cut):
+            cuts.append(cut)
+        if sum(map(len, cuts)) >= enough_people:
+            break
+    return cuts
 
 
 def leave_one_out(interactions: Interactions, *, relevant: Relevant = "positive", allows_seen: bool = False) -> Split:

@@ -183,8 +183,8 @@ def _trained(
     for place, protocol in enumerate(fitting):
         where = f"{place}.choosing"
         if not reports:
-            # Another draw asks about the same days; an earlier date would ask about days that the queries are not of.
-            cuts = [protocol.cut(log)] if log.is_ordered else protocol.earlier(log)
+            # Another draw or row asks likewise; an earlier date would ask about days that the queries are not of.
+            cuts = [protocol.cut(log)] if protocol.is_dated else protocol.earlier(log)
             choice = contest.choose(cuts, where, decides=True)
             held += [] if choice is None else [(choice, None, where)]
             continue

@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 import numpy as np
 import pytest
 
-from bespeak.learn.choosing.blending import _sure_gain, find_blend
+from bespeak.learn.choosing.blending import find_blend
 from bespeak.learn.choosing.ranked import Ranked
 from bespeak.learn.leaderboard import judge
 from bespeak.learn.splits import Split, per_person
@@ -79,11 +79,3 @@ def test_several_cuts_are_judged_together(tasteful_log) -> None:
     alone = [judge(Ease(l2=20.0).fit(cut.fit), cut, 10) for cut in cuts]
     together = np.concatenate([judged.figures.ndcg for judged in alone]).mean()
     assert find_blend(models, cuts, 10).ndcg >= together
-
-
-def test_gains_of_one_person_are_no_independent_witnesses() -> None:
-    gains = np.random.default_rng(0).normal(0.1, 1.0, 150)
-    alone = _sure_gain(gains, np.arange(150))
-    assert alone == pytest.approx(gains.mean() - gains.std(ddof=1) / np.sqrt(150))
-    assert _sure_gain(np.repeat(gains, 9), np.repeat(np.arange(150), 9)) == pytest.approx(alone)
-    assert _sure_gain(np.repeat(gains, 9), np.arange(1350)) > alone + 0.04

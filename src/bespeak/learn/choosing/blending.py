@@ -1,8 +1,8 @@
-"""Finding a blend on the choosing cut: start with the best model, add another where it helps beyond noise.
+"""Finding a blend on the choosing cut: start with one model, add another where it helps beyond noise.
 
 Greedy forward selection (Caruana et al., "Ensemble selection from libraries of models", ICML 2004), at most four
-members. An addition is kept only if it wins by more than `_BEYOND_NOISE` standard errors of the paired difference.
-Weights are tried on a pool per person: the union of the first `_POOL_DEPTH` items of every model's list.
+members. An addition is kept only if it gains beyond noise (see `beyond_noise`). Weights are tried on a pool per person:
+the union of the first `_POOL_DEPTH` items of every model's list.
 """
 
 from __future__ import annotations
@@ -13,17 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bespeak.learn.choosing.beyond_noise import groups_of, sure_gain
 from bespeak.learn.choosing.ranked import Ranked, union
-from bespeak.learn.intervals import group_sums
 from bespeak.learn.metrics import hits
 from bespeak.learn.splits import Split
-from bespeak.models.interactions import Bools, Float32s, Float64s, Int32s
+from bespeak.models.interactions import Bools, Float32s, Float64s
 from bespeak.models.topk import top_k
 
 _POOL_DEPTH = 100
 _MOST_MEMBERS = 4
-_BEYOND_NOISE = 1.0
-"""The one-standard-error rule: an addition that gains less is not worth its place."""
 _PARTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Weights tried for an added member, relative to the whole that stands already."""
 _REFINEMENTS = 3
@@ -37,27 +35,13 @@ class FoundBlend:
 
     Attributes:
         positions: of the members among the models given, in that order.
-        weights: one per member; they add up to 1. A single 1 means that no blend beat the best model.
+        weights: one per member; they add up to 1. A single 1 means that no blend beat the first model.
         ndcg: mean NDCG@k on the choosing cut.
     """
 
     positions: tuple[int, ...]
     weights: tuple[float, ...]
     ndcg: float
-
-
-def _sure_gain(gains: Float64s, groups: Int32s) -> float:
-    """The mean gain less the standard errors that could be noise; of two additions the surer one is taken.
-
-    Args:
-        gains: float64[n].
-        groups: int32[n], whose gain each is: those of one person are no independent witnesses.
-    """
-    sums, _ = group_sums(gains - gains.mean(), groups)
-    if len(sums) < 2:
-        return 0.0
-    error = np.sqrt(len(sums) / (len(sums) - 1) * np.square(sums).sum()) / len(gains)
-    return float(gains.mean() - _BEYOND_NOISE * error)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,12 +73,13 @@ def find_blend(models: Sequence[Sequence[Ranked]], cuts: Sequence[Split], k: int
     """The best blend of models, over the people of all cuts together.
 
     Args:
-        models: per cut the lists of the same models; the best alone first; of equals the earlier one is taken.
+        models: per cut the lists of the same models; the one that blends start with first; of equals the earlier one
+            is taken.
         cuts: the choosing cuts, each with at least one person.
         k: items that count.
     """
     pool = _joined([_pooled(lists, cut, max(k, _POOL_DEPTH)) for lists, cut in zip(models, cuts, strict=True)])
-    groups = _groups(cuts)
+    groups = groups_of(cuts)
     weights = np.zeros(len(models[0]), np.float32)
     weights[0] = 1
     current = pool.ndcg(weights, k)
@@ -108,7 +93,7 @@ def find_blend(models: Sequence[Sequence[Ranked]], cuts: Sequence[Split], k: int
         figures = [pool.ndcg(trial, k) for trial, _ in trials]
         if not figures:
             break
-        sure_gains = [_sure_gain(figure - current, groups) for figure in figures]
+        sure_gains = [sure_gain(figure - current, groups) for figure in figures]
         best = int(np.argmax(sure_gains))
         if sure_gains[best] <= 0:
             break
@@ -120,11 +105,6 @@ def find_blend(models: Sequence[Sequence[Ranked]], cuts: Sequence[Split], k: int
         weights=tuple(round(float(weights[position]), 4) for position in used),
         ndcg=float(current.mean()),
     )
-
-
-def _groups(cuts: Sequence[Split]) -> Int32s:
-    """int32[n]: who is asked in each row; somebody who is asked on several cuts is one person."""
-    return np.concatenate([cut.people if cut.groups is None else cut.groups for cut in cuts])
 
 
 def _refined(pool: _Pool, weights: Float32s, current: Float64s, k: int) -> tuple[Float32s, Float64s]:

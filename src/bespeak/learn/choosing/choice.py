@@ -16,7 +16,10 @@ class Choice:
         chosen: unfitted.
         families: the best settings of each family, unfitted, best first.
         figures: NDCG@k of each family, and of a blend that won under its name.
-        n_asked: people asked.
+        n_asked: questions.
+        n_people: people who were asked them.
+        passed_over: the family with the best figure and the simpler one that has the first say instead, as the
+            difference is within noise; None where the best one has it.
     """
 
     protocol: str
@@ -24,3 +27,5 @@ class Choice:
     families: dict[str, Model]
     figures: dict[str, float]
     n_asked: int
+    n_people: int
+    passed_over: tuple[str, str] | None = None

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bespeak.learn.choosing.beyond_noise import first_choice, groups_of
 from bespeak.learn.choosing.blending import find_blend
 from bespeak.learn.choosing.checkpoints import WORTH_KEEPING_SECONDS, Checkpoints, KeptPasses, key_of
 from bespeak.learn.choosing.choice import Choice
@@ -47,7 +48,7 @@ class Tried:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Report:
-    """The models of a choice on its reporting cut, best on the choosing cuts first; a blend that was found has won."""
+    """The models of a choice on its reporting cut: the chosen one, then the best on the choosing cuts first."""
 
     choice: Choice
     cut: Split
@@ -111,11 +112,14 @@ class Contest:
                 best[tried.model.name] = tried
         families = sorted(best.values(), key=lambda tried: -tried.mean)
         figures = {tried.model.name: tried.mean for tried in families}
-        chosen = families[0].model
+        groups = groups_of(cuts)
+        first = families[first_choice([each.model for each in families], [each.ndcg for each in families], groups)]
+        chosen = first.model
         self.steps.tell(f"looking for a blend ({cuts[0].name})")
-        blend = find_blend([[tried.lists[cut] for tried in families] for cut in range(len(cuts))], cuts, self.k)
+        ordered = [first, *(tried for tried in families if tried is not first)]
+        blend = find_blend([[tried.lists[cut] for tried in ordered] for cut in range(len(cuts))], cuts, self.k)
         if len(blend.positions) > 1:
-            models = [families[position].model for position in blend.positions]
+            models = [ordered[position].model for position in blend.positions]
             members = [{"name": model.name, "settings": model.settings()} for model in models]
             chosen = Blend(members, list(blend.weights))
             figures[Blend.name] = blend.ndcg
@@ -125,6 +129,8 @@ class Contest:
             families={tried.model.name: tried.model for tried in families},
             figures=figures,
             n_asked=sum(map(len, cuts)),
+            n_people=len(np.unique(groups)),
+            passed_over=None if first is families[0] else (families[0].model.name, first.model.name),
         )
 
     def report(self, choice: Choice, cut: Split, baseline: str, where: str) -> Report | None:
@@ -139,7 +145,7 @@ class Contest:
         kept: dict[str, Model] = {}
         names = choice.chosen.names if isinstance(choice.chosen, Blend) else ()
         reported = {name: self._measured(model, cut, where, kept, names) for name, model in models.items()}
-        ordered = sorted(reported, key=lambda name: (name != Blend.name, -choice.figures[name]))
+        ordered = sorted(reported, key=lambda name: (name != choice.chosen.name, -choice.figures[name]))
         return Report(
             choice=choice,
             cut=cut,

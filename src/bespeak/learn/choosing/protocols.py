@@ -27,6 +27,7 @@ from bespeak.learn.splits import (
     per_person,
     repeated,
     rolling,
+    rolling_by_person,
     strangers,
 )
 from bespeak.models.base import Interactions
@@ -35,7 +36,7 @@ Asked: TypeAlias = Literal["served", "returning", "everybody", "strangers"]
 """Who the model will be asked about."""
 
 _MANY_PEOPLE = 500
-"""A small log is cut at several dates, or by several draws, for choosing until so many people are asked."""
+"""A small log is cut for choosing at several dates or rows, or by several draws, until so many people are asked."""
 _SMALL_LOG = 1_000_000
 
 
@@ -47,11 +48,13 @@ class Protocol:
         cut: the log -> a cut.
         earlier: the rows that a reporting cut may see -> the cuts on which models are chosen.
         baseline: the family that figures are compared with.
+        is_dated: whether a cut stands for its days, so that earlier ones ask about other days.
     """
 
     cut: Callable[[Interactions], Split]
     earlier: Callable[[Interactions], Sequence[Split]]
     baseline: str = "popularity"
+    is_dated: bool = False
 
 
 def protocols(
@@ -66,18 +69,24 @@ def protocols(
         allows_seen: whether what a person touched before may be answered; then repeats are right answers too.
     """
 
-    def plain(cut: Cut) -> Protocol:
-        return _plain(partial(cut, relevant=relevant, allows_seen=allows_seen))
+    def of_persons(cut: Cut) -> Protocol:
+        return Protocol(
+            cut=partial(cut, relevant=relevant, allows_seen=allows_seen),
+            earlier=partial(
+                rolling_by_person, cut, relevant=relevant, allows_seen=allows_seen, enough_people=_MANY_PEOPLE
+            ),
+        )
 
     if asked == "strangers":
-        return [plain(strangers)]
+        of_strangers = partial(strangers, relevant=relevant, allows_seen=allows_seen)
+        return [Protocol(cut=of_strangers, earlier=lambda fit: [of_strangers(fit)])]
     if not log.is_ordered:
         drawn = partial(held_out, relevant=relevant, allows_seen=allows_seen)
         again = partial(repeated, relevant=relevant, allows_seen=allows_seen, enough_people=_MANY_PEOPLE)
         return [Protocol(cut=drawn, earlier=again)]
-    by_person = plain(per_person)
+    by_person = of_persons(per_person)
     if not log.has_times:
-        return [plain(leave_one_out)] if asked == "everybody" else [by_person]
+        return [of_persons(leave_one_out)] if asked == "everybody" else [by_person]
     if asked == "everybody":
         return [by_person]
     enough = _MANY_PEOPLE if len(log) <= _SMALL_LOG else 1
@@ -86,11 +95,8 @@ def protocols(
             cut=partial(cut, relevant=relevant, allows_seen=allows_seen),
             earlier=partial(rolling, cut, relevant=relevant, allows_seen=allows_seen, enough_people=enough),
             baseline="recent_popularity",
+            is_dated=True,
         )
         for cut in (live, calendar)
     )
     return [returning, by_person] if asked == "returning" else [served, returning, by_person]
-
-
-def _plain(cut: Callable[[Interactions], Split]) -> Protocol:
-    return Protocol(cut=cut, earlier=lambda fit: [cut(fit)])
