@@ -186,7 +186,8 @@ def _status(kind: type[errors.BespeakError], word: str) -> str:
 
 def metric_names() -> str:
     """Every metric."""
-    found = [value for value in vars(metrics).values() if hasattr(value, "_documentation")]
+    documented = [value for value in vars(metrics).values() if hasattr(value, "_documentation")]
+    found = list({metric._name: metric for metric in reversed(documented)}.values())[::-1]  # one of a value by label
     rows = [
         (
             code(m._name + ("_total" if m._type == "counter" else "")),
