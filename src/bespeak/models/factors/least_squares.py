@@ -110,7 +110,6 @@ def _inverse_root(others: Float32s, l2: float) -> Float32s:
     """R, float32[factors, factors], with R R' = (others' others + l2 I)^-1."""
     gram = (others.T @ others).astype(np.float64) + l2 * np.eye(others.shape[1])
     values, turns = np.linalg.eigh(gram)
-    values = np.maximum(
-        values, max(_LEAST_SHARE * values[-1], np.finfo(np.float32).tiny)
-    )  # with l2 0 it has no inverse
+    least = max(_LEAST_SHARE * values[-1], np.finfo(np.float32).tiny)  # with l2 0 there may be no inverse
+    values = np.maximum(values, least)
     return np.asarray(turns / np.sqrt(values), np.float32)

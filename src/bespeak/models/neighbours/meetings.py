@@ -40,11 +40,16 @@ class Meetings:
 
     @classmethod
     def of(cls, strengths: Csr) -> Self:
-        """From CSR float32[n_people, n_items], positive."""
+        """From CSR float32[n_people, n_items], not negative; what is 0 is no meeting."""
+        if not np.all(strengths.data):  # the logarithm of a weight near 0
+            strengths = strengths.copy()
+            strengths.eliminate_zeros()
         kind = np.int32 if max(strengths.nnz, *strengths.shape) <= np.iinfo(np.int32).max else np.int64
         pattern = strengths.indices.astype(kind), strengths.indptr.astype(kind)
         unit = _unit(strengths)
-        data = strengths.data if not unit else strengths.data.astype(np.complex128) - 1j * np.sqrt(unit)
+        data = strengths.data.astype(np.float64)  # no product of two is 0, which SciPy would leave out
+        if unit:
+            data = data - 1j * np.sqrt(unit)
         by_person = csr_array((data, *pattern), strengths.shape)
         by_item = by_person.T.tocsr()
         if unit:
@@ -59,11 +64,12 @@ class Meetings:
             people = whole * (1 / self.unit)
             people += 0.25
             np.floor(people, out=people)
-            products.data = (whole - people * self.unit).astype(np.float32)
+            products.data = whole - people * self.unit
         elif self.unit is None:
             people = (_present(self.by_item[items]) @ _present(self.by_person)).data  # its entries stand as those above
         else:
             people = products.data
+        products.data = products.data.astype(np.float32, copy=False)
         return products, people.astype(np.int32)
 
 
