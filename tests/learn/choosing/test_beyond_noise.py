@@ -18,6 +18,11 @@ def test_one_person_proves_no_gain_however_often_asked() -> None:
     assert sure_gain(np.r_[1.0, np.zeros(9)], np.arange(10)) <= 0, "one hit among ten"
 
 
+def test_equal_gains_of_three_people_prove_nothing() -> None:
+    assert sure_gain(np.full(3, 0.2), np.arange(3)) == 0
+    assert sure_gain(np.full(5, 0.2), np.arange(5)) == pytest.approx(0.2)
+
+
 def test_what_is_simpler_stands_until_it_is_beaten_beyond_noise() -> None:
     rng = np.random.default_rng(1)
     plain = rng.random(400) * 0.2

@@ -23,6 +23,9 @@ _BEYOND_NOISE = 1.0
 """Standard errors that a gain has to exceed to be worth a place. On made-up shops of 10 to 100 people two lost a part
 of what personal models bring, and none fell below popularity where nobody had a taste."""
 
+_FEWEST = 5
+"""People below whom nothing is sure: the gains of two or three are easily equal, and then seem to be without error."""
+
 
 def sure_gain(gains: Float64s, groups: Int32s) -> float:
     """The mean gain less the standard errors that could be noise; of two gains the surer one is taken.
@@ -32,10 +35,10 @@ def sure_gain(gains: Float64s, groups: Int32s) -> float:
         groups: int32[n], whose gain each is: those of one person are no independent witnesses.
 
     Returns:
-        Above zero where the gain is beyond noise; 0 for one person, who proves nothing.
+        Above zero where the gain is beyond noise; 0 for fewer than five people, who prove nothing.
     """
     sums, _ = group_sums(gains - gains.mean(), groups)
-    if len(sums) < 2:
+    if len(sums) < _FEWEST:
         return 0.0
     error = np.sqrt(len(sums) / (len(sums) - 1) * np.square(sums).sum()) / len(gains)
     return float(gains.mean() - _BEYOND_NOISE * error)
