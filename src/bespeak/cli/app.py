@@ -142,8 +142,8 @@ COMMANDS = (
             OnDemand(
                 "uplift",
                 "bespeak.cli.measuring.uplift:uplift",
-                "Ranks people by what a treatment does to them, and shows on people held back what such a ranking is "
-                "worth.",
+                "Ranks people by what a treatment does to them, and shows what such a ranking is worth for people it "
+                "never saw.",
             ),
             OnDemand(
                 "replay",
