@@ -37,10 +37,9 @@ from bespeak.models.fits import FitMemory
 from bespeak.models.interactions import Csr, Float32s, Float64s, History, Interactions, ItemContent
 from bespeak.models.strength import likes, strengthened
 
-_STEPS = 2
-"""Of conjugate gradients per row and round. The library takes three, from first vectors without negative numbers, whose
-directions part late; from first vectors of both signs two steps come as far."""
-_FIRST_SIZE = np.float32(0.1)
+_FIRST_SIZE = np.float32(0.01)
+"""First vectors lie between 0 and this, as the library's. From vectors of both signs two steps per row and round fit
+the training data as well as the library's three, but foretell less: NDCG@20 .270, not .274, of a tenth of ML-1M."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,11 +99,11 @@ class ImplicitMf(FactorModel):
             (np.sign(signed.data) + self.alpha * signed.data, signed.indices, signed.indptr), signed.shape, np.float32
         )
         solver = AlternatingLeastSquares(factors=self.factors)
-        solver.cg_steps = _STEPS
         sides = Rows.of(confidence), Rows.of(confidence.T.tocsr())
-        people, items = (np.zeros((size, self.factors), np.float32) for size in confidence.shape)
-        items[:] = _FIRST_SIZE * np.random.default_rng(self.seed).standard_normal(items.shape, np.float32)
-        items[np.diff(sides[1].confidence.indptr) == 0] = 0
+        rng = np.random.default_rng(self.seed)
+        people, items = (_FIRST_SIZE * rng.random((size, self.factors), np.float32) for size in confidence.shape)
+        for side, vectors in zip(sides, (people, items), strict=True):
+            vectors[np.diff(side.confidence.indptr) == 0] = 0
         with threadpool_limits(limits=1, user_api="blas"):  # the library runs its own threads over rows
             for _ in range(self.rounds):
                 sides[0].solve(people, items, self.l2, solver.solver, self.threads)

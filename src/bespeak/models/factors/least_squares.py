@@ -27,7 +27,7 @@ from scipy.sparse import csr_matrix
 from bespeak.models.interactions import Csr, Float32s, Int64s
 
 SHORT_ROW = 8
-"""Up to so many entries a row is solved exactly: from ten on two steps of conjugate gradients are faster."""
+"""Up to so many entries a row is solved exactly; beyond, steps of conjugate gradients are faster."""
 _BLOCK_NUMBERS = 1_000_000
 """Numbers that one block of short rows gathers, few enough for the processor's cache."""
 _LEAST_SHARE = 1e-7
