@@ -16,7 +16,7 @@ privacy                      consent, the holders of personal data, the erasure 
 storage                      the log and every table, blobs, the lake
 rules | intake               the rule language | wire shapes and files to typed events
 signals                      typed events, the signal catalogue, purposes
-errors                       one exception tree
+errors | first_use           one exception tree | public names, imported when they are first used
 
 What is named here is all that embedded use needs; everything else is imported from its package:
 
@@ -27,11 +27,11 @@ What is named here is all that embedded use needs; everything else is imported f
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bespeak import errors
 from bespeak.errors import BespeakError
+from bespeak.first_use import at_first_use
 
 if TYPE_CHECKING:
     from bespeak.engine.clock import Clock, SystemClock, VirtualClock
@@ -66,13 +66,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'bespeak' has no attribute '{name}'")
-    found = getattr(import_module(home), name)
-    globals()[name] = found
-    return found
+__getattr__ = at_first_use(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

@@ -25,8 +25,9 @@ clock                  the only reader of the clock
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from bespeak.first_use import at_first_use
 
 if TYPE_CHECKING:
     from bespeak.decide.pages.page import PageRequest, page_request, rows_request
@@ -78,13 +79,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'bespeak.engine' has no attribute '{name}'")
-    found = getattr(import_module(home), name)
-    globals()[name] = found
-    return found
+__getattr__ = at_first_use(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

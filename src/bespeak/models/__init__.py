@@ -16,8 +16,9 @@ packing        strings and CSR as arrays          fits           what a fit need
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from bespeak.first_use import at_first_use
 
 if TYPE_CHECKING:
     from bespeak.models.base import Explanation, Model, Ranking
@@ -120,13 +121,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'bespeak.models' has no attribute '{name}'")
-    found = getattr(import_module(home), name)
-    globals()[name] = found
-    return found
+__getattr__ = at_first_use(__name__, _HOME)
 
 
 def __dir__() -> list[str]:
