@@ -21,7 +21,7 @@ import numpy as np
 from bespeak.models.interactions import Float64s, Int32s
 
 _BLOCK_ENTRIES = 4_000_000
-_FEW_PEOPLE = 30
+FEW_PEOPLE = 30
 """Below it the bootstrap pretends: the few who were asked are taken for everybody there is."""
 
 Bounds: TypeAlias = tuple[float, float]
@@ -100,7 +100,7 @@ def mean_interval(
         drawn = rng.integers(0, len(sums), size=(min(step, draws - at), len(sums)))
         means[at : at + step] = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    if bounds is not None and len(sums) < _FEW_PEOPLE:
+    if bounds is not None and len(sums) < FEW_PEOPLE:
         low, high = _few_ends(sums, counts, rng, bounds, level, draws)
     return Interval(float(values.mean()), float(low), float(high), n, float(means.std()))
 
@@ -191,7 +191,7 @@ def mean_intervals(
         of_column = drawn_means[:, column][~np.isnan(drawn_means[:, column])]
         low, high = np.quantile(of_column, [(1 - level) / 2, (1 + level) / 2])
         within = bounds[column] if bounds else None
-        if within is not None and counts[column] < _FEW_PEOPLE:
+        if within is not None and counts[column] < FEW_PEOPLE:
             held = values[known[:, column], column]
             low, high = _few_ends(held, np.ones(len(held)), rng, within, level, draws)
         mean = float(filled[:, column].sum() / counts[column])

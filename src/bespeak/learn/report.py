@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from bespeak.learn.choosing.choice import Choice
-from bespeak.learn.intervals import Interval
+from bespeak.learn.intervals import FEW_PEOPLE, Interval
 from bespeak.learn.leaderboard import Leaderboard, Row
 from bespeak.learn.splits import Relevant
 from bespeak.learn.words import PROTOCOLS, day, decimals, described, ends
 from bespeak.models.base import Interactions, Model
 from bespeak.models.families import model_class
-
-_FEW_PEOPLE = 30
+from bespeak.signals.counts import counted
 
 
 def sentences(
@@ -58,14 +57,14 @@ def _preferred(choice: Choice | None) -> str:
 
 
 def _asked(n_people: int) -> str:
-    return f"{n_people:,} {'person' if n_people == 1 else 'people'} asked"
+    return f"{counted(n_people, 'person')} asked"
 
 
 def _caution(n_people: int) -> str:
     """What a figure of so few people is worth; nothing where they are enough."""
     if n_people == 1:
         return " One person says nothing about the others."
-    return f" {n_people} people are few: read the intervals, not the means." if n_people < _FEW_PEOPLE else ""
+    return f" {n_people} people are few: read the intervals, not the means." if n_people < FEW_PEOPLE else ""
 
 
 def _not_compared(model: Model, interactions: Interactions, relevant: Relevant) -> str:

@@ -8,15 +8,15 @@
     strangers      whole people are kept back and asked after each of their rows for the next one
 
 Right answers are items new to the person, or with `allows_seen` also those that come again. Ties in time are broken by
-the order of the input. Only the cuts by date, calendar and live, leave the future out of
-the training data, so they are the ones that speak about a project's tomorrow. Calendar asks for weeks ahead with the
-history frozen at the cut; live asks as a server is asked, with the history up to the last click.
+the order of the input. Only the cuts by date, calendar and live, leave the future out of the training data, so they are
+the ones that speak about a project's tomorrow. Calendar asks for weeks ahead with the history frozen at the cut; live
+asks as a server is asked, with the history up to the last click.
 """
 
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
@@ -157,15 +157,8 @@ def rolling(
     people with a history by any one date; asked at several dates they tell more (rolling-origin evaluation). A cut that
     asks nobody is left out.
     """
-    cuts: list[Split] = []
-    for eighths in (8, 7, 6, 5):
-        earlier = interactions.select(_earliest(interactions, eighths / 8))
-        cut = protocol(earlier, relevant=relevant, allows_seen=allows_seen)
-        if len(cut):
-            cuts.append(cut)
-        if sum(map(len, cuts)) >= enough_people:
-            break
-    return cuts
+    earlier = (interactions.select(_earliest(interactions, eighths / 8)) for eighths in (8, 7, 6, 5))
+    return _until(enough_people, (protocol(log, relevant=relevant, allows_seen=allows_seen) for log in earlier))
 
 
 def per_person(
@@ -197,15 +190,8 @@ def rolling_by_person(
         [3, 2, 1]
     """
     counts = np.diff(interactions.row_starts)
-    cuts: list[Split] = []
-    for forgotten in range(8):
-        earlier = interactions.select(_first(interactions, counts - forgotten))
-        cut = protocol(earlier, relevant=relevant, allows_seen=allows_seen)
-        if len(cut):
-            cuts.append(cut)
-        if sum(map(len, cuts)) >= enough_people:
-            break
-    return cuts
+    earlier = (interactions.select(_first(interactions, counts - forgotten)) for forgotten in range(8))
+    return _until(enough_people, (protocol(log, relevant=relevant, allows_seen=allows_seen) for log in earlier))
 
 
 def leave_one_out(interactions: Interactions, *, relevant: Relevant = "positive", allows_seen: bool = False) -> Split:
@@ -248,14 +234,8 @@ def repeated(
     Of few people one draw holds back a row or two each, and which model foretells those best is mostly chance. A draw
     that asks nobody is left out.
     """
-    cuts: list[Split] = []
-    for seed in range(8):
-        cut = held_out(interactions, relevant=relevant, allows_seen=allows_seen, seed=seed)
-        if len(cut):
-            cuts.append(cut)
-        if sum(map(len, cuts)) >= enough_people:
-            break
-    return cuts
+    draws = (held_out(interactions, relevant=relevant, allows_seen=allows_seen, seed=seed) for seed in range(8))
+    return _until(enough_people, draws)
 
 
 def strangers(
@@ -372,6 +352,17 @@ def _earliest(interactions: Interactions, share: float) -> Bools:
     earliest = np.zeros(len(interactions), bool)
     earliest[order[: int(share * len(order))]] = True
     return earliest
+
+
+def _until(enough_people: int, cuts: Iterable[Split]) -> list[Split]:
+    """The first of these cuts that ask enough people together; one that asks nobody is left out."""
+    taken: list[Split] = []
+    for cut in cuts:
+        if len(cut):
+            taken.append(cut)
+        if sum(map(len, taken)) >= enough_people:
+            break
+    return taken
 
 
 def _cut(
