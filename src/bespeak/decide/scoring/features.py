@@ -214,8 +214,10 @@ def _of_request(situation: Situation, rows: Int32s) -> Iterator[Column]:
         given = np.zeros(len(situation.eligible))
         given[listed] = relevance
         yield "listed", given[rows]
-    if situation.request.near is not None:
-        yield "near", nearness(situation.world.catalogue, situation.request.near)[rows]
+    place = situation.request.near
+    if place is not None:
+        catalogue = situation.world.catalogue
+        yield "near", situation.reading.once(("near", place), lambda: nearness(catalogue, place))[rows]
     if situation.about >= 0:
         yield "alike", _alike(situation, rows)
     columns = situation.world.catalogue.columns
