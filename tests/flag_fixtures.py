@@ -45,6 +45,5 @@ def make_flags(root: Path) -> Project:
         "placements": FLAGS,
         "context": {"declared": ["plan"]},
         "sources": {"web": web},
-        "serve": {"decide_budget_ms": 5_000},  # tests share their cores: late is not failed
     }
     return make_project(root, n_people=2, n_items=12, settings=settings)

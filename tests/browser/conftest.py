@@ -69,12 +69,10 @@ class Shop:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     web = {"kind": "browser", "key": "wk_shop", "consent": ["essential", "personalize", "measure", "improve"]}
     root = tmp_path_factory.mktemp("browser") / "shop"
-    # Tests share their cores: a decision that waits for one is late, not failed.
     nobody = {"placement": "home", "coverage": 0.0, "variants": {"usual": {}, "calm": {}}}
     settings = shop_settings()
     settings |= {
         "sources": {"web": web},
-        "serve": {"decide_budget_ms": 5_000},
         "experiments": {"calmer": nobody},
         "placements": {**settings["placements"], **VARIANTS},
     }

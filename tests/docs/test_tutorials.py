@@ -27,7 +27,7 @@ import pytest
 
 from bespeak import Engine
 from bespeak.engine.project import render
-from server_fixtures import Project, make_project
+from server_fixtures import DECIDE_BUDGET_MS, Project, make_project
 
 WARM = Path(__file__).with_name("warm_bespeak.py")
 CALLER = """#!{python} -SE
@@ -46,6 +46,8 @@ READY_SECONDS = 90
 BLOCK_SECONDS = 180
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+INIT = re.compile(r"^bespeak init (\S+).*$", re.MULTILINE)
+PATIENCE = f"sed -i 's/^# decide_budget_ms = .*/decide_budget_ms = {DECIDE_BUDGET_MS}/'"
 RUN = ("bash", "bash serve", "python run")
 NO_PROXY = build_opener(ProxyHandler({}))
 
@@ -100,6 +102,7 @@ class Walk:
         return ""
 
     def _shell(self, text: str) -> str:
+        text = INIT.sub(rf"\g<0>\n{PATIENCE} \1/bespeak.toml", text)
         before = f'[ -e "{self._state}" ] && . "{self._state}"\n' if self._state.exists() else ""
         after = f'\n{{ export -p; echo "cd \\"$PWD\\""; }} > "{self._state}"\n'
         out = self._call(["bash", "-e", "-o", "pipefail", "-c", f"{before}set -a\n{text}{after}"])

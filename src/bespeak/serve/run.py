@@ -233,6 +233,7 @@ def _worker(project: str, listener: socket.socket, extra: ExtraRoutes | None, cl
         stop = threading.Event()
         servers: list[uvicorn.Server] = []
         app = make_app(engine, extra, lambda: any(server.should_exit for server in servers))
+        engine.decisions.warm_up()
         calm_collector()
         refresher = threading.Thread(target=_refresh, args=(engine, stop), name="refresh", daemon=True)
         refresher.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from bespeak.engine.people_view import person_view, with_shown
 from bespeak.engine.trying.experiments import Experiments
 from bespeak.engine.worlds.weights import weights_of_version
 from bespeak.engine.writing.writer import WriteRequest
-from bespeak.errors import BespeakError, StoreUnavailable
+from bespeak.errors import BespeakError, InvalidInput, StoreUnavailable
 from bespeak.signals.decisions import Decision
 from bespeak.signals.events import Context
 from bespeak.signals.ids import IdKey
@@ -139,6 +140,15 @@ class Decisions:
         placement = world.placements.get(found.placement)
         own = {} if placement is None else placement.weights
         return told_by_signal(found, weights.forest, lambda names: weights.of(names, world.models.best, own))
+
+    def warm_up(self) -> None:
+        """Decides once for nobody at each placement, unlogged, so that nobody waits for what is made at first use."""
+        core = self._core
+        world, now_ms = core.world, core.now_ms()
+        for name in world.placements:
+            request = core.request(name, {"userAgent": "-"})
+            with suppress(InvalidInput):  # it asks for more than a name
+                answer(Occasion(request, None, world, now_ms, is_preview=True))
 
     def person(self, ids: Sequence[IdKey], context: Context, now_ms: int, source: str = "") -> PersonView | None:
         """Returns what a decision may read of the first of `ids` that is known, or None."""
