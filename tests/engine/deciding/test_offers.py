@@ -73,6 +73,24 @@ def test_more_codes_and_a_larger_budget_bring_an_offer_back(shop: Engine) -> Non
     assert offered(shop) == {"spring", "brief"}
 
 
+def test_a_budget_of_three_times_the_cost_pays_three_codes(shop: Engine) -> None:
+    shop.items.patch({"spring": {"attributes": {"cost": 0.1, "budget": 0.3}}})
+    for user in ("u0", "u1", "u2"):
+        shop.offers.issue("spring", user_id=user)
+    with pytest.raises(InvalidInput, match="used up"):
+        shop.offers.issue("spring", user_id="u3")
+
+
+def test_an_offer_of_one_market_is_issued_where_it_is_shown(shop: Engine) -> None:
+    markets = {"default": {"available": False}, "ch": {"price": 100}}
+    shop.items.put([{"id": "alps", "kind": "offer", "title": "Alps", "markets": markets}])
+    shop.offers.add_codes("alps", ["M"])
+    shop.core.refresh()
+    assert "alps" in shop.decide("offers", user_id="u0", market="ch").item_ids
+    assert "alps" not in shop.decide("offers", user_id="u0").item_ids
+    assert shop.offers.issue("alps", user_id="u0").code == "M"
+
+
 def test_offers_stand_only_where_a_placement_names_their_kind(shop: Engine) -> None:
     shop.core.refresh()
     assert shop.decide("home").item_ids == ["p1"]

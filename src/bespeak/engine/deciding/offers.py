@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.engine.core import Core
-from bespeak.engine.worlds.used_up import OFFERS, is_used_up, used_up_offers
+from bespeak.engine.worlds.used_up import OFFERS, has_budget, is_spent, used_up_offers
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey, clean_id
 from bespeak.storage.tables import offers, people, records
@@ -69,14 +69,15 @@ class Offers:
             held = offers.code_of(tx, item_id, person)
             if held is not None:
                 return held
-            if not catalogue.available("default", now_ms)[place]:
+            if not _is_open(catalogue, place, now_ms):
                 raise InvalidInput("The offer has expired or is not available.", hint="Offer another one.")
             tx.lock_keys([f"offer:{item_id}"])
-            spent = is_used_up(catalogue.items[place], offers.pool(tx, item_id))
-            code = None if spent else offers.issue(tx, item_id, person, now_ms)
+            offer = catalogue.items[place]
+            n_issued = offers.n_issued(tx, item_id) if has_budget(offer) else 0
+            code = None if is_spent(offer, n_issued) else offers.issue(tx, item_id, person, now_ms)
             if code is None:
                 raise InvalidInput("The offer is used up.", hint="Add codes, raise its budget, or offer another one.")
-            if is_used_up(catalogue.items[place], offers.pool(tx, item_id)):
+            if is_spent(offer, n_issued + 1) or not offers.has_code_left(tx, item_id):
                 records.bump(tx, OFFERS)  # every node stops showing it
         return code
 
@@ -101,6 +102,11 @@ class Offers:
         if place is None:
             raise UnknownName("item", item_id, [])
         return place, catalogue
+
+
+def _is_open(catalogue: CatalogueSnapshot, place: int, now_ms: int) -> bool:
+    """Whether an offer may be shown in any market now: in which one it was is known to whoever showed it."""
+    return any(catalogue.available(market, now_ms)[place] for market in catalogue.markets)
 
 
 def _keys(user_id: str, anonymous_id: str) -> list[IdKey]:

@@ -10,6 +10,8 @@ from bespeak.storage.tables.offers import Pool
 
 OFFERS = "offers"
 """Name of the version counter that tells of a change."""
+ROUNDING = 1e-9
+"""Three codes of .1 cost .30000000000000004, which is no more than a budget of .3."""
 
 
 def is_used_up(offer: Item, pool: Pool) -> bool:
@@ -20,10 +22,26 @@ def is_used_up(offer: Item, pool: Pool) -> bool:
         >>> [is_used_up(offer, Pool(item_id="o", n_codes=9, n_issued=n)) for n in (1, 2)]
         [False, True]
     """
-    if pool.n_issued >= pool.n_codes:
-        return True
+    return pool.n_issued >= pool.n_codes or is_spent(offer, pool.n_issued)
+
+
+def is_spent(offer: Item, n_issued: int) -> bool:
+    """Whether one code more than these would cost more than the budget; an offer without one is never spent.
+
+    Example:
+        >>> offer = Item(id="o", attributes={"cost": 0.1, "budget": 0.3})
+        >>> [is_spent(offer, n_issued) for n_issued in (2, 3)]
+        [False, True]
+    """
     cost, budget = _number(offer, "cost"), _number(offer, "budget")
-    return budget is not None and cost is not None and cost * (pool.n_issued + 1) > budget
+    if budget is None or cost is None:
+        return False
+    return cost * (n_issued + 1) > budget + ROUNDING * abs(budget)
+
+
+def has_budget(offer: Item) -> bool:
+    """Whether what was spent counts."""
+    return _number(offer, "budget") is not None and _number(offer, "cost") is not None
 
 
 def used_up_offers(session: Session, catalogue: CatalogueSnapshot) -> frozenset[str]:
