@@ -147,10 +147,9 @@ def test_what_stood_in_view_for_a_second_is_reported_once_and_a_click_with_it(si
     [seen] = one.events("Variant Viewed")
     assert (seen["placement"], seen["variant"]) == ("greeting", "plain")
     assert len(seen["decision_id"]) == 32
-    page.locator("#low").scroll_into_view_if_needed()
-    page.wait_for_timeout(300)
-    page.evaluate("scrollTo(0, 0)")
-    page.wait_for_timeout(1500)
+    # in the page itself, so that no stall between two commands makes a glance of 300 ms a second long
+    page.evaluate("() => { low.scrollIntoView(); setTimeout(() => scrollTo(0, 0), 300) }")
+    page.wait_for_timeout(2000)
     assert len(one.events("Variant Viewed")) == 1, "it was seen for less than a second"
     page.locator("#low").scroll_into_view_if_needed()
     one.settle(lambda: len(one.events("Variant Viewed")) == 2)

@@ -39,6 +39,8 @@ N_ROW = 8
 N_GRID = 24
 FEW_EVENTS = 20
 MAX_QUERY = 100
+NETWORK_MS = 2_800
+"""What the script waits for an answer beyond the server's own time budget."""
 CROWD = Trial(n_people=1_000, n_days=40, from_day=15)
 """About 5,000 visits."""
 
@@ -115,13 +117,15 @@ class Storefront:
         """Returns a page with what stands around every one of them."""
         user = request.cookies.get(COOKIE, "")
         person = self.people.get(user)
-        sources = self.engine.core.config.settings.sources.values()
+        settings = self.engine.core.config.settings
+        sources = settings.sources.values()
         return html(
             self._pages.render(
                 template,
                 {
                     "root": ROOT,
                     "write_key": next((source.key for source in sources if source.kind == "browser"), ""),
+                    "patience_ms": settings.serve.decide_budget_ms + NETWORK_MS,
                     "people": self.people,
                     "person": person,
                     "user": user if person else "",
