@@ -143,6 +143,15 @@ def test_stop_and_start_hold_at_once(open_shop):
         engine.experiments.stop("calmest", trials, now_ms, "test")
 
 
+def test_one_that_was_stopped_before_its_start_runs_once_it_is_started(open_shop):
+    engine = open_shop(start="2026-03-01")
+    trials, now_ms = engine.core.config.trials, engine.core.now_ms()
+    engine.experiments.stop("calmer", trials, now_ms, "test")
+    engine.experiments.start("calmer", trials, now_ms, "test")
+    engine.core.refresh()
+    assert decided(engine, "u1").experiment["name"] == "calmer"
+
+
 def test_namespaces_keep_experiments_apart(make):
     half = {"namespace": "home", "namespace_range": [0.0, 0.5]}
     other = {"namespace": "home", "namespace_range": [0.5, 1.0]}

@@ -10,7 +10,7 @@ from bespeak.decide.variants.settings import VariantPlacement
 from bespeak.engine.config import FILE_NAME, Configuration, parse_config
 from bespeak.engine.folding import fold_version
 from bespeak.engine.folding.observe import Observer
-from bespeak.engine.trying.policies import number_policies, shadows_of
+from bespeak.engine.trying.policies import arm_of, number_policies, shadows_of
 from bespeak.engine.worlds.keeper import WorldKeeper
 from bespeak.engine.writing.ingest import Ingest
 from bespeak.errors import ConfigError
@@ -101,7 +101,7 @@ def _beside(config: Configuration) -> Iterator[tuple[str, Placement | VariantPla
     for trial in config.trials.values():
         for variant, policy in trial.arms.items():
             if policy is not None:
-                yield f"{trial.name}: {variant}", policy.settings
+                yield arm_of(trial.name, variant), policy.settings
 
 
 def _check_purposes(before: Configuration, after: Configuration) -> None:

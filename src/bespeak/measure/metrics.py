@@ -140,7 +140,10 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return UnitValue(Figure(sql_of(self.per), self.per_aggregate, self.column, from_ms, to_ms))
 
 
-_TURNED = "item IS NOT NULL AND class NOT IN ('exposure', 'delivery')"
+_TURNED = "item IS NOT NULL AND class NOT IN ('exposure', 'delivery', 'refund')"
+_CAME = "class NOT IN ('exposure', 'delivery', 'email', 'refund', 'demographic', 'experiment', 'consent')"
+"""What takes somebody to come back for: mails are sent, opened by machines, and refunds booked without them."""
+
 _ORDER, _CART = "class = 'purchase'", "class = 'cart'"
 
 CONVERSION = "conversion_rate"
@@ -168,7 +171,7 @@ BUILT_IN: Mapping[str, Metric] = MappingProxyType(
                 name="watch_time", title="seconds watched or read per visitor", of="class IN ('watch', 'read')",
                 aggregate="sum", column="amount", winsorise=0.999,
             ),
-            Metric(name="retention", title="came back in the second week", of="class <> 'exposure'", after_days=7,
+            Metric(name="retention", title="came back in the second week", of=_CAME, after_days=7,
                    window_days=7),
             Metric(
                 name="return_rate", title="refunds per order", of="class = 'refund'", aggregate="events", per=_ORDER,
@@ -187,7 +190,10 @@ BUILT_IN: Mapping[str, Metric] = MappingProxyType(
                 name="lifetime_value", title="revenue of the first half year", of=_ORDER, aggregate="sum",
                 less="class = 'refund'", window_days=182, is_closed=True, winsorise=0.999,
             ),
-            Metric(name="roi", title="return on investment", of=_ORDER, aggregate="sum", less="class = 'refund'"),
+            Metric(
+                name="roi", title="revenue per visitor, for the return", of=_ORDER, aggregate="sum",
+                less="class = 'refund'",
+            ),
         )
     }
 )  # fmt: skip

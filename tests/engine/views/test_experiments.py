@@ -12,7 +12,7 @@ from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.engine import Engine
 from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.project import create
-from bespeak.engine.views.experiment_plan import experiment_plan
+from bespeak.engine.views.experiment_plan import experiment_plan, taking_part
 from bespeak.engine.views.experiment_report import ExperimentReport
 from bespeak.engine.views.experiments import BROKEN, experiment_report, experiment_rows
 from bespeak.errors import InvalidInput, UnknownName
@@ -79,6 +79,15 @@ def planted(engine: Engine, n: dict[str, int], n_buyers: dict[str, int], **more:
     buyers = [user for arm, group in groups.items() for user in group[: n_buyers[arm]]]
     engine.track([event(user, "Order Completed") for user in buyers], source="backend")
     return groups
+
+
+def rewrite(engine: Engine, before: str, after: str) -> None:
+    """Changes the project's file and makes it active."""
+    path = engine.core.folder.config_path
+    text = path.read_text(encoding="utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after), encoding="utf-8")
+    engine.core.apply()
 
 
 def report(engine: Engine) -> ExperimentReport:
@@ -265,6 +274,57 @@ def test_a_metric_with_a_cost_gives_its_return_on_investment(open_shop):
     assert one.return_interval[0] < one.return_on_investment < one.return_interval[1]
 
 
+def test_the_return_is_said_beside_what_it_is_made_of(open_shop):
+    own = {"metrics": {"roi": {"cost": 0.5, "margin": 0.5}}}
+    engine = open_shop(own, primary="conversion_rate", secondary=["roi"])
+    planted(engine, {"usual": 1_000, "calm": 1_000}, {"usual": 150, "calm": 300})
+    found = report(engine)
+    assert any(said.startswith("The return on what calm costs is +200%") for said in found.sentences)
+    assert not any("return on investment is" in said for said in found.sentences)
+
+
+def test_a_mail_or_a_refund_is_no_coming_back_and_no_engagement(open_shop):
+    engine = open_shop(primary="retention", secondary=["engagement_rate"], pre_days=0)
+    groups = users({"usual": 200, "calm": 200})
+    assign(engine, groups)
+    clock: VirtualClock = engine.core.clock  # type: ignore[assignment]
+    clock.set(NOW_MS + 6 * DAY_MS)
+    everybody = [user for group in groups.values() for user in group]
+    for name in ("Email Delivered", "Email Opened", "Order Refunded"):
+        engine.track([event(user, name) for user in everybody], source="backend")
+    clock.set(NOW_MS + 7 * DAY_MS)
+    came = [user for group in groups.values() for user in group[:120]]
+    engine.track([event(user, "Product Viewed") for user in came], source="backend")
+    clock.set(NOW_MS + 20 * DAY_MS)
+    metrics = by_name(report(engine))
+    for name in ("retention", "engagement_rate"):
+        assert (metrics[name].control_n, metrics[name].control_mean) == (200, 0.6)
+        assert metrics[name].variants[0].mean == 0.6
+
+
+def test_settings_that_were_changed_while_it_ran_are_named(open_shop):
+    engine = open_shop()
+    planted(engine, {"usual": 300, "calm": 300}, {"usual": 110, "calm": 110})
+    assert not any("changed" in said for said in report(engine).sentences)
+    rewrite(engine, "diversity = 0.5", "diversity = 0.9")
+    found = report(engine)
+    assert found.arms[1].policy == "home@3"
+    assert [said for said in found.sentences if "changed" in said] == [
+        f"Watch out: the settings of calm were changed on {iso(NOW_MS)[:10]}; the figures are of before and after "
+        "together."
+    ]
+
+
+def test_people_of_a_variant_that_the_file_has_no_more_are_named(open_shop):
+    arms = {name: {} for name in ("usual", "calm", "bold")}
+    engine = open_shop(variants=arms)
+    planted(engine, {"usual": 300, "calm": 300, "bold": 300}, {"usual": 110, "calm": 110, "bold": 110})
+    rewrite(engine, "[experiments.calmer.variants.bold]\n", "")
+    found = report(engine)
+    assert [arm.variant for arm in found.arms] == ["usual", "calm"]
+    assert any("300 people were in a variant that the file has no more" in said for said in found.sentences)
+
+
 def test_an_a_a_experiment_says_that_nothing_differs(open_shop):
     engine = open_shop(kind="aa", variants={"usual": {}, "calm": {}})
     planted(engine, {"usual": 300, "calm": 300}, {"usual": 110, "calm": 110})
@@ -299,3 +359,17 @@ def test_a_plan_says_how_many_people_show_a_lift(open_shop):
     assert halved.needed[0].n_days > found.needed[0].n_days
     with pytest.raises(InvalidInput, match="too few"):
         experiment_plan(engine.core, "return_rate")
+
+
+def test_a_plan_counts_who_comes_into_the_two_arms_that_are_compared(open_shop):
+    weights = {"usual": {"weight": 0.4}, "calm": {"weight": 0.1}, "bold": {"weight": 0.5}}
+    engine = open_shop(
+        {"placements": {"home": {"launch": 0.5}}},
+        variants=weights,
+        coverage=0.5,
+        namespace="home",
+        namespace_range=[0.0, 0.5],
+    )
+    assert taking_part(engine.core, "calmer") == (pytest.approx(0.2), pytest.approx(0.5 * 0.5 * 0.5 * 0.5))
+    with pytest.raises(UnknownName, match="calmer"):
+        taking_part(engine.core, "calm")

@@ -12,7 +12,7 @@ from bespeak.cli.output import bar, emit, note, say, table
 from bespeak.cli.project import opened
 from bespeak.cli.trying.experiment_page import page
 from bespeak.engine.logged.lake_feed import feed
-from bespeak.engine.views.experiment_plan import experiment_plan
+from bespeak.engine.views.experiment_plan import LIFTS, experiment_plan, taking_part
 from bespeak.engine.views.experiment_report import Compared, ExperimentReport, MetricReport
 from bespeak.engine.views.experiments import experiment_report, experiment_rows
 from bespeak.engine.views.launches import INTERFERENCE
@@ -85,8 +85,18 @@ def stop(name: NameArgument, project: ProjectOption = None, as_json: JsonOption 
 @experiment.command("plan")
 def plan(
     metric: Annotated[str, typer.Argument(help="An experiment of the project, or a metric.")],
-    share: Annotated[float, typer.Option("--share", help="Of the variant, among those in it or the control.")] = 0.5,
-    coverage: Annotated[float, typer.Option("--coverage", help="Share of people who would take part.")] = 1.0,
+    share: Annotated[
+        float | None,
+        typer.Option(
+            "--share", help="Of the variant, among those in it or the control; else the experiment's, or 0.5."
+        ),
+    ] = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            "--coverage", help="Share of visitors in either of the two; else what the experiment takes, or 1."
+        ),
+    ] = None,
     lift: Annotated[
         list[float] | None, typer.Option("--lift", help="A relative lift that should show: 0.1; repeatable.")
     ] = None,
@@ -94,23 +104,34 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Says how many people and days show which lift of a metric, from what it was in the last 28 days of data."""
-    if not 0 < share < 1 or not 0 < coverage <= 1 or any(not 0 < one <= 10 for one in lift or ()):
-        raise InvalidInput("--share and --coverage are shares, and --lift lies above 0.", hint="--share 0.5 --lift 0.1")
+    if any(not 0 < one < 1 for one in _given(share)) or any(not 0 < one <= 1 for one in _given(coverage)):
+        raise InvalidInput("--share and --coverage are shares.", hint="--share 0.5 --coverage 1")
+    if any(not 0 < one <= 10 for one in lift or ()):
+        raise InvalidInput("--lift lies above 0, up to 10.", hint="--lift 0.1")
     with opened(project) as engine, bar("reading the log"):
         feed(engine.core)
         settings = engine.core.config.settings.experiments.get(metric)
-        if settings is not None:
-            coverage *= settings.coverage
-            metric = settings.primary
-        asked = {} if lift is None else {"lifts": tuple(lift)}
-        found = experiment_plan(engine.core, metric, share=share, coverage=coverage, **asked)
+        usual = (0.5, 1.0) if settings is None else taking_part(engine.core, metric)
+        found = experiment_plan(
+            engine.core,
+            metric if settings is None else settings.primary,
+            share=usual[0] if share is None else share,
+            coverage=usual[1] if coverage is None else coverage,
+            lifts=tuple(lift) if lift else LIFTS,
+        )
     if as_json:
         emit(found)
         return
     say(f"{found.title}: {found.mean:.4g} of {counted(found.n_visitors, 'visitor')} in {counted(found.days, 'day')}.")
+    say(f"{found.coverage:.1%} of visitors come into the variant or the control, {found.share:.1%} of these into the "
+        "variant.")  # fmt: skip
     say("These lifts show (95 % intervals that hold at every look, 80 % power) with so many people:")
     rows = [[f"+{one.lift:.0%}", one.n_people, one.n_days] for one in found.needed]
     table(("lift", "people of both", "days"), rows, right=(0, 1, 2))
+
+
+def _given(share: float | None) -> list[float]:
+    return [] if share is None else [share]
 
 
 def show(found: ExperimentReport) -> None:

@@ -107,8 +107,9 @@ class Experiments:
             held = runs.get(name, Run())
             if is_start:
                 # An experiment that ran already goes on from where it began.
-                begun = held.started_ms if held.stopped_ms is not None else now_ms
-                run = Run(started_ms=begun)
+                begun = held.started_ms if held.started_ms is not None else trials[name].start_ms
+                has_run = held.stopped_ms is not None and (begun is None or begun <= now_ms)
+                run = Run(started_ms=held.started_ms if has_run else now_ms)
             else:
                 run = msgspec.structs.replace(held, stopped_ms=held.stopped_ms or now_ms)
             put_runs(tx, {**runs, name: run})

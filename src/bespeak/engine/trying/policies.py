@@ -115,6 +115,23 @@ class Versions:
             known.setdefault(held.digest, held.version)
         return Policy(f"{placement.name}@{known.get(digest, 0)}", placement)
 
+    def changed_ms(self, placement: str, policy: str, what_for: str, *, since_ms: int) -> int | None:
+        """Returns when what decides somewhere was last changed after a time; None where it was not.
+
+        Args:
+            placement: its name.
+            policy: the version that decides there now, as `named` says it.
+            what_for: what its versions were made for.
+            since_ms: changes up to then do not count.
+        """
+        later = [
+            stored.created_ms
+            for stored in self.stored.get(placement, ())
+            if stored.created_ms > since_ms
+            and (stored.what_for == what_for or f"{placement}@{stored.version}" == policy)
+        ]
+        return max(later, default=None)
+
     def places(
         self, active: Mapping[str, Placement | VariantPlacement], names: Names
     ) -> dict[str, Placement | VariantPlacement]:
@@ -136,6 +153,11 @@ class Versions:
                 if type(before) is type(active[name]) and before is not None:
                     found[name] = Rollout(active[name].rollout, Policy(f"{name}@{held.before}", before))
         return found
+
+
+def arm_of(experiment: str, variant: str) -> str:
+    """Returns what a version was made for that decides in an arm of an experiment."""
+    return f"{experiment}: {variant}"
 
 
 def shadows_of(config: Configuration) -> Iterator[Placement | VariantPlacement]:

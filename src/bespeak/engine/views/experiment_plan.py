@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from bespeak.decide.launch import CONTROL
 from bespeak.engine.core import Core
 from bespeak.engine.logged.granted import Grants
 from bespeak.errors import InvalidInput, UnknownName
@@ -38,8 +39,8 @@ class ExperimentPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         mean: of the metric over the visitors of the last `days`.
-        n_visitors: of them; coverage: the share of people who would take part.
-        share: of the variant among those who take part.
+        n_visitors: of them; coverage: the share of them who come into the variant or the control.
+        share: of the variant among these.
     """
 
     metric: str
@@ -60,7 +61,7 @@ def experiment_plan(
     Args:
         metric: the primary metric.
         share: of the variant, of those in it or in the control.
-        coverage: of people who take part.
+        coverage: of visitors who come into the variant or the control.
         lifts: relative ones that should show.
 
     Raises:
@@ -96,6 +97,28 @@ def experiment_plan(
         share=share,
         needed=needed,
     )
+
+
+def taking_part(core: Core, name: str) -> tuple[float, float]:
+    """Returns of an experiment (the share of its smallest variant among that and the control, that pair's of visitors).
+
+    Of the visitors leave out whoever the ramp, the namespace, other variants, and the control of the placement's launch
+    take away. A condition may take more away; it is not known how many.
+
+    Raises:
+        UnknownName: the active configuration has no such experiment.
+    """
+    trial = core.config.trials.get(name)
+    if trial is None:
+        raise UnknownName("experiment", name, sorted(core.config.trials))
+    settings, spread = core.config.settings.experiments[name], trial.spread
+    shares = spread.expected()
+    control = shares.pop(settings.control or next(iter(shares)))
+    variant = min((share for share in shares.values() if share > 0), default=control)
+    launch = core.world.launches.get(trial.placement)
+    within = 1.0 if spread.namespace is None else spread.namespace.end - spread.namespace.start
+    beside = 1.0 if launch is None else 1.0 - launch.expected()[CONTROL]
+    return variant / (control + variant), (control + variant) * spread.coverage * within * beside
 
 
 def _plan(metric: Metric, raw: RawSums, wanted: Wanted, share: float) -> Plan:

@@ -11,12 +11,21 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from bespeak.decide.trial import INCUMBENT, Trial
+from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
 from bespeak.engine.settings import ExperimentSettings
-from bespeak.engine.trying.policies import Versions
+from bespeak.engine.trying.policies import Versions, arm_of
 from bespeak.engine.trying.runs import Run, read_runs, versioned
 from bespeak.engine.views.experiment_metrics import Measured, metric_reports, subgroup_reports
-from bespeak.engine.views.experiment_report import OVER, ArmReport, ExperimentReport, MetricReport, Role, State
+from bespeak.engine.views.experiment_report import (
+    OVER,
+    ArmReport,
+    Compared,
+    ExperimentReport,
+    MetricReport,
+    Role,
+    State,
+)
 from bespeak.engine.views.experiment_units import DIFFERS_BELOW, MIXED, NEWCOMER, Units
 from bespeak.engine.views.interleavings import credits_of
 from bespeak.errors import InvalidInput, UnknownName
@@ -101,7 +110,8 @@ class _Reporter:
         ends = [time for time in (trial.stop_ms, run.stopped_ms if run else None) if time is not None]
         self._end_ms = min([self._now_ms + 1, *ends])
         with core.store.read() as session:
-            self._trial = versioned(trial, Versions.read(session))
+            self._versions = Versions.read(session)
+        self._trial = versioned(trial, self._versions)
         self._variants = list(settings.variants) if trial.kind != "interleave" else ["interleaved"]
         self._control = settings.control or self._variants[0]
         self._units = Units.read(core, trial.name, self._variants, settings.subgroups)
@@ -282,7 +292,7 @@ class _Reporter:
         if not len(self._units.person):
             said = ["Nobody has been assigned yet."]
         elif sizes is not None and sizes.is_broken:
-            return [BROKEN]
+            return [BROKEN, *self._of_changes(arms)]
         elif preferred is not None:
             said = [_of_preference(preferred, list(self._trial.arms))]
         else:
@@ -298,7 +308,27 @@ class _Reporter:
             said.append(f"A lift of {self._settings.smallest_lift:.0%} {would} with about {more}{days}.")
         said += [one.sentence for found in metrics[1:] for one in found.variants if one.is_told]
         said += [line for found in metrics if found.role == "guardrail" for line in _of_guardrail(found)]
-        return said + self._of_people(without)
+        said += [line for found in metrics for one in found.variants for line in _of_return(one)]
+        return said + self._of_changes(arms) + self._of_people(without)
+
+    def _of_changes(self, arms: Sequence[ArmReport]) -> list[str]:
+        """What was changed in the file since the first person was assigned."""
+        if not len(self._units.person):
+            return []
+        started_ms = int(self._units.start_ms.min())
+        said = []
+        for arm in arms:
+            changed_ms = self._versions.changed_ms(
+                self._trial.placement, arm.policy, arm_of(self._trial.name, arm.variant), since_ms=started_ms
+            )
+            if changed_ms is not None:
+                said.append(f"Watch out: the settings of {arm.variant} were changed on {iso(changed_ms)[:10]}; the "
+                            "figures are of before and after together.")  # fmt: skip
+        n_gone = int((self._units.arm < 0).sum())
+        if n_gone:
+            said.append(f"Watch out: {counted(n_gone, 'person was', 'people were')} in a variant that the file has no "
+                        "more; no figure counts them.")  # fmt: skip
+        return said
 
     def _of_people(self, without: Mapping[str, float]) -> list[str]:
         """What could spoil the comparison: unequal withdrawals, and people who saw several variants."""
@@ -329,6 +359,14 @@ def _of_guardrail(found: MetricReport) -> list[str]:
         for one in found.variants
         if one.is_told and (one.difference < 0) == (found.good == "up")
     ]
+
+
+def _of_return(one: Compared) -> list[str]:
+    """What came back of what treating people costs."""
+    if one.return_on_investment is None:
+        return []
+    ends = "" if one.return_interval is None else " (from {:+,.0%} to {:+,.0%})".format(*one.return_interval)
+    return [f"The return on what {one.variant} costs is {one.return_on_investment:+,.0%}{ends}."]
 
 
 def _of_preference(found: Preference, teams: Sequence[str]) -> str:
