@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from bespeak.engine.checks import WARN
+from bespeak.engine.checks.catalogue import actions
 from bespeak.engine.clock import VirtualClock
 from bespeak.engine.engine import Engine
 from bespeak.errors import ConfigError
@@ -55,9 +57,40 @@ def test_what_is_worth_most_is_done_for_whom_it_may_be_done(make: Callable[..., 
     assert (ann.item_ids, ann[0].score) == (["call"], pytest.approx(12))
     assert sum(reason.contribution for reason in ann[0].reasons) == pytest.approx(12)
     assert (bob.item_ids, bob[0].score) == (["mail"], pytest.approx(4))
-    assert bob.decision.removed["not_eligible"] == 2
+    assert (bob.decision.removed["not_eligible"], bob.decision.removed["not_readable"]) == (1, 1)
     assert dict(ann.decision.candidates) == pytest.approx({"mail": 4.0, "gift": -7.0})
     assert any("rule of an action" in note for note in ann.decision.notes)
+
+
+@pytest.mark.parametrize(
+    ("eligible", "rules"),
+    [
+        (False, ("not_eligible",)),
+        (True, ()),
+        ("", ()),
+        (None, ()),
+        (0.0, ("not_readable",)),
+        ("x >", ("not_readable",)),
+    ],
+)
+def test_an_action_that_says_it_is_for_nobody_is_done_for_nobody(
+    make: Callable[..., Engine], eligible: object, rules: tuple[str, ...]
+) -> None:
+    engine = make(settings())
+    best = {"value": 900.0, "cost": 1.0, "probability": 0.9, "eligible": eligible}
+    best = {name: value for name, value in best.items() if value is not None}
+    engine.items.put([{"id": "best", "kind": "action", "title": "Best", "attributes": best}])
+    assert engine.why_not("next", "best").rules == rules
+    assert engine.decide("next").item_ids == ([] if rules else ["best"])
+    assert (actions(engine.core).status == WARN) is ("not_readable" in rules)
+
+
+def test_an_uplift_beyond_certainty_counts_as_certainty(make: Callable[..., Engine]) -> None:
+    engine = make(settings())
+    said = {"value": 3.0, "cost": 1.0, "uplift": 90.0}  # somebody meant per cent
+    engine.items.put([{"id": "sms", "kind": "action", "title": "SMS", "attributes": said}])
+    assert engine.decide("next")[0].score == pytest.approx(2.0)
+    assert "`uplift` is 90" in actions(engine.core).message
 
 
 def test_an_action_rests_and_comes_at_most_so_often(make: Callable[..., Engine], clock: VirtualClock) -> None:
@@ -109,7 +142,7 @@ def test_of_an_action_that_is_not_done_the_rule_is_named(make: Callable[..., Eng
         for item in ("call", "mail", "gift", "odd", "p1", "none")
     }
     assert [rules["ann", item] for item in ("call", "mail", "gift")] == [(), ("outscored",), ("below_cost",)]
-    assert [rules["bob", item] for item in ("call", "mail", "odd")] == [("not_eligible",), (), ("not_eligible",)]
+    assert [rules["bob", item] for item in ("call", "mail", "odd")] == [("not_eligible",), (), ("not_readable",)]
     assert (rules["bob", "p1"], rules["bob", "none"]) == (("kind",), ("unknown",))
     said = engine.why_not("next", "mail", user_id="ann")
     assert (said.score, said.needed) == (pytest.approx(4), pytest.approx(12))

@@ -29,6 +29,7 @@ outscored         others score more
 Where a placement shows the next best action:
 
 not_eligible      its own rule `eligible` does not hold now
+not_readable      its own rule `eligible` cannot be read
 too_soon          shown to the person less than `repeat_days` ago
 too_often         shown to the person `max_times` in a year
 not_worth_it      even the most that it may cause is worth less than it costs
@@ -79,6 +80,7 @@ _TEXTS: Mapping[str, str] = MappingProxyType(
         "min_score": "it scores less than the placement's `min_score`",
         "pinned": "it scores enough, but the positions that it would take are kept for others (`pins`)",
         "not_eligible": "its own rule (`eligible`) does not hold now",
+        "not_readable": "its own rule (`eligible`) cannot be read: `bespeak doctor` says why",
         "too_soon": "the person was shown it less than its `repeat_days` ago",
         "too_often": "the person was shown it as often as it may be in a year (`max_times`)",
         "not_worth_it": "even the most that it may cause is worth less than it costs",

@@ -6,7 +6,8 @@ A placement with `actions` shows one item of the catalogue, whose attributes say
     cost           what the action costs, in the same unit; 0 when left out
     probability    how probable success is before anything was learned; .1 when left out
     uplift         how much more probable success is with the action than without; it counts in place of the probability
-    eligible       a rule over the person and the circumstances, as lines of variants have it: for whom it may be done
+    eligible       a rule over the person and the circumstances, as lines of variants have it: for whom it may be done;
+                   false keeps it from everybody, and what cannot be read does too
     repeat_days    not again so soon after it was shown
     max_times      not more often than this in a year
 
@@ -56,6 +57,7 @@ Float64s = npt.NDArray[np.float64]
 
 USUAL_PROBABILITY = 0.1
 NOTHING_WORTH = "No action that may be done now is worth its cost."
+NOTHING_ALLOWED = "No action may be done now."
 UNREADABLE = "The rule of an action cannot be read; it is not shown."
 
 
@@ -133,7 +135,7 @@ def decide_action(occasion: Occasion, policy: Policy | None = None, *, mode: Mod
             ),
         )
     else:
-        notes.append(NOTHING_WORTH)
+        notes.append(NOTHING_WORTH if known else NOTHING_ALLOWED)
     decision = Decision(
         decision_id=occasion.decision_id,
         time_ms=occasion.now_ms,
@@ -233,18 +235,24 @@ def _allowed(situation: Situation, notes: list[str]) -> tuple[list[Item], dict[s
     """The items that may be shown at all, to this person, now; and item id -> rule of the others."""
     world, now_ms = situation.world, situation.now_ms
     items = [world.catalogue.items[row] for row in np.flatnonzero(situation.eligible).tolist()]
-    rules = {text: _rule(text, world, notes) for item in items if (text := _text(item, "eligible"))}
-    needed = world.names.needed(rule for rule in rules.values() if rule is not None)
+    rules = {text: readable_rule(text, world) for text in {eligible_text(item) for item in items}}
+    readable = {text: rule for text, rule in rules.items() if rule is not None}
+    if len(readable) < len(rules):
+        notes.append(UNREADABLE)
+    needed = world.names.needed(readable.values())
     record = record_for(situation.occasion.whom, needed, world.classes, world.purposes.all, now_ms)
     context = context_values(situation.request.context)
-    holds = {text: rule is not None and rule.test(record, now_ms, context) for text, rule in rules.items()}
+    holds = {text: rule.test(record, now_ms, context) for text, rule in readable.items()}
     shown: Mapping[str, tuple[int, ...]] = situation.person.shown if situation.person is not None else {}
     found: list[Item] = []
     ruled_out: dict[str, str] = {}
     for item in items:
         times = shown.get(item.id, ())
         repeat_days, max_times = number(item, "repeat_days"), number(item, "max_times")
-        if not holds.get(_text(item, "eligible"), True):
+        text = eligible_text(item)
+        if text not in holds:
+            ruled_out[item.id] = "not_readable"
+        elif not holds[text]:
             ruled_out[item.id] = "not_eligible"
         elif repeat_days is not None and times and now_ms - times[-1] < repeat_days * DAY_MS:
             ruled_out[item.id] = "too_soon"
@@ -259,9 +267,10 @@ def _worth(item: Item, sums: CreativeSums, settings: ActionSettings) -> Worth:
     held = sums.of_items.get(item.id, {})
     n_times, successes, _ = held.get("", (0.0, 0.0, 0.0))
     stated = number(item, "probability")
-    prior = min(max(USUAL_PROBABILITY if stated is None else stated, 0.0), 1.0)
+    prior = USUAL_PROBABILITY if stated is None else min(max(stated, 0.0), 1.0)
     learned = (successes + settings.prior_rows * prior) / (n_times + settings.prior_rows)
     uplift = number(item, "uplift")
+    uplift = None if uplift is None else min(max(uplift, -1.0), 1.0)
     found = None
     if settings.uplift == "learned":
         found = caused(held, prior if uplift is None else uplift, settings.prior_rows)
@@ -284,15 +293,17 @@ def number(item: Item, name: str) -> float | None:
     return float(value)
 
 
-def _text(item: Item, name: str) -> str:
-    value = item.attributes.get(name)
+def eligible_text(item: Item) -> str:
+    """The rule for whom an action may be done, as text: `true` where it states none."""
+    value = item.attributes.get("eligible")
+    if value is None or value == "" or isinstance(value, bool):
+        return "false" if value is False else "true"
     return value if isinstance(value, str) else ""
 
 
-def _rule(text: str, world: World, notes: list[str]) -> Rule | None:
+def readable_rule(text: str, world: World) -> Rule | None:
+    """A rule over the person and the circumstances; None where it cannot be read."""
     try:
         return world.rule_about_people(text)
     except RuleError:
-        if UNREADABLE not in notes:
-            notes.append(UNREADABLE)
         return None

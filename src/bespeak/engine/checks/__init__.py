@@ -2,7 +2,7 @@
 
 project     SQLite, configuration, models, lake
 intake      rejects, clocks, consent categories, event names, bots
-catalogue   titles, prices, stubs, currencies, markets, filters, placements
+catalogue   titles, prices, stubs, currencies, markets, filters, placements, actions
 profiles    live profiles against what holds now, and against their log
 finding     what a check finds
 tastes      drift: the day on which the past stopped telling what people turn to
@@ -34,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     catalogue.markets,
     catalogue.filters,
     catalogue.placements,
+    catalogue.actions,
     project.model_age,
     project.item_index,
     project.lake_lag,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
 
+from bespeak.decide.choosing.actions import eligible_text, number
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
 from bespeak.decide.situation import Situation
+from bespeak.decide.world import World
 from bespeak.engine.checks.finding import FAIL, WARN, Finding, named, passed
 from bespeak.engine.core import Core
-from bespeak.errors import ConfigError
+from bespeak.errors import ConfigError, RuleError
+from bespeak.signals.items import Item
 
 _CODES = """
 AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY COP
@@ -21,6 +26,10 @@ XPF YER ZAR ZMW ZWG
 """
 ISO_4217 = frozenset(_CODES.split())
 STUBS_WARN_SHARE = 0.2
+_ANY = (-inf, inf)
+_BOUNDS = {"probability": (0.0, 1.0), "uplift": (-1.0, 1.0), "value": _ANY, "cost": _ANY, "repeat_days": _ANY,
+           "max_times": _ANY}  # fmt: skip
+"""What the numbers of an action may be."""
 
 
 def titles(core: Core) -> Finding:
@@ -135,6 +144,39 @@ def placements(core: Core) -> Finding:
         n=len(empty),
         advice="Look at their kinds, filter and market, and at availability: `bespeak decide PLACEMENT --explain`.",
     )
+
+
+def actions(core: Core) -> Finding:
+    """What actions say of themselves can be read: for whom they may be done, and with which chance they succeed."""
+    name = "actions"
+    found = [item for item in core.world.catalogue.items if item.kind == "action"]
+    wrong = {item.id: problem for item in found if (problem := _problem_of(item, core.world))}
+    if not wrong:
+        return passed(name, f"{len(found):,} can be read")
+    item_id, problem = next(iter(wrong.items()))
+    return Finding(
+        name=name,
+        status=WARN,
+        message=f"{len(wrong):,} of {len(found):,} say what cannot be used: {named(list(wrong))}; {item_id}: {problem}",
+        n=len(wrong),
+        advice="Mend their attributes: PATCH /api/items, or bespeak import items FILE.",
+    )
+
+
+def _problem_of(action: Item, world: World) -> str:
+    try:
+        world.rule_about_people(eligible_text(action))
+    except RuleError as error:
+        return f"`eligible` cannot be read, so it is never done: {error.message} {error.hint or ''}".rstrip()
+    for attribute, (low, high) in _BOUNDS.items():
+        if attribute not in action.attributes:
+            continue
+        value = number(action, attribute)
+        if value is None:
+            return f"`{attribute}` is no number and counts as left out."
+        if not low <= value <= high:
+            return f"`{attribute}` is {value:g}, and counts as the nearest between {low:g} and {high:g}."
+    return ""
 
 
 def _share(core: Core, name: str, bare: list[str], what: str) -> Finding:
