@@ -71,7 +71,7 @@ def test_every_page_is_reached_from_the_front_page_of_the_docs():
 
 
 def test_the_packages_map_names_every_package():
-    named = set(re.findall(r"\b[a-z]+\b", (bespeak.__doc__ or "").split(">>>")[0]))
+    named = set(re.findall(r"\b[a-z_]+\b", (bespeak.__doc__ or "").split(">>>")[0]))
     assert {module.name for module in iter_modules(bespeak.__path__) if not module.name.startswith("_")} <= named
 
 
