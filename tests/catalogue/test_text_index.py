@@ -120,7 +120,7 @@ def test_long_words_may_have_two_typos_and_numbers_none(query: str, found_ids: l
         ("oreiller", "de", []),
         ("oreiller", "", ["p3"]),
         ("kissen", "de_AT", ["p3"]),
-        ("kissen", "fr", []),
+        ("kissen", "fr", ["p3", "p4"]),  # not by the German text, but as the end of Kopfkissen
         ("kopfkissen", "de", ["p3"]),
         ("kopfkissen", "fr", ["p3", "p4"]),  # the title of no stated language is found in every one
         ("oreilelr", "fr", ["p3"]),
@@ -167,6 +167,51 @@ def test_texts_in_any_script_are_found_by_what_stands_in_them(title: str, query:
     index = TextIndex.build([Item(id="a", title=title), Item(id="b", title="Lamp")])
     assert index.search(query, 5)[0].tolist() == [0]
     assert index.search(other, 5)[0].tolist() == []
+
+
+COMPOUNDS = [
+    Item(id="kettle", title="Wasserkocher Edelstahl"),
+    Item(id="coffee", title="Kaffee-Maschine"),
+    Item(id="bike", title="E-Bike 500"),
+    Item(id="helmet", title="Fahrradhelm", texts={"nl": {"title": "Fietshelm"}}),
+    Item(id="desk", title="Schreibtisch"),
+    Item(id="cloth", title="Tischdecke"),
+    Item(id="bottle", title="Water bottle"),
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "found_ids"),
+    [
+        ("Wasser Kocher", ["kettle"]),
+        ("wasser-kocher", ["kettle"]),
+        ("wasser koch", ["kettle"]),  # still typing
+        ("Kocher", ["kettle"]),
+        ("kocher edelstahl", ["kettle"]),
+        ("Kaffeemaschine", ["coffee"]),
+        ("Kaffee Maschine", ["coffee"]),
+        ("ebike", ["bike"]),
+        ("e-bike", ["bike"]),
+        ("fahrrad helm", ["helmet"]),
+        ("helm", ["helmet"]),
+        ("Tisch", ["desk", "cloth"]),
+        ("bottle", ["bottle"]),
+        ("wasser 500", ["bike"]),
+    ],
+)
+def test_compounds_are_found_by_their_parts_and_however_they_are_written(query: str, found_ids: list[str]) -> None:
+    index = TextIndex.build(COMPOUNDS)
+    assert sorted(COMPOUNDS[row].id for row in index.search(query, 9)[0]) == sorted(found_ids)
+
+
+def test_a_compound_is_found_by_its_last_part_in_its_language_alone() -> None:
+    foreign = TextIndex.build([Item(id="h", title="Casque", texts={"nl": {"title": "Fietshelm"}})])
+    assert [len(foreign.search("helm", 9, locale)[0]) for locale in ("nl", "fr", "")] == [1, 0, 1]
+
+
+def test_a_word_that_stands_by_itself_counts_more_than_the_end_of_another() -> None:
+    index = TextIndex.build([Item(id="a", title="Schreibtischlampe"), Item(id="b", title="Lampen")])
+    assert index.search("lampe", 9)[0].tolist() == [1, 0]
 
 
 def test_the_voicing_of_kana_makes_another_letter() -> None:

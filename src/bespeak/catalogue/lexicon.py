@@ -10,6 +10,8 @@ from functools import cache
 MIN_TYPO_LENGTH = 4
 MIN_TWO_TYPOS_LENGTH = 8
 MAX_WORD = 40
+MIN_HEAD_LENGTH = 4
+MIN_MODIFIER_LENGTH = 2
 
 MARK = "\x00"
 """Stands between a language and a word of a text in it; no word holds it."""
@@ -24,6 +26,9 @@ _UNSPACED = (
 _SIGNS = "".join(sign for sign in map(chr, range(0x0900, 0x1CFF)) if unicodedata.category(sign) in ("Mn", "Mc"))
 """What stands on or beside a letter of the scripts of South and East Asia is part of its word."""
 _WORD = re.compile(f"[{_UNSPACED}]+|(?:(?![{_UNSPACED}])[^\\W_]|[{_SIGNS}])+")
+_HYPHENS = "-\u2010"
+"""NFKC makes the hyphen that does not break one of these."""
+_HYPHENED = re.compile(f"[^\\W_]+(?:[{_HYPHENS}][^\\W_]+)+")
 _IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _JOINERS = str.maketrans(dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff")))
 _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})
@@ -39,13 +44,15 @@ def words(text: str, *, is_indexed: bool = False) -> list[str]:
     Args:
         text: of an item, or a query.
         is_indexed: of an item: the last letter of such a run is a word too, so that every single letter can be found,
-            as the begin of one.
+            as the begin of one; and what hyphens connect is also one word, as some people write it.
 
     Example:
         >>> words("Crème brûlée, STRASSE & Straße-7")
         ['creme', 'brulee', 'strasse', 'strasse', '7']
         >>> words("无线耳机 X5"), words("耳机", is_indexed=True)
         (['无线', '线耳', '耳机', 'x5'], ['耳机', '机'])
+        >>> words("E-Bike 2024-11-23", is_indexed=True)
+        ['e', 'bike', '2024', '11', '23', 'ebike']
     """
     folded = text.casefold()
     if not folded.isascii():
@@ -53,6 +60,9 @@ def words(text: str, *, is_indexed: bool = False) -> list[str]:
     found: list[str] = []
     for word in _WORD.findall(folded):
         found += _pairs_of_run(word, is_indexed) if is_unspaced(word) else [word[:MAX_WORD]]
+    if is_indexed and any(hyphen in folded for hyphen in _HYPHENS):
+        joined = ("".join(_WORD.findall(run)) for run in _HYPHENED.findall(folded))
+        found += [word for word in joined if len(word) <= MAX_WORD and not word.isdigit() and not is_unspaced(word)]
     return found
 
 
@@ -106,6 +116,7 @@ class Lexicon:
         self.code_of: dict[str, int] = {}
         self._forms: dict[str, list[int]] = defaultdict(list)
         self._pairs: dict[str, list[int]] = defaultdict(list)
+        self._ends: dict[str, list[int]] = defaultdict(list)
         self._n_formed = 0
 
     def code(self, word: str) -> int:
@@ -117,7 +128,7 @@ class Lexicon:
         return found
 
     def prepare(self) -> None:
-        """Brings the tables for typos up to date, so that no query pays for it."""
+        """Brings the tables for typos and compounds up to date, so that no query pays for it."""
         while self._n_formed < len(self.words):
             code, self._n_formed = self._n_formed, self._n_formed + 1
             language, mark, word = parted(self.words[code])
@@ -126,6 +137,8 @@ class Lexicon:
             if len(word) >= MIN_TYPO_LENGTH - 1:
                 for form in _deletions(word):
                     self._forms[f"{language}{mark}{form}"].append(code)
+            if len(word) >= MIN_HEAD_LENGTH + MIN_MODIFIER_LENGTH:
+                self._ends[f"{language}{mark}{word[-MIN_HEAD_LENGTH:]}"].append(code)
             if len(word) >= MIN_TWO_TYPOS_LENGTH - 2:
                 for pair in _pairs(word):
                     self._pairs[f"{language}{mark}{pair}"].append(code)
@@ -141,6 +154,15 @@ class Lexicon:
             if code_of_form is not None:
                 near.add(code_of_form)
         return sorted(code for code in near if is_one_typo(plain, parted(self.words[code])[2]))
+
+    def compounds(self, word: str) -> list[int]:
+        """The codes of the words of the same language that end with this one, as German compounds do."""
+        language, mark, plain = parted(word)
+        least = len(plain) + MIN_MODIFIER_LENGTH
+        held = (
+            self._ends.get(f"{language}{mark}{plain[-MIN_HEAD_LENGTH:]}", ()) if len(plain) >= MIN_HEAD_LENGTH else ()
+        )
+        return [code for code in held if (text := self.words[code]).endswith(plain) and len(parted(text)[2]) >= least]
 
     def farther(self, word: str) -> list[int]:
         """The codes of the words of the same language that are at most two typos away."""

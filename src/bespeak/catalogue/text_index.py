@@ -1,11 +1,13 @@
 """Search over the texts of items: an inverted index with BM25 weights.
 
-A word matches exactly; the last word of a query also as a prefix (people are still typing). A word of four letters or
-more that the catalogue does not know matches words one typo away (one letter more, less, other, or two neighbours
-swapped), one of eight or more, where that finds none, words two typos away. Numbers match exactly: who looks for a
-size 42 does not want 43, and a model name with a digit has no typos. Words are casefolded and lose their diacritics, so
-that "Ä" finds "a" and "STRASSE" finds "Straße"; in scripts without spaces any two neighbouring letters are a word.
-Texts in a language are found by queries in it, or in none.
+A word matches exactly; the last word of a query also as a prefix (people are still typing). Two neighbouring words also
+match the one word that they make together ("Wasser Kocher", "water bottle"), and what an item writes with hyphens is
+found without. A word of four letters or more that the catalogue does not know matches the words that end with it, as a
+German compound ends with what it names ("Kocher" finds "Wasserkocher"). Where there is none, it matches words one typo
+away (one letter more, less, other, or two neighbours swapped), one of eight or more, where that finds none, words two
+typos away. Numbers match exactly: who looks for a size 42 does not want 43, and a model name with a digit has no typos.
+Words are casefolded and lose their diacritics, so that "Ä" finds "a" and "STRASSE" finds "Straße"; in scripts without
+spaces any two neighbouring letters are a word. Texts in a language are found by queries in it, or in none.
 
     score(item, query) = coverage * sum over query words of max over matching words of likeness * idf * impact
 
@@ -22,6 +24,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -50,6 +53,7 @@ TITLE_WEIGHT = 4.0
 ATTRIBUTE_WEIGHT = 2.0
 DESCRIPTION_WEIGHT = 1.0
 PREFIX_LIKENESS = 0.7
+COMPOUND_LIKENESS = 0.6
 TYPO_LIKENESS = 0.5
 TWO_TYPOS_LIKENESS = 0.3
 MIN_PREFIX = 2
@@ -156,15 +160,22 @@ class TextIndex:
         prefixes = [f"{language}{MARK}" if language else "" for language in wanted]
         total = np.zeros(self.n_items, np.float32)
         matched = np.zeros(self.n_items, np.float32)
-        for position, word in enumerate(asked):
-            best = self._word_scores(word, prefixes, may_go_on=position == len(asked) - 1)
+        matches = [
+            self._matches(word, prefixes, may_go_on=position == len(asked) - 1) for position, word in enumerate(asked)
+        ]
+        for position, (first, second) in enumerate(pairwise(asked)):
+            joined = self._known(first + second, prefixes, may_go_on=position == len(asked) - 2)
+            matches[position] += joined
+            matches[position + 1] += joined
+        for found in matches:
+            best = self._word_scores(found)
             if best is not None:
                 total += best
                 matched += best > 0
         return total * (matched / np.float32(max(len(asked), 1)))
 
-    def _word_scores(self, word: str, prefixes: Sequence[str], *, may_go_on: bool) -> Float32s | None:
-        matches = self._matches(word, prefixes, may_go_on=may_go_on)
+    def _word_scores(self, matches: Sequence[tuple[int, float]]) -> Float32s | None:
+        """float32[n_items]: what the best of some words adds to every item; None for no words."""
         if not matches:
             return None
         best = np.zeros(self.n_items, np.float32)
@@ -176,14 +187,13 @@ class TextIndex:
 
     def _matches(self, word: str, prefixes: Sequence[str], *, may_go_on: bool) -> list[tuple[int, float]]:
         """(word code, likeness) of all the words that a query word stands for, in any of the languages."""
-        found: list[tuple[int, float]] = []
-        goes_on = (may_go_on and len(word) >= MIN_PREFIX and not word.isdigit()) or is_unspaced(word)
+        found = self._known(word, prefixes, may_go_on=may_go_on)
+        if len(word) < MIN_TYPO_LENGTH or has_digit(word) or any(likeness == 1.0 for _, likeness in found):
+            return found
         for prefix in prefixes:
-            exact = self._code(prefix + word)
-            found += [] if exact < 0 else [(exact, 1.0)]
-            if goes_on:
-                found += [(code, PREFIX_LIKENESS) for code in self._longer(prefix + word, exact)]
-        if found or len(word) < MIN_TYPO_LENGTH or has_digit(word):
+            whole = self.lexicon.compounds(prefix + word)
+            found += [(code, COMPOUND_LIKENESS) for code in whole if self._is_used(code)]
+        if found:
             return found
         for prefix in prefixes:
             found += [(code, TYPO_LIKENESS) for code in self.lexicon.near(prefix + word) if self._is_used(code)]
@@ -191,6 +201,17 @@ class TextIndex:
             return found
         for prefix in prefixes:
             found += [(code, TWO_TYPOS_LIKENESS) for code in self.lexicon.farther(prefix + word) if self._is_used(code)]
+        return found
+
+    def _known(self, word: str, prefixes: Sequence[str], *, may_go_on: bool) -> list[tuple[int, float]]:
+        """(word code, likeness) of the word itself and, where it may go on, of those that begin with it."""
+        found: list[tuple[int, float]] = []
+        goes_on = (may_go_on and len(word) >= MIN_PREFIX and not word.isdigit()) or is_unspaced(word)
+        for prefix in prefixes:
+            exact = self._code(prefix + word)
+            found += [] if exact < 0 else [(exact, 1.0)]
+            if goes_on:
+                found += [(code, PREFIX_LIKENESS) for code in self._longer(prefix + word, exact)]
         return found
 
     def _longer(self, word: str, exact: int) -> list[int]:
