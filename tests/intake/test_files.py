@@ -231,6 +231,22 @@ def test_a_file_without_header_has_numbered_columns(tmp_path: Path) -> None:
     assert [event.user_id for event in read(file)[0]] == ["196", "186"]
 
 
+def test_a_first_line_with_a_time_or_an_address_is_no_header_and_no_message_repeats_it(tmp_path: Path) -> None:
+    for first in ("ann,p1,2026-08-01T10:00:00Z", "ann@example.com,p1,view", "ann,p1,01.08.2026 10:00"):
+        with pytest.raises(InvalidInput, match="no column is known to hold user") as caught:
+            open_file(write(tmp_path, f"{first}\n"))
+        assert "ann" not in f"{caught.value} {caught.value.hint}"
+        mapping = parse_mapping("user=column_1,item=column_2")
+        assert open_file(tmp_path / "data.csv", mapping=mapping).columns == ("column_1", "column_2", "column_3")
+
+
+def test_rows_that_name_nothing_but_people_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="item or event"):
+        open_file(write(tmp_path, "user,timestamp\nann,2026-08-01T10:00:00Z\n"))
+    mapping = parse_mapping("user=user,event='Signed Up'")
+    assert [event.name for event in read(open_file(tmp_path / "data.csv", mapping=mapping))[0]] == ["Signed Up"]
+
+
 def test_an_index_column_without_a_name_is_no_obstacle(tmp_path: Path) -> None:
     file = open_file(write(tmp_path, ",user,item\n0,u,a\n"))
     assert file.columns == ("column_1", "user", "item")
@@ -540,9 +556,19 @@ def test_an_archive_that_is_cut_off_gives_what_came_before(tmp_path: Path) -> No
     path = write(tmp_path, body[: len(body) - 20_000], "a.csv.gz")
     events: list[Event] = []
     batches = open_file(path).batches(1_000)
-    with pytest.raises(InvalidInput, match=r"damaged after line \d{3,}"):
+    with pytest.raises(InvalidInput, match=r"ends too early after line [\d,]{6,}"):
         events.extend(event for batch in batches for event in batch.events)
     assert len(events) > 100_000
+
+
+def test_a_small_archive_that_is_cut_off_gives_what_came_before_too(tmp_path: Path) -> None:
+    body = gzip.compress(("user,item\n" + "".join(f"u{i},p{i % 50}\n" for i in range(30_000))).encode())
+    path = write(tmp_path, body[: len(body) // 2], "a.csv.gz")
+    events: list[Event] = []
+    batches = open_file(path).batches(1_000)
+    with pytest.raises(InvalidInput, match="ends too early"):
+        events.extend(event for batch in batches for event in batch.events)
+    assert len(events) > 5_000
 
 
 def test_a_missing_column_names_the_columns_there_are(tmp_path: Path) -> None:

@@ -37,6 +37,14 @@ def test_a_name_whose_values_do_not_fit_is_not_taken() -> None:
     assert found.confidence == pytest.approx(2 / 3)
 
 
+def test_a_price_that_cannot_be_read_is_named() -> None:
+    guess = guess_mapping(["id", "title", "price"], [["p1", "Lamp", "12.50 EUR"]], "items")
+    assert "price" not in guess.mapping.columns
+    assert guess.unread_numbers == {"price": "price"}
+    plain = guess_mapping(["id", "price", "unit price"], [["p1", "12.50 EUR", "12.50"]], "items")
+    assert (plain.mapping.columns["price"], plain.unread_numbers) == ("unit price", {})
+
+
 def test_nothing_known_gives_no_confidence() -> None:
     assert guess_mapping(["a", "b"], [["x", "y"]], "events").confidence == 0.0
     assert guess_mapping([], [], "items").confidence == 0.0

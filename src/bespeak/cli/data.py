@@ -164,6 +164,11 @@ def _show_guess(file: ImportFile) -> None:
         warn(f"{file.path.name}: no column was recognised as {' and '.join(file.guess.missing)}.{_without(file)}")
     if file.guess.unsure:
         warn(f"{file.path.name}: by its values alone was guessed: {', '.join(file.guess.unsure)}. If not, use --map.")
+    for field, column in file.guess.unread_numbers.items():
+        warn(
+            f"{file.path.name}: the column {column!r} is named like the {field} and holds no plain numbers, so it is "
+            "kept as text. Write 12.50 or 12,50, with the currency in a column of its own."
+        )
     note(f"{file.path.name}: columns read as --map {file.mapping.text()!r}")
     if file.lists:
         note(f"{file.path.name}: several values in --lists {','.join(file.lists)}")

@@ -69,7 +69,10 @@ class EventBuilder:
         self._mapped = found.mapped(_PROPERTIES, _NUMBERS)
         self._properties = self._mapped + found.rest
         if len(self._properties) > MAX_PROPERTIES:
-            raise InvalidInput(f"{len(columns)} columns; at most {MAX_PROPERTIES} can become properties.")
+            raise InvalidInput(
+                f"the file has {len(columns)} columns; at most {MAX_PROPERTIES} can become properties of an event.",
+                hint="Import a copy without the columns that say nothing about what was done.",
+            )
         self._constants = {
             _PROPERTIES[field]: (number(value) if field in _NUMBERS else value)
             for field, value in shape.mapping.constants.items()

@@ -30,6 +30,7 @@ USER_FIELDS = (
     *("region", "city", "postal_code", "language", "profession", "education", "income"),
 )
 FIELDS: dict[str, tuple[str, ...]] = {"events": EVENT_FIELDS, "items": ITEM_FIELDS, "users": USER_FIELDS}
+_SAYS_WHAT = frozenset(("item", "event", "query", "order", "revenue", "title", "category", "brand", "genre"))
 
 _PART = re.compile(
     r"""\s*(?P<field>[A-Za-z_]+)\s*=\s*(?:'(?P<single>[^']*)'|"(?P<double>[^"]*)"|`(?P<quoted>[^`]+)`|(?P<column>[^,'"`][^,]*?))\s*(?:,|$)"""
@@ -75,6 +76,13 @@ class ColumnMapping(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidInput(
                 f"no column is known to hold {names}.",
                 hint=f"Say which with --map {needed[0]}=COLUMN. Columns: {', '.join(there)}.",
+                code="missing_column",
+            )
+
+        if what == "events" and not {*self.columns, *self.constants} & _SAYS_WHAT:
+            raise InvalidInput(
+                "no column is known to hold item or event: the rows would say who, and nothing of what they did.",
+                hint=f"Say which with --map item=COLUMN or event='Signed Up'. Columns: {', '.join(there)}.",
                 code="missing_column",
             )
 

@@ -178,8 +178,9 @@ class ImportFile:
                 yield batch
         except _DAMAGE as error:
             raise InvalidInput(
-                f"{self.path.name} is damaged after line {last_line} ({type(error).__name__}).",
-                hint="The lines before it are imported.",
+                f"{self.path.name} {'ends too early' if isinstance(error, EOFError) else 'is damaged'} after line "
+                f"{last_line:,} ({type(error).__name__}).",
+                hint="The lines before it are imported; get the whole file and import it, nothing is doubled.",
                 code="unreadable_file",
             ) from None
 

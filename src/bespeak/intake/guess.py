@@ -92,6 +92,8 @@ _BY_VALUE = 0.7
 _FITTING = 0.8
 _FITTING_TIMES = 0.5
 _TIMES = ("timestamp", "published_at", "expires_at")
+_NUMBERS = ("rating", "quantity", "price", "revenue", "position")
+_AMOUNTS = ("price", "revenue")
 
 
 class Guess(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +108,7 @@ class Guess(msgspec.Struct, frozen=True, kw_only=True):
         missing: the fields that such records need and no column was taken for.
         unsure: fields whose column is a guess by its values.
         unread_time: the column that is named like the time and holds none, or "".
+        unread_numbers: field -> the column that is named like it and holds no numbers that can be read (`12.50 EUR`).
         confidence: 0 to 1: how sure the fields are that such records need; below 1 somebody should look.
     """
 
@@ -117,6 +120,7 @@ class Guess(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...] = ()
     unsure: tuple[str, ...] = ()
     unread_time: str = ""
+    unread_numbers: dict[str, str] = {}
     confidence: float = 0.0
 
 
@@ -140,13 +144,18 @@ def guess_mapping(columns: Sequence[str], sample_rows: Sequence[Sequence[Any]], 
     styles: dict[str, NumberStyle] = {
         column: style for column in columns if (style := guess_style(values[column])) != "plain"
     }
+    unread: dict[str, str] = {}
     for field, names in _LOOK_UP[what].items():
         ranked = sorted((names[plain[c]], i) for i, c in enumerate(columns) if plain[c] in names)
         for _, i in ranked:
             column = columns[i]
-            if column not in chosen.values() and _fits(field, values[column], styles.get(column, "plain")):
+            if column in chosen.values():
+                continue
+            if _fits(field, values[column], styles.get(column, "plain")):
                 chosen[field], sureness[field] = column, 1.0
                 break
+            if field in _AMOUNTS:
+                unread.setdefault(field, column)
     if "timestamp" not in chosen and what == "events":
         _by_value(columns, values, chosen, sureness)
     if "user" not in chosen and "anonymous" in chosen:
@@ -164,6 +173,7 @@ def guess_mapping(columns: Sequence[str], sample_rows: Sequence[Sequence[Any]], 
         missing=tuple(field for field in needed if field not in sureness),
         unsure=tuple(field for field in needed if 0 < sureness.get(field, 0.0) < 1),
         unread_time=next((c for c in named_times if c not in chosen.values() and values[c]), "") if is_timeless else "",
+        unread_numbers={field: column for field, column in unread.items() if field not in chosen},
         confidence=sum(sureness.get(field, 0.0) for field in needed) / len(needed),
     )
 
@@ -189,7 +199,7 @@ def _by_value(
 
 def _fits(field: str, values: list[Any], style: NumberStyle) -> bool:
     """False where the name fits and the values plainly do not; malformed ones among them are no evidence."""
-    if field in ("rating", "quantity", "price", "revenue", "position"):
+    if field in _NUMBERS:
         return sum(read_number(value, style) is not None for value in values) >= _FITTING * len(values)
     if field in _TIMES:
         return sum(_reads_as_time(value) for value in values) >= _FITTING_TIMES * len(values)

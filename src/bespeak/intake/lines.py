@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import BinaryIO
+from io import BufferedIOBase
 
 MAX_LINE_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 20
@@ -17,7 +17,7 @@ class Lines:
     A line longer than `MAX_LINE_BYTES` comes as None, and memory stays bounded.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BufferedIOBase) -> None:
         self._file = file
         self._ahead: deque[tuple[int, bytes | None]] = deque()
         self._source = self._read()
@@ -36,7 +36,8 @@ class Lines:
 
     def _read(self) -> Iterator[tuple[int, bytes | None]]:
         number, rest, is_too_long, is_first = 0, b"", False, True
-        while chunk := self._file.read(_CHUNK_BYTES):
+        # `read` of a gzip file that ends too early raises and drops what it had unpacked; `read1` gives that first
+        while chunk := self._file.read1(_CHUNK_BYTES):
             if is_first:
                 chunk, is_first = chunk.removeprefix(_BYTE_ORDER_MARK), False
             parts = (rest + chunk).split(b"\n")

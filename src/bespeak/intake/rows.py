@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 import pyarrow as pa
@@ -26,6 +28,7 @@ _GZIP_MAGIC, _PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
 _MAX_JOINED_LINES = 50
 _TEXT_BYTES = bytes((9, 10, 13, *range(32, 127), *range(128, 256)))
 _BINARY_SHARE = 0.05
+_ONLY_DATA = re.compile(r"\d{4}-\d{2}-\d{2}(?!\d)|\d{1,2}[./]\d{1,2}[./]\d{4}\b|\S+@\S+\.\w+$")
 _json = msgspec.json.Decoder()
 
 
@@ -83,18 +86,22 @@ def open_rows(path: Path, file_format: Format | None = None) -> RowSource:
 
 def read_head(path: Path) -> bytes:
     """Returns the first (unpacked) bytes of a file; raises `InvalidInput` when it cannot be read or is empty."""
+    head = b""
     try:
         with open_binary(path) as file:
-            head = file.read(_SNIFF_BYTES)
+            while len(head) < _SNIFF_BYTES and (part := file.read1(_SNIFF_BYTES - len(head))):
+                head += part
     except (OSError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or "not a complete gzip archive"
-        raise InvalidInput(f"{path.name} cannot be read: {reason}.", code="unreadable_file") from None
+        # what comes before the end of an archive that is cut off is good
+        if not head or not isinstance(error, EOFError):
+            reason = getattr(error, "strerror", None) or "not a complete gzip archive"
+            raise InvalidInput(f"{path.name or path} cannot be read: {reason}.", code="unreadable_file") from None
     if not head.strip():
         raise InvalidInput(f"{path.name} is empty.", code="unreadable_file")
     return head
 
 
-def open_binary(path: Path) -> BinaryIO:
+def open_binary(path: Path) -> BufferedIOBase:
     """Opens a plain or gzip file for reading bytes; gzip is known by its first bytes."""
     file = path.open("rb")
     is_gzip = file.read(2) == _GZIP_MAGIC
@@ -102,7 +109,7 @@ def open_binary(path: Path) -> BinaryIO:
     if not is_gzip:
         return file
     file.close()
-    return gzip.open(path, "rb")  # type: ignore[return-value]
+    return gzip.open(path, "rb")
 
 
 def _refuse_other_shapes(path: Path, head: bytes) -> None:
@@ -270,10 +277,10 @@ class ParquetRows:
                 yield RowBlock(self.columns, rows, list(range(first, done + 1)), [], bytes_done)
 
 
-def disk_position(file: BinaryIO) -> int:
+def disk_position(file: BufferedIOBase) -> int:
     """Returns how many bytes of the file on disk have been read, also behind gzip."""
     if isinstance(file, gzip.GzipFile):
-        return int(file.fileobj.tell()) if file.fileobj is not None else 0
+        return int(file.fileobj.tell()) if file.fileobj is not None else 0  # type: ignore[union-attr]
     return file.tell()
 
 
@@ -303,8 +310,9 @@ def _split(text: str, delimiter: str) -> list[str] | None:
 
 
 def _looks_like_data(cell: str) -> bool:
-    """True for what no header cell is: a number."""
-    return cell.strip().lstrip("-").replace(".", "", 1).isdigit()
+    """True for what no header cell is: a number, a time, or an address of e-mail, which no message may repeat."""
+    text = cell.strip()
+    return text.lstrip("-").replace(".", "", 1).isdigit() or bool(_ONLY_DATA.match(text))
 
 
 def _json_object(raw: bytes | None) -> dict[str, Any] | str:
