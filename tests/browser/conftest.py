@@ -30,7 +30,7 @@ VARIANTS = {
     },
     "motto": {"kind": "variant", "variants": {"long": "We sell things.", "short": "Things."}, "split": {"short": 1.0}},
 }
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 320, "height": 740}
 
 # WCAG 2.2, relative luminance and contrast, over every element that shows text of its own.
 LOW_CONTRAST = """() => {

@@ -176,6 +176,15 @@ def test_the_fallback_page_is_popular_without_duplicates_and_without_the_past(wo
     assert not {"recently_viewed", "buy_again", "complements"} & set(names(page))
 
 
+def test_a_fallback_shows_no_row_about_an_item_that_nobody_named(world: World, now_ms: int) -> None:
+    placements = {"looked_at": {"like": "because_you_watched", "fill": True}}
+    looked = with_page(world, {"rows": ["home", "looked_at"], "min_items": 1}, placements)
+    request = page_request(looked.page("own"), DecideRequest(placement="", count=3))
+    page = fallback_page(request.page, occasions(request, None, looked, now_ms), "page1")
+    assert names(page) == ["home"]
+    assert [(one.placement, one.why) for one in page.left_out] == [("looked_at", NO_SUBJECT)]
+
+
 def test_a_fallback_draws_nothing(world: World, now_ms: int) -> None:
     exploring = dataclasses.replace(world, placements=placements_from({"home": {"explore": 1.0}}))
     request = page_request(exploring.page("front"), DecideRequest(placement=""))

@@ -171,7 +171,9 @@ def fallback_page(
     for settings, occasion in zip(page.rows, asked, strict=True):
         _check_is_row(occasion)
         prepared = prepare_fallback(replace(occasion, decision_id=f"{page_id}-{len(rows) + 1}"))
-        if (prepared.situation.placement.fill and not prepared.situation.placement.needs_cart) or keeps_order:
+        placement = prepared.situation.placement
+        is_about_nothing = placement.needs_cart or (placement.has_subject and not about_of(prepared.situation))
+        if keeps_order or (placement.fill and not is_about_nothing):
             rows.append(Row(len(rows), settings, prepared))
         else:
             unknown.append((settings.placement, NO_SUBJECT))
