@@ -44,6 +44,11 @@ def sentence(
     if p_value is None or ends is None:
         return f"{variant} and {control} cannot be compared: {metric} does not vary in them."
     p = "p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.2g}"
+    if p_value >= alpha and found.p_value is not None and found.p_value < alpha:
+        return (
+            f"{variant} and {control} cannot be told apart in {metric} in one of several comparisons: alone it says "
+            f"{ends} ({p}, raised for their number)."
+        )
     if p_value >= alpha:
         return f"{variant} and {control} cannot be told apart in {metric}: {ends} is possible ({p})."
     amount = found.difference if found.lift is None or found.lift_interval is None else found.lift

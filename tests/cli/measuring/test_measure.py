@@ -158,6 +158,16 @@ def test_always_valid_intervals_of_few_conversions_come_with_a_warning(run, tmp_
     assert "'a' has only 20 units with the rarer outcome; the intervals hold from about 100 on." in ran.err
 
 
+@pytest.mark.parametrize("more", [(), ("--unit", "who")])
+def test_a_mean_over_units_of_whom_hardly_any_has_a_value_comes_with_a_note(run, tmp_path, more):
+    path = tmp_path / "spent.csv"
+    spent = [*(f"a,{20 + n % 7}" for n in range(30)), *["b,40"] * 4, *["a,0", "b,0"] * 300]
+    path.write_text("who,g,spent\n" + "".join(f"u{n},{row}\n" for n, row in enumerate(spent)))
+    ran = compare(run, path, *more, variant="g", control="a", metric="spent")
+    assert "'b' has only 4 units whose spent is not 0; the intervals hold from about 10 on." in ran.err
+    assert "'a' has only" not in ran.err
+
+
 def test_a_broken_assignment_blocks_the_verdict_and_says_so_loudly(run, tmp_path):
     path = tmp_path / "lost.csv"
     path.write_text("g,won\n" + "a,1\na,0\na,0\n" * 300 + "b,1\nb,0\n" * 300)

@@ -61,6 +61,7 @@ class Units:
     Attributes:
         sums: variant -> sums over the units that have all numbers.
         assigned: variant -> units, those without a number included.
+        n_nonzero: variant -> units of `sums` whose value is not 0.
         n_without_variant: rows that no variant (or no unit, where a column names it) is written in.
         n_in_several: units that have rows of several variants; they are in none.
         is_binary: whether each value is 0 or 1.
@@ -69,6 +70,7 @@ class Units:
 
     sums: dict[str, Sums] = field(default_factory=dict)
     assigned: dict[str, int] = field(default_factory=dict)
+    n_nonzero: dict[str, int] = field(default_factory=dict)
     n_without_variant: int = 0
     n_in_several: int = 0
     is_binary: bool = True
@@ -163,6 +165,7 @@ class _Joined:
         for name, code in self._variants.items():
             its_own = (first == code) & (last == code)
             found.assigned[name] = int(its_own.sum())
+            found.n_nonzero[name] = int((totals["value"][its_own & (rows > 0)] != 0).sum())
             found.sums[name] = Sums.of(**{part: total[its_own & (rows > 0)] for part, total in totals.items()})
         return found
 
@@ -186,5 +189,7 @@ def _add(found: Units, block: Block, columns: Columns) -> None:
     for code, name in enumerate(variants):
         rows = codes == code
         found.assigned[name] = found.assigned.get(name, 0) + int(rows.sum())
+        n_nonzero = int((held["value"][rows & is_whole] != 0).sum())
+        found.n_nonzero[name] = found.n_nonzero.get(name, 0) + n_nonzero
         part = Sums.of(**{key: column[rows & is_whole] for key, column in held.items()})
         found.sums[name] = found.sums.get(name, Sums.none()) + part

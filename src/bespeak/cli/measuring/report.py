@@ -203,7 +203,10 @@ def _tell_of_conversions(result: Result) -> None:
     for name, sums in sorted(result.units.sums.items()):
         is_rate = result.kind == "proportion"
         share = metric(sums) if is_rate and sums.n else 0.0
-        n = round(sums.n * min(share, 1 - share)) if is_rate else sums.n
+        n = round(sums.n * min(share, 1 - share)) if is_rate else result.units.n_nonzero[name]
         if sums.n > 1 and n < needed:
-            has = counted(n, "unit") + (" with the rarer outcome" if is_rate else "")
+            with_what = (
+                " with the rarer outcome" if is_rate else "" if n == sums.n else f" whose {result.metric} is not 0"
+            )
+            has = counted(n, "unit") + with_what
             tell_of(f"'{name}' has only {has}; the intervals hold from about {needed} on.")

@@ -143,7 +143,7 @@ def show(found: ExperimentReport) -> None:
     table(("variant", "share", "assigned", "measured", "policy"), rows, right=(1, 2, 3))
     rows = [row for metric in found.metrics for row in _rows(metric)]
     if rows:
-        headings = ("metric", "variant", "control", "variant", "lift", "95 % at every look", "p")
+        headings = ("metric", "variant", "control", "variant", "lift", "95 % at every look", "p, raised")
         table(headings, rows, right=(2, 3, 4, 5, 6))
     if found.subgroups:
         parts = [[s.part, s.label, s.variant, s.n, _percent(s.lift), _ends(s.lift_interval), _chance(s.raised_p_value)]
