@@ -40,6 +40,7 @@ def test_the_covariate_is_the_same_figure_from_before():
         ({"of": "item = 'a'", "aggregate": "median"}, "metrics.mine", "median"),
         ({"of": "item = 'a'", "winsorise": 1.5}, "metrics.mine", "< 1"),
         ({"of": "item = 'a'", "after_days": 7}, "metrics.mine.window_days", "a window"),
+        ({"of": "item = 'a'", "is_closed": True}, "metrics.mine.window_days", "a window"),
         ({"of": "item = 'a'", "colour": 1}, "metrics.mine", "no setting 'colour'"),
         ({"like": "orderz"}, "metrics.mine.like", "is no metric"),
     ],

@@ -265,6 +265,9 @@ def test_roles_say_what_an_event_does() -> None:
 def test_an_exposure_names_its_decision_items_and_positions() -> None:
     event = track("Recommendation Viewed", decisionId="d1", items=["a", {"item_id": "b", "position": 9}, {"id": 3}])
     assert CATALOGUE.exposures_of(event) == [Shown("d1", "a", 1), Shown("d1", "b", 9), Shown("d1", "3", 3)]
+    listed = [{"product_id": "a"}, {"product_id": "b"}]  # as every list of the e-commerce specification
+    event = track("Recommendation Viewed", decision_id="d1", products=listed)
+    assert CATALOGUE.exposures_of(event) == [Shown("d1", "a", 1), Shown("d1", "b", 2)]
     assert CATALOGUE.exposures_of(track("Recommendation Viewed", items=["a"])) == []
     assert CATALOGUE.exposures_of(track("Product Viewed", decisionId="d1", product_id="a")) == []
     assert CATALOGUE.decision_of(track("Product Viewed", decision_id="d1")) == "d1"

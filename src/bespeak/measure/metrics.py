@@ -238,7 +238,7 @@ def _metric(name: str, section: dict[str, Any], known: Mapping[str, Metric]) -> 
         raise ConfigError(f"{error}.", key=key, hint="See the page on metrics for every setting.") from None
     if not metric.of:
         raise ConfigError("it counts nothing.", key=f"{key}.of", hint="Give a rule over signals: \"class = 'like'\".")
-    if metric.after_days and not metric.window_days:
+    if (metric.after_days or metric.is_closed) and not metric.window_days:
         raise ConfigError("it needs a window.", key=f"{key}.window_days", hint="Say for how many days it looks.")
     for part in ("of", "less", "unless", "per"):
         text = getattr(metric, part)

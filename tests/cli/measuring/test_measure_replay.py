@@ -185,13 +185,20 @@ def test_a_log_in_which_nothing_was_ever_earned_is_refused(run, tmp_path):
         (("--target", "q", "--estimator", "dr"), "needs a reward model"),
         (("--target", "q", "--estimator", "ipss"), "Did you mean 'ips'?"),
         (("--target", "q", "--assume", "magic"), "Allowed: position, cascade"),
-        (("--target", "age"), "target probability of row"),
+        (("--target", "age"), "target probability in line"),
         (("--target", "kind"), "holds no number in line"),
         (("--target", "q", "--action", "banner", "--decision", "kind", "--position", "banner"), "holds no number"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(run, log, options, said):
     assert said in replay(run, log, *options, expect=1).err
+
+
+def test_what_is_no_probability_is_named_by_its_line_also_behind_rows_that_were_left_out(run, tmp_path):
+    path = tmp_path / "wrong.csv"
+    path.write_text("click,p,q\n1,,.2\n,.5,.2\n1,1.5,.2\n" + "1,.5,.5\n" * 10)
+    ran = run("measure", "replay", path, "--reward", "click", "--propensity", "p", "--target", "q", expect=1)
+    assert "The propensity in line 4 is 1.5, and not above 0 and at most 1." in ran.err
 
 
 def test_chances_that_do_not_add_up_are_refused(run, tmp_path):
@@ -209,4 +216,4 @@ def test_rows_without_a_value_are_left_out_and_told(run, tmp_path):
     pq.write_table(pa.table(held), path)
     ran = replay(run, path, "--target", "q", "--json")
     assert ran.json["n"] == 5_999
-    assert "1 rows lack a value" in ran.err
+    assert "1 row lacks a value" in ran.err

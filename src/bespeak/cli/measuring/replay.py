@@ -19,12 +19,14 @@ from bespeak.learn.replay.logged_choices import Targets, encoded, with_model
 from bespeak.learn.replay.reward_model import Csr, Float64s, Int64s
 from bespeak.measure.choices import Assumption, Choices
 from bespeak.measure.off_policy import ESTIMATORS, NEEDING_MODEL, Evaluation, evaluate
+from bespeak.signals.counts import counted
 
 UNIFORM = "uniform"
 ALL = "all"
 _OF_ACTION = ":"
 _SEED = 1
 _APART = 1e-6
+_MOST = 1 + 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +177,14 @@ class _Log:
         self._rows = np.flatnonzero(whole)
         self._reward, self._propensity, self._target = reward, propensity, target
         if len(self._rows) < len(table):
-            note(f"{len(table) - len(self._rows):,} rows lack a value and are left out.")
+            lacking = counted(len(table) - len(self._rows), "row lacks", "rows lack")
+            note(f"{lacking} a value: left out.")
         tell_of_bad_lines(table.bad)
 
     def evaluated(self, assumption: Assumption, estimator: str | None, told: Told) -> Evaluation:
         """Estimates, with a reward model where there can be one."""
         rows, asked = self._rows, self._asked
+        self._check_chances()
         decision = self._codes(asked.decision)
         position = None if asked.position is None else self._whole_numbers(asked.position)
         choices = Choices(
@@ -202,6 +206,20 @@ class _Log:
                 choices, self._context(), self._taken[rows], len(self._actions), self._targets(), _generator()
             )
         return evaluate(choices, wanted)
+
+    def _check_chances(self) -> None:
+        """Refuses what is no probability, by its line in the file: rows may have been left out before it."""
+        for what, held, is_right, allowed in (
+            ("propensity", self._propensity, self._propensity > 0, "above 0 and at most 1"),
+            ("target probability", self._target, self._target >= 0, "within 0 to 1"),
+        ):
+            wrong = self._rows[~(is_right & (held <= _MOST))[self._rows]]
+            if len(wrong):
+                line, value = self._block.lines[int(wrong[0])], held[wrong[0]]
+                raise InvalidInput(
+                    f"The {what} in line {line} is {value:g}, and not {allowed}.",
+                    hint="Both are the probability of what was taken: under the log's policy, and under the other one.",
+                )
 
     def _join(self, others: list[str]) -> None:
         """Numbers actions that only the evaluated policy takes after those of the log."""

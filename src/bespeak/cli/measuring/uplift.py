@@ -143,8 +143,9 @@ def _show(found: Uplift, outcome: str) -> None:
     average = found.average
     ends = average.difference_interval
     between = f" (95 % interval {_amount(ends.low, found)} to {_amount(ends.high, found)})" if ends else ""
-    say(f"Treating everybody raises {outcome} by {_amount(average.difference, found)}{between}.")
-    say(f"Judged on {found.n_test:,} rows, each by learners that saw {found.n_train:,} others:")
+    unit, points = (" points", "; in points of 100") if found.kind == "binary" else ("", "")
+    say(f"Treating everybody changes {outcome} by {_amount(average.difference, found)}{unit}{between}.")
+    say(f"Judged on {found.n_test:,} rows, each by learners that saw {found.n_train:,} others{points}:")
     say()
     shares = list(found.orders[RANDOM].uplift_at)
     heads = ["ranked by", "Qini", "95 % interval", "AUUC"]
@@ -190,7 +191,7 @@ def _write(found: Uplift, rows: Table, kept: npt.NDArray[np.bool_], out: Path) -
 def _amount(value: float | None, found: Uplift) -> str | None:
     if value is None:
         return None
-    return f"{value:+.2%}" if found.kind == "binary" else f"{value:+.4g}"
+    return f"{100 * value:+.2f}" if found.kind == "binary" else f"{value:+.4g}"
 
 
 def _plain(figure: Figure) -> str | None:
