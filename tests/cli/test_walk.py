@@ -88,6 +88,10 @@ def test_filter_context_and_query_reach_the_decision(films, run):
     assert "It is shown at position 1." in run("decide", "home", "--user", "u0", "--why-not", shown).out
     why = run("decide", "home", "--why-not", shown, "--filter", "contains(genres, 'no')", "--json").json
     assert (why["rules"], why["position"]) == (["filter"], None)
+    about = run("decide", "genres", "--value", "noir", "--why-not", "nothing", "--json").json
+    assert about["rules"] == ["unknown"]
+    other = next(item for item in found["items"] if "noir" not in item["properties"]["attributes"]["genres"])
+    assert run("decide", "genres", "--value", "noir", "--why-not", other["id"], "--json").json["rules"] == ["value"]
     assert "key=value" in run("decide", "home", "--context", "mobile", expect=1).err
 
 

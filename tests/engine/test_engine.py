@@ -180,6 +180,23 @@ def test_a_placement_explores_but_its_preview_does_not(make):
     assert all(item.propensity == 1.0 for slate in previews for item in slate)
 
 
+def test_why_not_is_told_of_whatever_may_be_asked_for(engine):
+    engine.items.put([{"id": f"p{n}", "title": "x", "attributes": {"genre": "jazz"}} for n in range(3)])
+    engine.items.put([{"id": "q", "title": "x", "attributes": {"genre": "rock"}}])
+    asked = {
+        "not_listed": {"items": ["p0", {"id": "p2", "relevance": 3}]},
+        "excluded": {"exclude": ["p1"]},
+        "itself": {"item": "p1"},
+        "no_match": {"query": "zebra"},
+        "filter": {"filter": "genre = 'rock'"},
+    }
+    assert {rule: engine.why_not("home", "p1", **request).rules for rule, request in asked.items()} == {
+        rule: (rule,) for rule in asked
+    }
+    assert engine.why_not("genres", "p1", value="rock").rules == ("value",)
+    assert engine.why_not("genres", "p1", value="jazz").position is not None
+
+
 def test_why_not_is_told_for_a_person_and_logs_nothing(engine):
     engine.items.put([{"id": f"p{n}", "title": "x"} for n in range(3)])
     engine.track([view("p1", userId="u1")], source="backend")

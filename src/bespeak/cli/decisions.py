@@ -56,6 +56,7 @@ def decide(
         "context": pairs(context, "--context"),
         "filter": filter_,
         "item": item,
+        "value": value,
         "query": query,
         "market": market,
     }
@@ -67,7 +68,7 @@ def decide(
             else:
                 say(found.text)
             return
-        slate = engine.decide(placement, **asked, value=value, explain=explain, is_preview=True)
+        slate = engine.decide(placement, **asked, explain=explain, is_preview=True)
         if as_json:
             emit(slate.to_json())
         else:

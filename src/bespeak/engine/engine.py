@@ -291,23 +291,38 @@ class Engine:
         profile_id: str = "",
         count: int | None = None,
         context: Mapping[str, Any] | None = None,
+        items: Sequence[str | Mapping[str, Any]] | None = None,
         item: str = "",
+        value: str = "",
         query: str = "",
         filter: str = "",  # noqa: A002 - the word of the API
+        exclude: Sequence[str] = (),
         market: str = "",
+        near: tuple[float, float] | None = None,
     ) -> WhyNot:
         """Says why an item is not in the slate that `decide` would give as a preview; nothing is logged.
 
         Args:
             placement: name of the placement.
             item_id: the item that is missed.
-            user_id, anonymous_id, profile_id, count, context, item, query, filter, market: as in `decide`.
+            user_id, anonymous_id, profile_id, count, context, items, item, value: as in `decide`.
+            query, filter, exclude, market, near: as in `decide`.
 
         Raises:
             UnknownName, RuleError, InvalidInput: as `decide`.
         """
         request = self.core.request(
-            placement, context, count=count, item=item, query=query, filter=filter, market=market
+            placement,
+            context,
+            count=count,
+            items=listed_items(items),
+            query=query,
+            filter=filter,
+            exclude=excluded_ids(exclude),
+            item=item,
+            value=value,
+            market=market,
+            near=near,
         )
         return self.decisions.why_not(request, item_id, self._ids(user_id, anonymous_id, profile_id))
 
