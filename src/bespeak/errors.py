@@ -18,8 +18,38 @@ A message never carries a person's data: ids, traits and bodies stay out of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
+
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "array": "a list",
+    "object": "a table",
+    "null": "nothing",
+}
+_EXPECTED = re.compile(r"Expected `([^`]*)`(?: matching regex .*)?(?:, got `([^`]*)`)?")
+
+
+def in_words(said: str) -> str:
+    """Returns what a validator says of a type in the words of whoever writes settings.
+
+    Example:
+        >>> in_words("Expected `int | str`, got `array`"), in_words("Expected `float` >= 0.0")
+        ('must be a whole number or text, not a list', 'must be a number >= 0.0')
+        >>> in_words("Expected `str` matching regex '^a$'"), in_words("Invalid enum value 'x'")
+        ('is not written as it must be', "cannot be 'x'")
+    """
+    found = _EXPECTED.match(said)
+    if found is None:
+        return said.replace("Invalid enum value", "cannot be").replace("Object missing", "misses the")
+    if " matching regex " in said:
+        return "is not written as it must be"
+    wanted, got = (" or ".join(_TYPES.get(one, one) for one in (kind or "").split(" | ")) for kind in found.groups())
+    return f"must be {wanted}{f', not {got}' if got else ''}{said[found.end() :]}"
 
 
 class BespeakError(Exception):
@@ -80,6 +110,19 @@ class ConfigError(InvalidInput):
         super().__init__(f"{where}: {message}" if where else message, hint=hint)
         self.file = file
         self.key = key
+
+    @classmethod
+    def of_value(cls, error: Exception, *, key: str, hint: str = "") -> ConfigError:
+        """Returns the refusal of a value that a type does not take, by its own key.
+
+        Example:
+            >>> error = TypeError("Expected `int`, got `str` - at `$.rows[0].count`")
+            >>> print(ConfigError.of_value(error, key="pages.home"))
+            pages.home.rows.0.count: must be a whole number, not text.
+        """
+        said, _, at = str(error).partition(" - at `$")
+        steps = [step for step in re.split(r"[.\[\]`]+", at) if step]
+        return cls(f"{in_words(said)}.", key=".".join([key, *steps]), hint=hint)
 
 
 class UnknownName(InvalidInput):

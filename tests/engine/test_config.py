@@ -19,7 +19,7 @@ from bespeak.web.tokens import make_token_key
 DIGEST = "0" * 64
 
 WRONG = {
-    "a number as text": ('[serve]\nport = "80"', "serve.port", ["int", "'80'"]),
+    "a number as text": ('[serve]\nport = "80"', "serve.port", ["a whole number, not text", "'80'"]),
     "a number out of bounds": ("[serve]\nport = 70000", "serve.port", ["65535", "70000"]),
     "a word that is not allowed": ('[project]\nnow = "later"', "project.now", ["later", "clock, data"]),
     "a section that does not exist": ("[project2]", "project2", ["project", "storage"]),
@@ -46,9 +46,9 @@ WRONG = {
         "sources.a.consent",
         ["sell", "personalize"],
     ),
-    "a list with something else": ('[profiles]\nfacets = ["a", 1]', "profiles.facets.1", ["str", "(it is 1)"]),
+    "a list with something else": ('[profiles]\nfacets = ["a", 1]', "profiles.facets.1", ["text", "(it is 1)"]),
     "a category that means no purpose": ('[consent.categories]\nAds = ["sell"]', "", ["sell", "share"]),
-    "a category that is no list": ("[consent.categories]\nAds = 1", "consent.categories.Ads", ["array", "(it is 1)"]),
+    "a category that is no list": ("[consent.categories]\nAds = 1", "consent.categories.Ads", ["a list", "(it is 1)"]),
     "a purpose twice": ('[consent]\npurposes = ["share"]', "consent.purposes", ["unique"]),
     "a placement's unknown setting": ("[placements.home]\nsise = 3", "placements.home", ["sise", "count"]),
     "a segment's rule": ("[segments]\nloyal = \"orders >\"", "segments.loyal", []),
@@ -61,6 +61,15 @@ WRONG = {
         f'[keys.a]\nsha256 = "{DIGEST}"\n[keys.b]\nsha256 = "{DIGEST}"',
         "keys.b.sha256",
         ["keys.a.sha256"],
+    ),
+    "an interval is explained": ('[train]\nevery=6', "train.every", ["text, not a whole number", "(it is 6)", '"6h"']),
+    "a setting with a typing error": ('[project]\nnmae = "x"', "project.nmae", ["Did you mean 'name'?"]),
+    "a section twice": ("[segments]\n[segments]\n", "", ["the section [segments] stands a second time in line 2"]),
+    "a section of a placement twice": ("[a.b]\n[a.b]\n", "", ["[a.b] stands a second time"]),
+    "a placement's number as text": (
+        '[placements.home]\ncount = "ten"',
+        "placements.home.count",
+        ["must be a whole number, not text"],
     ),
     "something that is no TOML": ("[project\nname = 1", "", ["TOML", "line 1"]),
 }  # fmt: skip
@@ -307,3 +316,10 @@ def test_a_prediction_that_cannot_be_is_refused_where_it_stands(asked, message):
     with pytest.raises(ConfigError) as raised:
         parse_config(asked)
     assert message in str(raised.value)
+
+
+def test_a_file_that_was_emptied_is_not_applied(engine):
+    engine.core.folder.config_path.write_text("# nothing\n")
+    with pytest.raises(ConfigError, match=r"sets nothing.*config pull"):
+        engine.core.apply()
+    assert engine.core.config.settings.sources

@@ -315,7 +315,7 @@ def test_a_project_can_switch_a_signal_off() -> None:
         ({"classes": []}, "signals.classes", "table"),
         ({"classes": {"view": {"half_life": 3}}}, "signals.classes.view", "half_life_days"),
         ({"classes": {"view": {"half_life_days": 0}}}, "signals.classes.view", "above 0"),
-        ({"classes": {"view": {"half_life_days": "soon"}}}, "signals.classes.view", "half_life_days"),
+        ({"classes": {"view": {"half_life_days": "soon"}}}, "signals.classes.view.half_life_days", "a number"),
         ({"events": {"x": {"events": ["X"], "class": "vieww"}}}, "signals.events.x.class", "'view'"),
         ({"events": {"x": {"class": "view"}}}, "signals.events.x", "events"),
         ({"events": {"x": {"events": [], "class": "view"}}}, "signals.events.x.events", "event name"),
@@ -323,7 +323,7 @@ def test_a_project_can_switch_a_signal_off() -> None:
         ({"events": {"product_viewed": {"strength": {}}}}, "signals.events.product_viewed.strength", "fraction"),
         ({"events": {"product_viewed": {"items": ["a[]b"]}}}, "signals.events.product_viewed.items", "list[].key"),
         ({"events": {"product_viewed": 5}}, "signals.events.product_viewed", "Fields"),
-        ({"events": {"product_viewed": {"role": "boss"}}}, "signals.events.product_viewed", "role"),
+        ({"events": {"product_viewed": {"role": "boss"}}}, "signals.events.product_viewed.role", "role"),
         ({"words": {"buy": 1}}, "signals.words.buy", "name of an event"),
     ],
 )

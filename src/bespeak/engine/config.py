@@ -25,7 +25,7 @@ from bespeak.decide.variants.when import Names, read_line
 from bespeak.engine.filters import check_filters
 from bespeak.engine.settings import Section, Settings
 from bespeak.engine.trials import arms_with_items, compile_trials
-from bespeak.errors import BespeakError, ConfigError, UnknownName
+from bespeak.errors import BespeakError, ConfigError, UnknownName, in_words
 from bespeak.measure.metrics import Metric, metrics_from
 from bespeak.privacy.consent import ConsentRules
 from bespeak.privacy.pseudonyms import key_digest
@@ -35,6 +35,7 @@ from bespeak.signals.purposes import Purposes
 
 FILE_NAME = "bespeak.toml"
 _PATH = re.compile(r" - at `\$?\.?([^`]*)`")
+_TWICE = re.compile(r"Cannot declare \((.*)\) twice \(at line (\d+)")
 _KEY = re.compile(r"unknown field `([^`]*)`")
 _PREDICTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _SECRET = (["sha256"], ["key_sha256"])
@@ -157,7 +158,7 @@ def _settings(text: str, file: str) -> Settings:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"is not valid TOML: {error}.", file=file) from None
+        raise _not_toml(error, file) from None
     try:
         return msgspec.convert(data, Settings, strict=True)
     except msgspec.ValidationError as error:
@@ -197,21 +198,51 @@ def _by_kind(sections: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any],
     return of_items, of_variants
 
 
+def _not_toml(error: tomllib.TOMLDecodeError, file: str) -> ConfigError:
+    twice = _TWICE.search(str(error))
+    if twice is None:
+        return ConfigError(f"is not valid TOML: {error}.", file=file)
+    section = ".".join(re.findall(r"'([^']*)'", twice[1]))
+    return ConfigError(
+        f"the section [{section}] stands a second time in line {twice[2]}.",
+        file=file,
+        hint="Write its settings under the first one; a line there that starts with # is not set yet.",
+    )
+
+
 def _explain(message: str, data: dict[str, Any], file: str) -> ConfigError:
     """Turns a validation message into key, value and what is allowed."""
     at = _PATH.search(message)
     place = _located(at.group(1) if at else "", data)
     unknown = _KEY.search(message)
     if unknown:
-        allowed = ", ".join(place.kind.__struct_encode_fields__) if _is_section(place.kind) else ""
+        allowed = place.kind.__struct_encode_fields__ if _is_section(place.kind) else ()
         key = ".".join([*place.steps, unknown.group(1)])
-        return ConfigError("there is no such setting.", file=file, key=key, hint=f"Allowed here: {allowed}.")
-    plain = _PATH.sub("", message)
-    is_shown = isinstance(place.value, str | int | float | bool) and place.steps[-1:] not in _SECRET
+        hint = UnknownName("setting", unknown.group(1), allowed, limit=len(allowed)).hint
+        return ConfigError(
+            "there is no such setting.", file=file, key=key, hint=hint.replace("Known:", "Allowed here:")
+        )
+    plain = in_words(_PATH.sub("", message))
+    is_shown = (
+        isinstance(place.value, str | int | float | bool)
+        and place.steps[-1:] not in _SECRET
+        and repr(place.value) not in plain
+    )
     shown = f" (it is {place.value!r})" if is_shown else ""
     words = get_args(place.kind) if get_origin(place.kind) is Literal else ()
-    hint = f"Allowed: {', '.join(map(str, words))}." if words else ""
+    hint = f"Allowed: {', '.join(map(str, words))}." if words else _meaning(place)
     return ConfigError(f"{plain[:1].lower()}{plain[1:]}{shown}.", file=file, key=".".join(place.steps), hint=hint)
+
+
+def _meaning(place: _Place) -> str:
+    """What a setting is, as the reference says it; "" where it says nothing."""
+    section: Any = Settings
+    for step in place.steps[:-1]:
+        kind = get_type_hints(section).get(step) if _is_section(section) else None
+        section = get_args(kind)[-1] if kind is not None and get_args(kind) else kind
+    declared = get_type_hints(section, include_extras=True).get(place.steps[-1]) if _is_section(section) else None
+    said = next((part.description for part in get_args(declared) if isinstance(part, msgspec.Meta)), None)
+    return f"It is: {said}." if said else ""
 
 
 class _Place(msgspec.Struct, frozen=True):

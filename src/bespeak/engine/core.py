@@ -19,6 +19,7 @@ from bespeak.engine.filters import check_filters
 from bespeak.engine.folding import fold_version
 from bespeak.engine.project import ProjectFolder
 from bespeak.engine.runtime import Runtime
+from bespeak.engine.settings import Settings
 from bespeak.engine.values import check_values
 from bespeak.engine.writing.writer import Gather, Writer, WriteRequest, Written
 from bespeak.errors import ConfigError, InvalidInput, StoreUnavailable
@@ -86,8 +87,18 @@ class Core:
         return self._file_digest != self.config.digest()
 
     def apply(self, author: str = "file") -> int:
-        """Makes `bespeak.toml` the active configuration and returns its version; nothing half-applies."""
+        """Makes `bespeak.toml` the active configuration and returns its version; nothing half-applies.
+
+        Raises:
+            ConfigError: the file is wrong, or sets nothing at all, which is a file that was lost and not a wish.
+        """
         config = parse_config(read_file(self.folder.config_path))
+        if config.settings == Settings() != self.config.settings:
+            raise ConfigError(
+                "sets nothing, so every source and key would be gone.",
+                file=FILE_NAME,
+                hint="`bespeak config pull` writes back what is active.",
+            )
         self.refresh()
         self.check_filters(config)
         check_values(config)

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from bespeak.errors import ConfigError, RuleError
+from bespeak.errors import ConfigError, RuleError, UnknownName
 from bespeak.measure.sums import Sums
 from bespeak.measure.words import Kind
 from bespeak.rules import ColumnType, Rule, Schema, parse
@@ -231,11 +231,12 @@ def _metric(name: str, section: dict[str, Any], known: Mapping[str, Metric]) -> 
     allowed = [setting for setting in Metric.__struct_fields__ if setting != "name"]
     for setting in section:
         if setting not in allowed:
-            raise ConfigError(f"there is no setting '{setting}'.", key=key, hint=f"Known: {', '.join(allowed)}, like.")
+            hint = UnknownName("setting", setting, [*allowed, "like"], limit=len(allowed) + 1).hint
+            raise ConfigError(f"there is no setting '{setting}'.", key=key, hint=hint)
     try:
         metric = msgspec.convert({**msgspec.to_builtins(base), **section, "name": name}, Metric)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{error}.", key=key, hint="See the page on metrics for every setting.") from None
+        raise ConfigError.of_value(error, key=key, hint="See the page on metrics for every setting.") from None
     if not metric.of:
         raise ConfigError("it counts nothing.", key=f"{key}.of", hint="Give a rule over signals: \"class = 'like'\".")
     if (metric.after_days or metric.is_closed) and not metric.window_days:

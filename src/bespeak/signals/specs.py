@@ -149,7 +149,7 @@ def read_spec(raw: Mapping[str, Any], kind: type[S], key: str, base: S | None = 
     try:
         return msgspec.convert(merged, kind)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{error}.", key=key, hint=f"Fields: {', '.join(fields)}.") from None
+        raise ConfigError.of_value(error, key=key, hint=f"Fields: {', '.join(fields)}.") from None
 
 
 def check_class(signal_class: SignalClass, key: str) -> None:

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from bespeak.decide.settings.parts import MAX_COUNT, Part
 from bespeak.decide.settings.placements import Placement
-from bespeak.errors import ConfigError
+from bespeak.errors import ConfigError, UnknownName
 
 MAX_ROWS = 30
 
@@ -101,7 +101,8 @@ def _page(name: str, section: Mapping[str, Any], placements: Mapping[str, Placem
     known = [setting for setting in Page.__struct_fields__ if setting != "name"]
     for setting in section:
         if setting not in known:
-            raise ConfigError(f"there is no setting '{setting}'.", key=key, hint=f"Known: {', '.join(known)}.")
+            hint = UnknownName("setting", setting, known, limit=len(known)).hint
+            raise ConfigError(f"there is no setting '{setting}'.", key=key, hint=hint)
     given: dict[str, Any] = msgspec.convert(msgspec.to_builtins(section), dict[str, Any])
     if isinstance(given.get("rows"), list):
         given["rows"] = [{"placement": row} if isinstance(row, str) else row for row in given["rows"]]
@@ -109,7 +110,7 @@ def _page(name: str, section: Mapping[str, Any], placements: Mapping[str, Placem
     try:
         page = msgspec.convert({**base, **given, "name": name}, Page)
     except (msgspec.ValidationError, TypeError) as error:
-        raise ConfigError(f"{error}.", key=key, hint="See docs/reference/placements.md for every setting.") from None
+        raise ConfigError.of_value(error, key=key, hint="See docs/reference/placements.md for every setting.") from None
     _check(page, placements, key)
     return page
 

@@ -37,7 +37,7 @@ from bespeak.decide.settings.parts import (
     ShareSettings,
     SourceSettings,
 )
-from bespeak.errors import ConfigError
+from bespeak.errors import ConfigError, UnknownName
 
 SEEN_ON_HOME: Mapping[str, float] = MappingProxyType(
     {
@@ -280,14 +280,15 @@ def _placement(name: str, section: dict[str, Any], built_in: Mapping[str, Placem
     known = [setting for setting in Placement.__struct_fields__ if setting != "name"]
     for setting in section:
         if setting not in known:
-            raise ConfigError(f"there is no setting '{setting}'.", key=key, hint=f"Known: {', '.join(known)}, like.")
+            hint = UnknownName("setting", setting, [*known, "like"], limit=len(known) + 1).hint
+            raise ConfigError(f"there is no setting '{setting}'.", key=key, hint=hint)
     if "weights" in section and isinstance(section["weights"], Mapping):
         section["weights"] = {**base.weights, **section["weights"]}
     try:
         own = msgspec.convert(msgspec.to_builtins(section), dict[str, Any])
         placement = msgspec.convert({**msgspec.to_builtins(base), **own, "name": name}, Placement)
     except (msgspec.ValidationError, TypeError) as error:
-        raise ConfigError(f"{error}.", key=key, hint="See `bespeak init` for every setting with its unit.") from None
+        raise ConfigError.of_value(error, key=key, hint="See `bespeak init` for every setting with its unit.") from None
     _check(placement, key)
     varied(placement, placement.shadow, f"{key}.shadow")
     return placement
@@ -319,7 +320,7 @@ def varied(placement: Placement, settings: Mapping[str, Any], key: str) -> Place
     try:
         found = msgspec.convert({**msgspec.to_builtins(placement), **changed, "shadow": {}, "rollout": 1.0}, Placement)
     except (msgspec.ValidationError, TypeError) as error:
-        raise ConfigError(f"{error}.", key=key, hint="The settings are those of a placement.") from None
+        raise ConfigError.of_value(error, key=key, hint="The settings are those of a placement.") from None
     if (found.actions is None) != (placement.actions is None):
         problem = "whether a placement shows actions or items is the same for all of its policies."
         raise ConfigError(problem, key=f"{key}.actions", hint="Take a placement of its own for actions.")

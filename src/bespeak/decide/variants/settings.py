@@ -224,7 +224,7 @@ def _placement(name: str, section: dict[str, Any], names: Names) -> VariantPlace
     try:
         settings = msgspec.convert(msgspec.to_builtins(section), VariantSettings)
     except (msgspec.ValidationError, TypeError) as error:
-        raise ConfigError(f"{error}.", key=key, hint="See the reference of placements.") from None
+        raise ConfigError.of_value(error, key=key, hint="See the reference of placements.") from None
     _check_variants(settings.variants, key)
     if settings.kind == "message":
         _check_message(settings, key)

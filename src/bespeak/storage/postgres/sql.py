@@ -80,7 +80,10 @@ def _explained_by_class(error: psycopg.Error) -> StoreError:
     if isinstance(error, psycopg.DataError):
         return StoreError(f"PostgreSQL: a value does not fit its column ({type(error).__name__}).")
     if isinstance(error, psycopg.OperationalError):
-        return StoreUnavailable("PostgreSQL cannot be reached, or ended the connection.", hint="Retry.")
+        return StoreUnavailable(
+            "PostgreSQL cannot be reached, or ended the connection.",
+            hint="Check that it runs and that storage.url leads to it; then retry.",
+        )
     return StoreError(f"PostgreSQL: {error.diag.message_primary or type(error).__name__}")
 
 
