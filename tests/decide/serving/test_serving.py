@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bespeak.decide.serving.forms import serving_of, share
 from bespeak.decide.serving.question import Question, Serving
-from bespeak.models.base import History, Interactions, ItemContent, Model
+from bespeak.models.base import History, Interactions, ItemContent, Model, PersonTraits
 from bespeak.models.blend import Blend
 from bespeak.models.content import Content
+from bespeak.models.factors.attribute_factors import AttributeFactors
 from bespeak.models.factors.implicit_mf import ImplicitMf
 from bespeak.models.item_weights.ease import Ease
+from bespeak.models.item_weights.graph_filter import GraphFilter
+from bespeak.models.item_weights.slist import Slist
+from bespeak.models.item_weights.sparse_inverse import SparseInverse
 from bespeak.models.neighbours.item_neighbours import ItemNeighbours
 from bespeak.models.popular.popularity import Popularity
 from bespeak.models.sequences.sequence_rules import SequenceRules
+from bespeak.models.sequences.session_links import SessionLinks
 
 N_ITEMS = 60
 
@@ -42,11 +49,20 @@ MODELS: list[Model] = [
     Ease(l2=5.0, weighting="presence"),
     ItemNeighbours(shrinkage=1.0),
     SequenceRules(),
+    SequenceRules(window=3, weighting="log"),
+    SessionLinks(gap_minutes=None),
+    SessionLinks(gap_minutes=None, window=2),
+    Slist(l2=5.0),
+    SparseInverse(neighbours=8),
+    GraphFilter(factors=6, neighbours=10),
+    GraphFilter(factors=0),
     Content(),
     ImplicitMf(factors=8, rounds=3, threads=1),
+    AttributeFactors(factors=8, rounds=3, min_people=2),
     Popularity(),
     Blend([{"name": "ease", "settings": {"l2": 5.0}}, {"name": "popularity"}, {"name": "content"}], [0.6, 0.3, 0.1]),
 ]
+TRAITS = {"country": ["DE", "FR", "US"], "plan": ["free", "paid"]}
 HISTORIES = {
     "likes": History.of([3, 1, 7, 3], [1.0, 2.0, 1.0, 1.0], [1, 2, 3, 4]),
     "likes and dislikes": History.of([3, 1, 7, 30, 2], [1.0, -2.0, 1.0, -1.0, 3.0], [1, 2, 3, 4, 5]),
@@ -114,6 +130,21 @@ def test_a_folded_in_person_gets_the_models_numbers(history: History) -> None:
     fitted = ImplicitMf(factors=16, rounds=3, threads=1, weighting="linear").fit(DATA)
     expected = fitted.scores([history], 0)[0]
     assert serving_of(fitted).scores(Question(history, 0)) == pytest.approx(expected, abs=1e-6, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "history", [HISTORIES["likes and dislikes"], HISTORIES["dislikes alone"], HISTORIES["nothing"]]
+)
+@pytest.mark.parametrize("traits", [{"country": ["DE"]}, {"country": ["FR"], "plan": ["free", "new"]}, {"x": ["y"]}])
+def test_traits_move_a_person_as_in_the_model(history: History, traits: dict[str, list[str]]) -> None:
+    rng = np.random.default_rng(5)
+    columns = {name: [[v] for v in rng.choice(values, 80)] for name, values in TRAITS.items()}
+    fitted = AttributeFactors(factors=8, rounds=3, min_people=2).fit(
+        DATA.with_traits(PersonTraits(DATA.user_ids, columns)), CONTENT
+    )
+    told = replace(history, traits=traits)
+    found = serving_of(fitted).scores(Question(told, 0))
+    assert found == pytest.approx(fitted.scores([told], 0)[0], abs=1e-6, rel=1e-5)
 
 
 @pytest.mark.parametrize("is_blend_first", [True, False])

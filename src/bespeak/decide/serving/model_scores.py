@@ -13,7 +13,7 @@ from typing import Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from bespeak.decide.serving.forms import IndexedFactors, NearItems
+from bespeak.decide.serving.factor_forms import IndexedFactors, NearItems
 from bespeak.decide.serving.model_set import MappedModel
 from bespeak.decide.serving.question import Past
 

@@ -7,22 +7,23 @@ forms answer is kept there, because a blend's members often stand beside it as m
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Self, TypeAlias
+from typing import Self, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
+from bespeak.decide.serving.strengths import Reader, Strengths
 from bespeak.models.base import History
 from bespeak.models.interactions import Traits
-from bespeak.models.strength import Weighting, strength
 
 Float32s: TypeAlias = npt.NDArray[np.float32]
 Int32s: TypeAlias = npt.NDArray[np.int32]
 Int64s: TypeAlias = npt.NDArray[np.int64]
+_Made = TypeVar("_Made")
 
 
 class Serving(ABC):
@@ -55,37 +56,30 @@ class Question:
     def __init__(self, history: History, now_ms: int) -> None:
         self.history = history
         self.now_ms = now_ms
-        self._strengths: dict[tuple[int, Weighting], tuple[Int32s, Float32s]] = {}
-        self._scores: dict[Serving, Float32s] = {}
-        self._terms: dict[tuple[Serving, bytes], tuple[Int32s, Float32s]] = {}
+        self._memo: dict[object, object] = {}
 
     @cached_property
     def n_distinct(self) -> int:
         """How many distinct items the history has."""
         return len(set(self.history.items.tolist()))
 
-    def strengths(self, n_items: int, weighting: Weighting) -> tuple[Int32s, Float32s]:
-        """What the history amounts to, as `summed` has it."""
-        found = self._strengths.get((n_items, weighting))
-        if found is None:
-            found = summed(self.history.items, self.history.weights, n_items, weighting)
-            self._strengths[n_items, weighting] = found
-        return found
+    def strengths(self, n_items: int, reader: Reader) -> Strengths:
+        """What the history amounts to among the first `n_items` items."""
+        return self.once((n_items, reader), lambda: reader.read(self.history, n_items))
 
     def scores(self, serving: Serving) -> Float32s:
         """As `Serving.scores`."""
-        found = self._scores.get(serving)
-        if found is None:
-            found = self._scores[serving] = serving.scores(self)
-        return found
+        return self.once(serving, lambda: serving.scores(self))
 
     def terms(self, serving: Serving, targets: Int32s) -> tuple[Int32s, Float32s]:
         """As `Serving.terms`."""
-        key = serving, targets.tobytes()
-        found = self._terms.get(key)
-        if found is None:
-            found = self._terms[key] = serving.terms(self, targets)
-        return found
+        return self.once((serving, targets.tobytes()), lambda: serving.terms(self, targets))
+
+    def once(self, key: object, make: Callable[[], _Made]) -> _Made:
+        """What `make` gave when it was first asked under this key; who asks owns the key."""
+        if key not in self._memo:
+            self._memo[key] = make()
+        return self._memo[key]  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,19 +153,3 @@ class Past:
             history = History(rows[known], self.weights[known], self.times_ms[known], self.traits)
             found = self._questions[items] = Question(history, self.now_ms)
         return found
-
-
-def summed(items: Int32s, weights: Float32s, n_items: int, weighting: Weighting) -> tuple[Int32s, Float32s]:
-    """(distinct known items ascending, signed strengths of their summed weights), zeros left out.
-
-    Example:
-        >>> found, strengths = summed(np.array([4, 2, 4, 9]), np.ones(4, np.float32), 5, "linear")
-        >>> found.tolist(), strengths.tolist()
-        ([2, 4], [1.0, 2.0])
-    """
-    inside = (items >= 0) & (items < n_items)
-    unique, inverse = np.unique(items[inside], return_inverse=True)
-    sums = np.bincount(inverse, weights[inside], minlength=len(unique)).astype(np.float32)
-    strengths = strength(sums, weighting)
-    kept = strengths != 0
-    return unique[kept], strengths[kept]

@@ -119,7 +119,7 @@ class AttributeFactors(FactorModel):
 
     def person_vectors(self, signed: Csr, histories: Sequence[History]) -> Float32s:
         """float32[n, factors]: zero for a person without likes and known traits."""
-        held = self._terms.matrix([history.traits for history in histories])
+        held = self.terms.matrix([history.traits for history in histories])
         likes = signed.maximum(0).tocsr() if signed.nnz else signed
         likes.eliminate_zeros()
         is_known = (np.diff(held.indptr) > 0) | (np.diff(likes.indptr) > 0)
@@ -130,15 +130,16 @@ class AttributeFactors(FactorModel):
 
     def leading_trait(self, traits: Traits, item: int) -> tuple[str, str] | None:
         """See `Model.leading_trait`: the trait whose vector points most towards the item."""
-        held = self._terms.positions(traits)
+        held = self.terms.positions(traits)
         if not held:
             return None
         parts = self._array("trait_vectors")[1:][held] @ self._vectors[item]
         best = int(parts.argmax())
-        return self._terms.pairs[held[best]] if parts[best] > 0 else None
+        return self.terms.pairs[held[best]] if parts[best] > 0 else None
 
     @cached_property
-    def _terms(self) -> AttributeTerms:
+    def terms(self) -> AttributeTerms:
+        """The trait values that it reads, in the order of `trait_vectors` behind the first of these."""
         self._array("vectors")
         return AttributeTerms.from_arrays("terms", self._arrays)
 

@@ -135,9 +135,13 @@ class Slist(DenseLinearModel):
         _finish_gram(gram, cases, _last_states(liked, has_next[: len(liked)], gamma), gamma)
         return gram, links
 
+    @property
+    def step_sizes(self) -> Float32s:
+        """float32[reach]: what the latest like counts, the one before it, and so on."""
+        return np.asarray(self._gamma ** np.arange(self._reach), np.float32)
+
     def _strengths(self, histories: Sequence[History]) -> Csr:
-        sizes = (self._gamma ** np.arange(self._reach)).astype(np.float32)
-        return latest_first(histories, len(self.item_ids), sizes, self.weighting)
+        return latest_first(histories, len(self.item_ids), self.step_sizes, self.weighting)
 
 
 def _link_weights(gamma: float, ahead: int, reach: int) -> Float64s:

@@ -22,7 +22,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from bespeak.models.fits import FitMemory, link_memory, pairs_of
-from bespeak.models.interactions import Csr, History, Interactions, ItemContent
+from bespeak.models.interactions import Csr, Float32s, History, Interactions, ItemContent
 from bespeak.models.linear import SparseLinearModel, packed_weights
 from bespeak.models.strength import Weighting, latest_first
 from bespeak.models.topk import kept_entries, largest_per_row
@@ -71,6 +71,10 @@ class SequenceRules(SparseLinearModel):
         kept = kept_entries(rules, largest_per_row(rules, self.successors)).astype(np.float32)
         return self._fitted(interactions.item_ids, packed_weights(kept), interactions)
 
+    @property
+    def step_sizes(self) -> Float32s:
+        """float32[window]: what the latest like counts, the one before it, and so on."""
+        return np.float32(1) / np.arange(1, self.window + 1, dtype=np.float32)
+
     def _strengths(self, histories: Sequence[History]) -> Csr:
-        sizes = np.float32(1) / np.arange(1, self.window + 1, dtype=np.float32)
-        return latest_first(histories, len(self.item_ids), sizes, self.weighting)
+        return latest_first(histories, len(self.item_ids), self.step_sizes, self.weighting)

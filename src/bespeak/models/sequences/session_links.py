@@ -28,7 +28,7 @@ import numpy as np
 from scipy.sparse import csr_array, dia_array, vstack
 
 from bespeak.models.fits import FitMemory, link_memory, pairs_of
-from bespeak.models.interactions import Csr, Float64s, History, Interactions, ItemContent
+from bespeak.models.interactions import Csr, Float32s, Float64s, History, Interactions, ItemContent
 from bespeak.models.linear import SparseLinearModel, packed_weights
 from bespeak.models.sequences.visits import Visits, emphasis_of, latest_likes, visits_of
 from bespeak.models.strength import latest_first
@@ -126,10 +126,15 @@ class SessionLinks(SparseLinearModel):
             parts.append(kept_entries(links, largest_per_row(links, self.links)).astype(np.float32))
         return vstack(parts, format="csr") if parts else csr_array((0, 0), dtype=np.float32)
 
+    @property
+    def step_sizes(self) -> Float32s:
+        """float32[window]: what the latest like counts, the one before it, and so on."""
+        return np.asarray(np.exp(-np.arange(self.window) / self.query_steps), np.float32)
+
     def _strengths(self, histories: Sequence[History]) -> Csr:
         shape = (len(histories), len(self.item_ids))
         likes = latest_likes(histories, shape[1], self.window)
-        sizes = np.exp(-likes.steps / self.query_steps).astype(np.float32)
+        sizes = self.step_sizes[likes.steps]
         dislikes = latest_first(histories, shape[1], np.zeros(0, np.float32), "linear")  # of no likes
         return csr_array((sizes, (likes.rows, likes.items)), shape=shape) + dislikes
 
