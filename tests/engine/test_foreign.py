@@ -57,8 +57,17 @@ def test_the_record_keeps_order_and_only_the_propensities_that_were_given(shop):
         ("p3", 1, 0.25), ("p9", 2, 0.0),
     ]  # fmt: skip
     assert stored.policy == "incumbent"
-    again = logged(shop, "u1", ForeignItem(id="p7"), decision_id="theirs-1")
-    assert shop.decision("theirs-1") == stored != again
+
+
+def test_the_id_of_a_slate_that_is_logged_takes_that_slate_again_and_no_other(shop):
+    slate = (ForeignItem(id="p3"), ForeignItem(id="p9"))
+    stored = logged(shop, "u1", *slate, decision_id="theirs-1")
+    assert logged(shop, "u1", *slate, decision_id="theirs-1") == stored  # a retry
+    told = next(asked for n in range(N_PEOPLE) if not (asked := shop.decide("home", user_id=f"u{n}")))
+    for taken in ("theirs-1", told.decision.decision_id):
+        with pytest.raises(InvalidInput, match="another decision"):
+            logged(shop, "u1", ForeignItem(id="p7"), decision_id=taken)
+    assert shop.decision("theirs-1") == stored
 
 
 def test_nobody_known_is_logged_for_nobody(shop):

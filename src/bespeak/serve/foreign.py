@@ -29,7 +29,8 @@ class DecisionsBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", f
 
     Attributes:
         items: what was shown, in order; of an item that stands twice the first place counts.
-        decision_id: of the record, for events to name; made up when left out. A known one changes nothing.
+        decision_id: of the record, for events to name; made up when left out. That of this slate again changes
+            nothing, that of another decision is refused.
     """
 
     placement: Annotated[str, Meta(min_length=1, max_length=100)]

@@ -101,10 +101,12 @@ class Decisions:
             items: in the order shown.
             ids: of the person, the strongest first.
             context, query: as in `decide`.
-            decision_id: for events to name; a known one changes nothing.
+            decision_id: for events to name; that of this slate again changes nothing.
 
         Raises:
-            UnknownName, InvalidInput: as `foreign_slate`.
+            UnknownName: as `foreign_slate`.
+            InvalidInput: as `foreign_slate`; or the decision_id is that of another decision, such as the empty one that
+                told of the other system's arm.
             StoreUnavailable: nothing was logged; a retry is safe.
         """
         request = self._core.request(placement, context, query=query)
@@ -115,7 +117,13 @@ class Decisions:
         occasion = self._experiments.assign(Occasion(request, person, world, now_ms, name, ids=ids))
         decision = foreign_slate(occasion, items)
         self._core.submit(WriteRequest(decisions=(decision,), n_bytes=2_000)).result()
-        return decision
+        stored = self.record(name) if decision_id else None
+        if stored is None:
+            return decision
+        if (stored.placement, _item_ids(stored)) != (placement, _item_ids(decision)):
+            problem = f"`decisionId` {decision_id} is that of another decision, which is logged already."
+            raise InvalidInput(problem, hint="Leave it out: the answer has the id for clicks and exposures to name.")
+        return stored
 
     def why_not(self, request: DecideRequest, item_id: str, ids: Sequence[IdKey]) -> WhyNot:
         """Says why an item is not in the slate that a preview would show; errors as `decide`."""
@@ -170,3 +178,7 @@ class Decisions:
             self._core.submit(WriteRequest(decisions=(decision,), n_bytes=2_000), is_droppable=True)
         except BespeakError:
             return
+
+
+def _item_ids(decision: Decision) -> list[str]:
+    return [shown.item_id for shown in decision.items]
