@@ -102,6 +102,11 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return "proportion" if self.aggregate == "any" and not self.less else "mean"
 
     @property
+    def is_money(self) -> bool:
+        """Whether it adds up money: amounts in other currencies than the project's count 0."""
+        return self.aggregate == "sum" and self.column == "value"
+
+    @property
     def shown(self) -> str:
         """What people read."""
         return self.title or self.name.replace("_", " ")
@@ -145,6 +150,8 @@ _CAME = "class NOT IN ('exposure', 'delivery', 'email', 'refund', 'demographic',
 """What takes somebody to come back for: mails are sent, opened by machines, and refunds booked without them."""
 
 _ORDER, _CART = "class = 'purchase'", "class = 'cart'"
+_PAID = f"{_ORDER} AND value > 0"
+"""Orders that say what was paid, in the project's currency: any other would be divided by and add nothing."""
 
 CONVERSION = "conversion_rate"
 """The metric that launches are judged by: a project says by its `of` what converts."""
@@ -162,7 +169,7 @@ BUILT_IN: Mapping[str, Metric] = MappingProxyType(
                 name="click_rate", title="clicks per item shown", of="class = 'click' AND decision IS NOT NULL",
                 aggregate="count", per="class = 'exposure'",
             ),
-            Metric(name="order_value", of=_ORDER, aggregate="sum", per=_ORDER, per_aggregate="events"),
+            Metric(name="order_value", of=_PAID, aggregate="sum", per=_PAID, per_aggregate="events"),
             Metric(
                 name="revenue", title="revenue per visitor", of=_ORDER, aggregate="sum", less="class = 'refund'",
                 winsorise=0.999,

@@ -141,6 +141,14 @@ def test_few_conversions_give_no_figure_but_what_is_missing(open_shop):
     assert found.n_more_days > 0
 
 
+def test_where_nearly_everybody_converts_no_lift_is_promised_that_no_rate_can_have(open_shop):
+    engine = open_shop()
+    planted(engine, {"usual": 150, "calm": 150}, {"usual": 140, "calm": 141})
+    found = report(engine)
+    assert (found.n_more_people, found.n_more_days) == (None, None)
+    assert not any("would show" in said for said in found.sentences)
+
+
 def test_a_broken_assignment_blocks_the_report(open_shop):
     engine = open_shop()
     planted(engine, {"usual": 700, "calm": 1_000}, {"usual": 140, "calm": 400})
@@ -281,6 +289,22 @@ def test_the_return_is_said_beside_what_it_is_made_of(open_shop):
     found = report(engine)
     assert any(said.startswith("The return on what calm costs is +200%") for said in found.sentences)
     assert not any("return on investment is" in said for said in found.sentences)
+
+
+def test_orders_in_another_currency_are_in_no_sum_and_no_denominator_and_are_named(open_shop):
+    engine = open_shop(primary="order_value", secondary=["revenue"], pre_days=0)
+    planted(engine, {"usual": 300, "calm": 300}, {"usual": 110, "calm": 120})
+    dollars = [event(f"calm-{place}", "Order Completed", order="two") for place in range(40)]
+    for one in dollars:
+        one["properties"]["currency"] = "USD"
+    assert not any("amounts in" in said for said in report(engine).sentences)
+    engine.track(dollars, source="backend")
+    found = report(engine)
+    assert (found.metrics[0].control_mean, found.metrics[0].variants[0].mean) == (20.0, 20.0)
+    assert found.sentences[-1] == (
+        "Watch out: 40 events with amounts in USD add nothing to order value, revenue per visitor, which count EUR "
+        "alone."
+    )
 
 
 def test_a_mail_or_a_refund_is_no_coming_back_and_no_engagement(open_shop):

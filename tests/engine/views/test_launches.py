@@ -106,6 +106,13 @@ def test_few_conversions_give_no_figure_but_what_is_missing(engine):
     assert any("20 of the 100 conversions" in said for said in found.sentences)
 
 
+def test_where_nearly_everybody_converts_no_lift_is_promised_that_no_rate_can_have(engine):
+    planted(engine, {"control": 200, "personalized": 200}, {"control": 190, "personalized": 191})
+    found = report(engine)
+    assert (found.is_told, found.n_more_people, found.n_more_days) == (False, None, None)
+    assert not any("would show" in said for said in found.sentences)
+
+
 def test_wrong_sizes_block_the_report(engine):
     planted(engine, {"control": 1_000, "personalized": 1_400}, {"control": 200, "personalized": 600})
     found = report(engine)

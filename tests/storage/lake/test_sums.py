@@ -89,7 +89,7 @@ def means(lake: Lake, name: str, **more) -> list[float]:
         ("conversion_rate", [1.0, 0.0]),
         ("engagement_rate", [1.0, 1.0]),
         ("orders", [1.5, 0.0]),
-        ("order_value", [40 / 3, float("nan")]),
+        ("order_value", [20.0, float("nan")]),
         ("return_rate", [1 / 3, float("nan")]),
         ("cart_abandonment", [0.0, 1.0]),
         ("watch_time", [0.0, 60.0]),
@@ -114,15 +114,17 @@ SHOWN = [
     row(2, 5, "survey", amount=5.0, log_id=33),
     row(2, 6, "survey", amount=2.0, log_id=34),
     row(2, 6, "survey", amount=-1.0, log_id=35),
-    # person 3 bought for 100, sent 30 back, and bought for 50 half a year later; came back on the 9th and 14th day
+    # person 3 bought for 100, came back on the 9th day, sent 30 back, and bought for 50 half a year later
     row(3, 1, "purchase", value_minor=10_000, currency="EUR", log_id=40),
     row(3, 9, "refund", value_minor=3_000, currency="EUR", log_id=41),
+    row(3, 9.5, "view", log_id=44),
     row(3, 181.9, "purchase", value_minor=5_000, currency="EUR", log_id=42),
     row(3, 182.1, "purchase", value_minor=70_000, currency="EUR", log_id=43),
-    # person 4 read and watched, and came back too late for the second week
+    # person 4 read and watched, and came back too late for the second week, in which a mail was sent
     row(4, 0.5, "read", amount=40.0, log_id=50),
     row(4, 6.9, "watch", amount=20.0, log_id=51),
     row(4, 14.1, "view", log_id=52),
+    row(4, 8, "delivery", log_id=53),
     # what a robot saw, heard and said
     *(row(4, 1, kind, amount=9.0, is_bot=True, decision_id="d9", log_id=60) for kind in ("click", "survey", "share")),
 ]

@@ -27,6 +27,7 @@ from bespeak.engine.views.experiment_report import (
     State,
 )
 from bespeak.engine.views.experiment_units import DIFFERS_BELOW, MIXED, NEWCOMER, Units
+from bespeak.engine.views.foreign_money import left_out
 from bespeak.engine.views.interleavings import credits_of
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.measure.interleaving import MIN_VOTES, Preference, preference
@@ -264,7 +265,9 @@ class _Reporter:
         try:
             if primary.kind == "proportion":
                 rate = raw.n_nonzero / raw.n if has_rate and raw is not None else ASSUMED_RATE
-                return Plan.of_rate(min(rate, 0.9), share=share, is_sequential=True)
+                if rate * (1 + self._settings.smallest_lift) >= 1:
+                    return None  # no rate can rise so far
+                return Plan.of_rate(rate, share=share, is_sequential=True)
             if not has_rate or measured is None:
                 return None
             pair = measured.pair(primary, measured.variants()[0])
@@ -309,7 +312,14 @@ class _Reporter:
         said += [one.sentence for found in metrics[1:] for one in found.variants if one.is_told]
         said += [line for found in metrics if found.role == "guardrail" for line in _of_guardrail(found)]
         said += [line for found in metrics for one in found.variants for line in _of_return(one)]
-        return said + self._of_changes(arms) + self._of_people(without)
+        said += self._of_changes(arms) + self._of_people(without)
+        return said + ([] if not metrics else self._of_other_money())
+
+    def _of_other_money(self) -> list[str]:
+        """Amounts in other currencies than the project's."""
+        members, _ = self._units.tables()
+        metrics = [metric for _, metric in self._metrics()]
+        return left_out(self._core, metrics, members, int(self._units.start_ms.min()), self._end_ms)
 
     def _of_changes(self, arms: Sequence[ArmReport]) -> list[str]:
         """What was changed in the file since the first person was assigned."""

@@ -70,8 +70,8 @@ class LaunchReport(msgspec.Struct, frozen=True, kw_only=True):
         sample_ratio: p-value of the sizes of the variants; None before anybody was assigned.
         is_told: whether the interval of the conversion rate's lift leaves zero out.
         outcomes: conversion and engagement rate; empty while too few converted, or where the sizes are wrong.
-        n_more_people, n_more_days: until a lift of `PLANNED_LIFT` shows with 80 % power; None when it is told, or when
-            nothing may be read; no days while nobody came.
+        n_more_people, n_more_days: until a lift of `PLANNED_LIFT` shows with 80 % power; None when it is told, when
+            nothing may be read, or where so many convert that no rate can rise so far; no days while nobody came.
     """
 
     placement: str
@@ -191,11 +191,15 @@ def _outcome(metric: str, found: Comparison) -> Outcome:
     )
 
 
-def _more_people(arms: Sequence[Arm], experiment: Experiment) -> int:
-    """How many more people a lift of `PLANNED_LIFT` needs, from the rate of both variants, or from a usual one."""
+def _more_people(arms: Sequence[Arm], experiment: Experiment) -> int | None:
+    """How many more people a lift of `PLANNED_LIFT` needs, from the rate of both variants, or from a usual one.
+
+    None where nearly everybody converts, so that no rate can rise so far.
+    """
     n_people, n_converted = sum(arm.n_people for arm in arms), sum(arm.n_converted for arm in arms)
-    has_rate = ENOUGH_FOR_A_RATE <= n_converted < n_people / (1 + PLANNED_LIFT)
-    rate = n_converted / n_people if has_rate else ASSUMED_RATE
+    rate = n_converted / n_people if n_converted >= ENOUGH_FOR_A_RATE else ASSUMED_RATE
+    if rate * (1 + PLANNED_LIFT) >= 1:
+        return None
     plan = Plan.of_rate(rate, share=experiment.expected()[PERSONALIZED], is_sequential=True)
     return max(0, plan.units_needed(PLANNED_LIFT * rate) - n_people)
 
