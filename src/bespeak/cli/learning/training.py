@@ -86,13 +86,13 @@ def _launches(found: Report) -> None:
         if launch in waiting:
             continue
         rows = [[arm.variant, arm.n_people, arm.n_engaged, arm.n_converted] for arm in launch.arms]
-        table((launch.experiment, "people", "engaged", "ordered"), rows, right=(1, 2, 3))
+        table((launch.experiment, "people", "engaged", "converted"), rows, right=(1, 2, 3))
         for sentence in launch.sentences:
             say(sentence)
     if waiting:
         n_more = max(launch.n_more_people or 0 for launch in waiting)
         say(f"Nobody has been assigned yet at: {', '.join(launch.placement for launch in waiting)}.")
-        say(f"At a usual rate of orders, a lift of {PLANNED_LIFT:.0%} would show with about {n_more:,} people each.")
+        say(f"At a usual conversion rate, a lift of {PLANNED_LIFT:.0%} would show with about {n_more:,} people each.")
     note(INTERFERENCE)
 
 
