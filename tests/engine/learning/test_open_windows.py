@@ -116,6 +116,27 @@ def test_a_click_moves_the_posterior_in_the_next_turn(engine: Engine, clock: Vir
     assert sums_of(engine).squares.sum() == 36
 
 
+def test_answers_within_seconds_do_not_make_a_variant_earn_without_end(engine: Engine, clock: VirtualClock) -> None:
+    for user in USERS:
+        decide(engine, user)
+    clock.advance(SECOND_MS)
+    for user in USERS:
+        track(engine, "Variant Clicked", user, decision_id=f"{user}-0")
+    engine.learn()
+    first = Shares(10 * MINUTE_MS).first
+    assert sums_of(engine).n_rows.sum() == pytest.approx(first * len(USERS))
+    posterior = known(engine, "hero")
+    assert posterior.has_rows
+    assert posterior.mean == pytest.approx(1 / first)
+    assert_same(engine)
+    clock.advance(MINUTE_MS)
+    engine.learn()
+    assert_same(engine)
+    assert sums_of(engine).n_rows.sum() == pytest.approx(
+        Shares(10 * MINUTE_MS).at(np.array([MINUTE_MS]))[0] * len(USERS)
+    )
+
+
 def test_an_open_window_counts_more_and_more_and_in_the_end_as_a_no(engine: Engine, clock: VirtualClock) -> None:
     decide(engine, "u0")
     found = []

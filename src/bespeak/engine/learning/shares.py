@@ -42,6 +42,11 @@ class Shares:
         self._shares = np.concatenate([[0.0], (come[:-1] + come[1:]) / 2, [1.0]])
 
     @property
+    def first(self) -> float:
+        """How much a decision counts once it has settled."""
+        return float(self._shares[1])
+
+    @property
     def closed_ms(self) -> int:
         """The age at which all is known."""
         return int(self.ages_ms[-1])

@@ -56,7 +56,8 @@ class SumsInWork(Generic[S]):
         rows = [Joined(d, frozenset(), frozenset()) for d in decisions if self._known(d).is_in]
         if not rows:
             return
-        before, now = self._shares([row.decision for row in rows])
+        heard = [self._known(row.decision) for row in rows]
+        before, now = self._shares([row.decision for row in rows], heard, heard)
         self._sums += self._lesson.sums(rows, self._fades(rows), now - before)
         self.n_new += int(np.count_nonzero((before == 0) & (now > 0)))
         self.is_changed = True
@@ -73,13 +74,15 @@ class SumsInWork(Generic[S]):
             found: their rows.
         """
         rows = {row.decision.decision_id: row for row in found}
-        before, now = self._shares(decisions)
+        knew = [self._known(decision) for decision in decisions]
+        hears = [self._lesson.heard(rows.get(decision.decision_id)) for decision in decisions]
+        before, now = self._shares(decisions, knew, hears)
         is_open = np.array([d.time_ms > self.now_ms - self._lesson.shares.closed_ms for d in decisions])
         out: list[tuple[Joined, float]] = []
         into: list[tuple[Joined, float]] = []
-        for decision, was, will, stays in zip(decisions, before.tolist(), now.tolist(), is_open.tolist(), strict=True):
-            row, known = rows.get(decision.decision_id), self._known(decision)
-            heard = self._lesson.heard(row)
+        shares = zip(before.tolist(), now.tolist(), is_open.tolist(), strict=True)
+        for decision, known, heard, (was, will, stays) in zip(decisions, knew, hears, shares, strict=True):
+            row = rows.get(decision.decision_id)
             if (known, was) != (heard, will):
                 if known.is_in:
                     out.append((Joined(decision, frozenset(known.named), frozenset(known.done)), was))
@@ -91,8 +94,8 @@ class SumsInWork(Generic[S]):
         for sign, part in ((-1.0, out), (1.0, into)):
             if part:
                 of_part = [row for row, _ in part]
-                shares = np.array([share for _, share in part])
-                self._sums += self._lesson.sums(of_part, sign * self._fades(of_part), shares)
+                counts = np.array([share for _, share in part])
+                self._sums += self._lesson.sums(of_part, sign * self._fades(of_part), counts)
                 self.is_changed = True
 
     def state(self, log_position: int, refitted_ms: int) -> LearnedState:
@@ -122,12 +125,19 @@ class SumsInWork(Generic[S]):
         else:
             self._heard.pop(key, None)
 
-    def _shares(self, decisions: Sequence[Decision]) -> tuple[Float64s, Float64s]:
-        """(float64[n] how much each has counted, float64[n] how much it counts now)."""
+    def _shares(
+        self, decisions: Sequence[Decision], knew: Sequence[Heard], hears: Sequence[Heard]
+    ) -> tuple[Float64s, Float64s]:
+        """(float64[n] how much each has counted, float64[n] how much it counts now).
+
+        One that was answered counts at least what it does once it has settled: a reward of no decision would say that
+        a variant earns without end.
+        """
         times = np.array([decision.time_ms for decision in decisions], np.int64)
         shares = self._lesson.shares
         before = shares.at(self._moment_ms - times) if self._moment_ms else np.zeros(len(times))
-        return before, shares.at(self.now_ms - times)
+        least = [shares.first * np.array([bool(one.named or one.done) for one in of]) for of in (knew, hears)]
+        return np.maximum(before, least[0]), np.maximum(shares.at(self.now_ms - times), least[1])
 
     def _fades(self, rows: Sequence[Joined]) -> Float64s:
         return self._lesson.fades(np.array([self.now_ms - row.decision.time_ms for row in rows], np.float64))
