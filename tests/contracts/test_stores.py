@@ -170,7 +170,10 @@ def test_after_an_error_the_store_goes_on(store: Store) -> None:
 
 
 def test_a_closed_store_is_unavailable(store: Store) -> None:
+    store.check()
     store.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        store.check()
     store.close()
     with pytest.raises(StoreUnavailable, match="closed"), store.read():
         pass

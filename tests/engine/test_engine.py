@@ -8,7 +8,7 @@ import pytest
 
 from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.engine import Engine
-from bespeak.errors import ConfigError, InvalidInput, RuleError, StoreUnavailable, UnknownName
+from bespeak.errors import ConfigError, InvalidInput, RuleError, StoreError, StoreUnavailable, UnknownName
 from bespeak.signals.events import Event
 from bespeak.storage.tables import log
 
@@ -131,6 +131,19 @@ def test_a_store_that_is_away_gives_the_fallback_and_tracking_says_so(make):
     assert (slate.decision.mode, slate.item_ids) == ("fallback", ["p1"])
     with pytest.raises(StoreUnavailable):
         engine.track([view(userId="u1")], source="backend")
+
+
+def test_a_store_that_is_gone_is_not_made_anew_beside_its_models(make):
+    engine = make()
+    engine.core.blobs.put("models/1-1/popularity/header.json", b"{}")
+    engine.close()
+    folder = engine.core.folder
+    for path in (folder.root / "data").glob("bespeak.db*"):
+        path.unlink()
+    with pytest.raises(StoreError, match=r"no store at .*bespeak restore"):
+        Engine.open(folder.root)
+    assert (folder.blobs / "models" / "1-1" / "popularity" / "header.json").exists()
+    assert not (folder.root / "data" / "bespeak.db").exists()
 
 
 def test_a_folder_without_a_project_says_what_to_do(tmp_path):

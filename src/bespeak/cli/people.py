@@ -34,7 +34,8 @@ def show_profile(found: dict[str, Any]) -> None:
     """Writes a readable profile as tables, the strongest first."""
     ids = ", ".join(f"{key['value']} ({key['kind']})" for key in found["ids"])
     say(ids, style="bold")
-    say(f"{counted(found['events'], 'event')}, {found.get('firstSeen', '')[:10]} to {found.get('lastSeen', '')[:10]}")
+    span = f", {found['firstSeen'][:10]} to {found['lastSeen'][:10]}" if found.get("firstSeen") else ""
+    say(f"{counted(found['events'], 'event')}{span}")
     if found.get("stage"):
         say(f"stage: {found['stage']}")
     say(f"consent: {', '.join(found['purposes']) or 'none'}")

@@ -174,9 +174,8 @@ class Core:
                 self._runtime.ingest.forget()
 
     def check(self) -> None:
-        """Returns when the store answers; raises `StoreUnavailable` otherwise."""
-        with self.store.read() as session:
-            records.versions(session)
+        """Returns when the store answers and can be written to; raises `StoreUnavailable` otherwise."""
+        self.store.check()
 
     def is_new(self) -> bool:
         """True while no event has come in and no job has run."""

@@ -94,11 +94,13 @@ class Engine:
 
         Raises:
             ConfigError: `bespeak.toml` is missing or wrong.
-            StoreError: the store cannot be opened, or a newer release wrote it.
+            StoreError: the store cannot be opened, a newer release wrote it, or it is gone while the files that belong
+                to it are there: a new one would have them swept away.
         """
         folder = ProjectFolder(Path(path).resolve())
         config = parse_config(read_file(folder.config_path))
-        store = open_store(folder.store_url(config.settings.storage.url), migrate=True)
+        url = folder.store_url(config.settings.storage.url)
+        store = open_store(url, migrate=True, is_new=not folder.holds_blobs())
         try:
             return cls(Core(folder, store, clock or SystemClock(), config))
         except BaseException:

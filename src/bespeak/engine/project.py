@@ -60,6 +60,10 @@ class ProjectFolder(msgspec.Struct, frozen=True):
         """Keys that are never backed up with the data."""
         return self.root / "keys"
 
+    def holds_blobs(self) -> bool:
+        """Whether there are models or files of the lake."""
+        return self.blobs.is_dir() and any(self.blobs.iterdir())
+
     def store_url(self, url: str) -> str:
         """Returns the storage URL with a relative SQLite path made absolute."""
         prefix = "sqlite:///"

@@ -112,6 +112,10 @@ class Store(Protocol):
         """Opens a transaction: committed durably when the block ends, rolled back when it raises."""
         ...
 
+    def check(self) -> None:
+        """Returns when rows can be read and a transaction would not be refused; raises `StoreUnavailable` otherwise."""
+        ...
+
     def change_token(self) -> int:
         """Returns a number that differs when another connection may have committed since this one last looked.
 

@@ -15,14 +15,21 @@ from bespeak.storage.sqlite.store import SqliteStore
 if TYPE_CHECKING:
     from bespeak.storage.postgres.store import PostgresStore
 
+_MAKE = "Make one with `bespeak init`."
+_PUT_BACK = (
+    "Models or a lake that belong to one are there: put it back, or run `bespeak restore FILE`. "
+    "To begin with nothing, remove the data folder."
+)
 
-def open_store(url: str | Path, *, read_only: bool = False, migrate: bool = False) -> Store:
+
+def open_store(url: str | Path, *, read_only: bool = False, migrate: bool = False, is_new: bool = True) -> Store:
     """Opens a store, and makes or migrates its tables when asked to.
 
     Args:
         url: a path, `sqlite:///path`, or `postgresql://user@host/database`.
         read_only: never write; the store must exist.
         migrate: make the tables of a new store, bring those of an older release up to this one.
+        is_new: whether `migrate` may make a file where there is none; not where the rest of a project is there.
 
     Raises:
         InvalidInput: the address is none of the three.
@@ -33,7 +40,7 @@ def open_store(url: str | Path, *, read_only: bool = False, migrate: bool = Fals
     """
     if read_only and migrate:
         raise InvalidInput("A store that is opened for reading only cannot be migrated.")
-    store = _connect(str(url), read_only=read_only, create=migrate)
+    store = _connect(str(url), read_only=read_only, create=migrate and is_new, is_new=is_new)
     try:
         if migrate:
             run_migrations(store)
@@ -45,7 +52,7 @@ def open_store(url: str | Path, *, read_only: bool = False, migrate: bool = Fals
     return store
 
 
-def _connect(url: str, *, read_only: bool, create: bool) -> SqliteStore | PostgresStore:
+def _connect(url: str, *, read_only: bool, create: bool, is_new: bool) -> SqliteStore | PostgresStore:
     scheme, separator, rest = url.partition("://")
     if separator and scheme in ("postgresql", "postgres"):
         if find_spec("psycopg") is None:
@@ -61,5 +68,5 @@ def _connect(url: str, *, read_only: bool, create: bool) -> SqliteStore | Postgr
     if separator and rest.startswith("//"):  # sqlite:////absolute/path
         path = Path(rest[1:])
     if not create and not path.is_file():
-        raise StoreError(f"There is no store at {path}.", hint="Make one with `bespeak init`.")
+        raise StoreError(f"There is no store at {path}.", hint=_MAKE if is_new else _PUT_BACK)
     return SqliteStore(path, read_only=read_only)

@@ -152,7 +152,10 @@ def test_a_file_that_was_deleted_is_not_written_to_any_more(sqlite_store: Store,
     (tmp_path / "store.db").rename(tmp_path / "elsewhere.db")
     with pytest.raises(StoreUnavailable, match="moved or deleted"), sqlite_store.write():
         pass
+    with pytest.raises(StoreUnavailable, match="moved or deleted"):
+        sqlite_store.check()
     (tmp_path / "elsewhere.db").rename(tmp_path / "store.db")
+    sqlite_store.check()
     with sqlite_store.write() as tx:
         tx.run("DELETE FROM cursors")
 

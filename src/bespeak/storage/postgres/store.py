@@ -75,6 +75,13 @@ class PostgresStore:
             raise StoreError("The store is open for reading only.", hint="Open it without read_only.")
         return _Block(self, _WRITE, PostgresTransaction)
 
+    def check(self) -> None:
+        """Returns when the server answers, and is not a standby that takes nothing in."""
+        with self.read() as session:
+            row = session.row("SELECT pg_is_in_recovery()")
+        if not self._read_only and row and row[0]:
+            raise StoreUnavailable("The server is a standby: it can be read only.", hint="Connect to the primary.")
+
     def change_token(self) -> int:
         """Returns a new number each time: the server does not tell cheaply whether others have committed."""
         return next(self._tokens)

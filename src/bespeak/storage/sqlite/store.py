@@ -96,6 +96,13 @@ class SqliteStore:
         """Opens the transaction; waits for the one of another thread or process."""
         return _Writing(self)
 
+    def check(self) -> None:
+        """Returns when the file can be read and is still the one that was opened."""
+        with self.read() as session:
+            session.row("SELECT 1 FROM settings LIMIT 1")
+        if not self._read_only:
+            self._check_in_place()
+
     def change_token(self) -> int:
         """Returns a number that differs when another process may have committed since the last call."""
         mine = self._writer_thread == threading.get_ident()
