@@ -185,3 +185,15 @@ def test_the_log_is_only_read(engine):
     run_checks(engine.core)
     with engine.core.store.read() as session:
         assert log.count(session) == before
+
+
+def test_one_wrong_item_does_not_undo_a_filter_and_is_named(engine):
+    items = [{"id": f"r{n}", "title": "x", "attributes": {"rating": 4.5, "stock": 9}} for n in range(40)]
+    engine.items.put([*items, {"id": "odd", "title": "x", "attributes": {"rating": "n/a", "stock": "3"}}])
+    assert engine.decide("home", filter="rating >= 4", count=50).item_ids == sorted(item["id"] for item in items)
+    assert engine.decide("home", filter="stock = 3").item_ids == ["odd"]
+    found = catalogue.attribute_types(engine.core)
+    assert (found.status, found.n) == (WARN, 2)
+    assert "rating: 40 numbers, 1 texts such as on odd" in found.message
+    engine.items.patch({"odd": {"attributes": {"rating": None, "stock": 3}}})
+    assert catalogue.attribute_types(engine.core).status == PASS

@@ -10,13 +10,16 @@ What a filter can name:
     every attribute                             number, text, boolean or texts, whatever its values are
 
 `price`, `currency` and `available` are those of the market asked for. An attribute that shares a fixed column's name is
-named `attributes.NAME`. An attribute whose values differ in type across items becomes text (texts where one is a list).
+named `attributes.NAME`. An attribute whose values differ in type across items becomes text (texts where one is a list);
+but where all but a few are numbers it stays one, and what is no number counts as unknown: one wrong item must not undo
+every filter that names the attribute.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from math import isfinite
 
 import numpy as np
 
@@ -34,6 +37,9 @@ from bespeak.signals.money import exponent
 DEFAULT_MARKET = "default"
 MAX_ATTRIBUTE_COLUMNS = 1_000
 """Attributes beyond this many, the rarest first, get no column."""
+
+ENOUGH_NUMBERS = 0.95
+"""An attribute of which this share of the values are numbers is a number."""
 
 FIXED_NAMES = (
     "id",
@@ -129,7 +135,28 @@ def _column(values: Sequence[AttributeValue | None]) -> Column:
         return BooleanColumn.from_values(values)  # type: ignore[arg-type]
     if list in kinds:
         return TextsColumn.from_values(None if value is None else _as_texts(value) for value in values)
+    if kinds <= {float, int, str}:
+        numbers = [as_number(value) for value in values]
+        n_known = len(values) - values.count(None)
+        if sum(number is not None for number in numbers) >= ENOUGH_NUMBERS * n_known:
+            return NumberColumn.from_values(numbers)
     return TextColumn.from_values(None if value is None else _as_text(value) for value in values)
+
+
+def as_number(value: AttributeValue | None) -> float | None:
+    """A value as a finite number, also where it was sent as text; None where it is none.
+
+    Example:
+        >>> as_number(3), as_number(" 4.5 "), as_number("n/a"), as_number("nan"), as_number(True)
+        (3.0, 4.5, None, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if isfinite(number) else None
 
 
 def _as_texts(value: AttributeValue) -> Iterable[str]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from bespeak.catalogue.columns import (
     DEFAULT_MARKET,
+    as_number,
     attribute_columns,
     fixed_columns,
     major_price,
@@ -225,8 +226,12 @@ class CatalogueSnapshot:
 
         The order within a group is that of the attributes `season` and `episode`, then of the dates, then of the index.
         """
-        held = [_numbers(name, self.items, {}, self._common) for name in ("season", "episode")]
-        season, episode = (np.nan_to_num(values, nan=0.0) for values in held)
+        season, episode = (
+            np.array([as_number(item.attributes.get(name)) or 0.0 for item in self.items], np.float64)
+            if name in self._common
+            else np.zeros(len(self.items))
+            for name in ("season", "episode")
+        )
         order = np.lexsort((self.born_ms, episode, season, self.groups)).astype(np.int32)
         following = np.full(len(self.items), -1, np.int32)
         same = self.groups[order[1:]] == self.groups[order[:-1]]

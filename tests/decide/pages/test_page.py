@@ -28,6 +28,7 @@ from bespeak.decide.settings.pages import pages_from
 from bespeak.decide.settings.placements import placements_from
 from bespeak.decide.world import World
 from bespeak.errors import ConfigError, InvalidInput, UnknownName
+from bespeak.profiles.profile import Progress
 from bespeak.signals.items import Item
 
 People = Callable[..., PersonView]
@@ -70,7 +71,8 @@ def test_a_page_shows_each_item_once_and_says_which_row_stands_where(world: Worl
     assert [row.page.row for row in page.rows if row.page] == list(range(1, len(page.rows) + 1))
     assert {row.page.page_id for row in page.rows if row.page} == {"page1"}
     assert len({row.decision_id for row in page.rows}) == len(page.rows)
-    assert all(len(row.items) >= 3 for row in page.rows)
+    single = {"continue_watching", "next_episode"}  # of which one is enough
+    assert all(len(row.items) >= 3 or row.placement in single for row in page.rows)
     assert all(row.heading for row in page.rows if row.placement != "home")
 
 
@@ -125,6 +127,31 @@ def test_a_row_whose_position_the_page_does_not_reach_moves_up(world: World, per
     page = decided(with_page(world, {"rows": rows, "count": 4}), person(*STEPS), now_ms)
     assert names(page)[-1] == "trending_for_you"
     assert len(page.rows) == 3
+
+
+def test_one_unfinished_film_and_one_next_episode_stand_on_the_front_page(
+    build_world: Callable[..., World], person: People, now_ms: int
+) -> None:
+    series = [Item(id=f"e{n}", title=f"Episode {n}", group="s", attributes={"episode": float(n)}) for n in (1, 2)]
+    films = [Item(id=f"f{n}", title=f"Film {n}") for n in range(20)]
+    someone = dataclasses.replace(
+        person(("e1", "watch", 1)),
+        progress={
+            "e1": Progress(1.0, now_ms - 2_000, 0, "1", "progress"),
+            "f7": Progress(0.4, now_ms - 1_000, 0, "2", "progress"),
+        },
+    )
+    page = decided(build_world([*series, *films], has_models=False), someone, now_ms, "front")
+    assert names(page)[:2] == ["continue_watching", "next_episode"]
+    assert [item.item_id for row in page.rows[:2] for item in row.items] == ["f7", "e2"]
+
+
+def test_a_row_may_say_how_few_items_are_enough(world: World, person: People, now_ms: int) -> None:
+    rows = [{"placement": "recently_viewed", "min_items": 1}, {"placement": "home", "min_items": 9, "count": 8}]
+    made = decided(with_page(world, {"rows": rows, "min_items": 5}), person(*STEPS[:1]), now_ms)
+    assert sorted(names(made)) == ["home", "recently_viewed"]  # no row needs more than it may show
+    wanted = [{"placement": "recently_viewed", "min_items": 2}, "home"]
+    assert names(decided(with_page(world, {"rows": wanted, "min_items": 1}), person(*STEPS[:1]), now_ms)) == ["home"]
 
 
 def test_caps_and_groups_hold_across_the_rows(world: World, person: People, now_ms: int) -> None:

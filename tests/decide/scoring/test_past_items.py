@@ -95,12 +95,12 @@ def test_what_was_begun_comes_back_and_what_was_finished_or_only_tried_does_not(
 
 @pytest.fixture(scope="module")
 def series(build_world: Callable[..., World]) -> World:
-    """Two series: one numbered, in the catalogue in no order; one that only has dates."""
+    """Two series: one numbered, in the catalogue in no order, once as text; one that only has dates."""
     numbered = [
         Item(id=f"s1e{n}", title=f"Episode {n}", group="s1", attributes={"season": 1.0, "episode": float(n)})
         for n in (3, 1, 2)
     ]
-    second = [Item(id="s2e1", group="s1", title="New season", attributes={"season": 2.0, "episode": 1.0})]
+    second = [Item(id="s2e1", group="s1", title="New season", attributes={"season": "2", "episode": 1.0})]
     dated = [Item(id=f"d{n}", group="d", title=f"Part {n}", published_at=1_000 * n) for n in (2, 1)]
     return build_world([*numbered, *second, *dated, Item(id="film")], has_models=False)
 

@@ -170,7 +170,8 @@ class _Queue:
     def _value(self, row: Row) -> float | None:
         """The value of a row given what is shown; None, and the row is out, where it would hold too few items."""
         chosen = row.prepared.best(_beside(row, self._shown))
-        if len(chosen) < min(self._min_items, row.prepared.situation.count):
+        least = self._min_items if row.settings.min_items is None else row.settings.min_items
+        if len(chosen) < min(least, row.prepared.situation.count):
             self.too_few.append(row)
             return None
         return self._values.of(row, chosen)

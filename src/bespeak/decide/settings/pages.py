@@ -26,6 +26,7 @@ class RowSettings(Part, frozen=True, kw_only=True):
         placement: name of the placement.
         at_most: so many rows of it, where it is about something: one for each of the strongest items or values.
         count: items in the row; the page's number when left out.
+        min_items: a row with fewer is left out; the page's number when left out.
         position: the row stands there if it stands at all; the first of `at_most`.
         value: what an item of this row counts beside one of another.
     """
@@ -33,6 +34,7 @@ class RowSettings(Part, frozen=True, kw_only=True):
     placement: str
     at_most: Annotated[int, Meta(ge=1, le=MAX_ROWS)] = 1
     count: Annotated[int, Meta(ge=1, le=MAX_COUNT)] | None = None
+    min_items: Annotated[int, Meta(ge=1, le=MAX_COUNT)] | None = None
     position: Annotated[int, Meta(ge=1, le=MAX_ROWS)] | None = None
     value: Annotated[float, Meta(gt=0, le=1000)] = 1.0
 
@@ -45,7 +47,7 @@ class Page(Part, frozen=True, kw_only=True):
         rows: what it may show.
         max_rows: so many rows are shown.
         count: items in a row that sets no number of its own.
-        min_items: a row with fewer is left out.
+        min_items: a row with fewer is left out, where the row sets no number of its own.
         caps: attribute -> how many items of the whole page may share a value of it.
         one_per_group: whether the whole page shows one item of a group (variants, seasons).
     """
@@ -62,8 +64,8 @@ class Page(Part, frozen=True, kw_only=True):
 FRONT = Page(
     name="front",
     rows=(
-        RowSettings(placement="continue_watching", position=1),
-        RowSettings(placement="next_episode", value=1.5),
+        RowSettings(placement="continue_watching", position=1, min_items=1),
+        RowSettings(placement="next_episode", position=2, min_items=1),
         RowSettings(placement="home", value=1.2),
         RowSettings(placement="complements"),
         RowSettings(placement="because_you_watched", at_most=2),

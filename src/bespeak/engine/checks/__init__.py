@@ -2,7 +2,7 @@
 
 project     SQLite, configuration, models, lake
 intake      rejects, clocks, consent categories, event names, bots
-catalogue   titles, prices, stubs, currencies, markets, filters, placements, actions
+catalogue   titles, prices, stubs, currencies, attribute types, markets, filters, placements, actions
 profiles    live profiles against what holds now, and against their log
 finding     what a check finds
 tastes      drift: the day on which the past stopped telling what people turn to
@@ -31,6 +31,7 @@ CHECKS: tuple[Check, ...] = (
     catalogue.prices,
     catalogue.stubs,
     catalogue.currencies,
+    catalogue.attribute_types,
     catalogue.markets,
     catalogue.filters,
     catalogue.placements,

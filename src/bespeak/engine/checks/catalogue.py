@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import inf
 
 import numpy as np
@@ -80,6 +81,31 @@ def currencies(core: Core) -> Finding:
         message=f"unknown, kept and left out of sums: {named(unknown)}",
         n=len(unknown),
         advice="Send ISO 4217 codes, for example EUR.",
+    )
+
+
+def attribute_types(core: Core) -> Finding:
+    """An attribute is a number on every item that has it or on none: filters compare it as one or the other."""
+    name = "attribute types"
+    numbers: Counter[str] = Counter()
+    others: dict[str, list[str]] = {}
+    for item in core.world.catalogue.items:
+        for attribute, value in item.attributes.items():
+            if isinstance(value, str) and value:
+                others.setdefault(attribute, []).append(item.id)
+            elif isinstance(value, int | float) and not isinstance(value, bool):
+                numbers[attribute] += 1
+    mixed = sorted(others.keys() & numbers.keys(), key=lambda attribute: (-len(others[attribute]), attribute))
+    if not mixed:
+        return passed(name, "no attribute is a number here and a text there")
+    first = mixed[0]
+    counts = f"{numbers[first]:,} numbers, {len(others[first]):,} texts such as on {others[first][0]}"
+    return Finding(
+        name=name,
+        status=WARN,
+        message=f"numbers here and texts there: {named(mixed)} ({first}: {counts})",
+        n=len(mixed),
+        advice="Send numbers as numbers: PATCH /api/items. A few texts count as unknown; many make it all a text.",
     )
 
 
