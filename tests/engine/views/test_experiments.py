@@ -272,6 +272,23 @@ def test_subgroups_are_those_of_the_time_of_assignment(open_shop):
     assert found.differ_p_values["segment keen"] < 0.001
 
 
+def test_a_part_without_a_past_is_compared_as_it_stands(open_shop):
+    engine = open_shop(
+        {"segments": {"buyers": "orders >= 1"}}, primary="order_value", secondary=[], subgroups=["buyers"]
+    )
+    groups = users({"usual": 600, "calm": 600})
+    engine.track([event(user, "Order Completed") for group in groups.values() for user in group[:300]], "backend")
+    assign(engine, groups)
+    for arm, price in (("usual", 20), ("calm", 30)):
+        orders = [event(user, "Order Completed", order="two") for user in groups[arm]]
+        for n, order in enumerate(orders):
+            order["properties"]["products"] = [{"product_id": "p1", "price": price + n % 3}]
+        engine.track(orders, source="backend")
+    parts = {one.label: one for one in report(engine).subgroups}
+    assert set(parts) == {"in buyers", "not in buyers"}
+    assert parts["not in buyers"].lift == pytest.approx(10 / 21)
+
+
 def test_a_metric_with_a_cost_gives_its_return_on_investment(open_shop):
     own = {"metrics": {"roi": {"cost": 0.5, "margin": 0.5}}}
     engine = open_shop(own, primary="roi", secondary=[])

@@ -62,7 +62,7 @@ class Measured:
         control, variant = (self.of(metric.name, place, part, value) for place in (self.control, arm))
         if control is None or variant is None:
             return None
-        is_adjusted = self.is_adjusted(metric)
+        is_adjusted = self.is_adjusted(metric) and has_past([control, variant])  # a part may have none: newcomers
         wanted = self.wanted[metric.name]
         return sums_of(control, wanted, is_adjusted=is_adjusted), sums_of(variant, wanted, is_adjusted=is_adjusted)
 
