@@ -194,10 +194,11 @@ def _compact(engine: Engine) -> str:
 def _settle_launches(engine: Engine) -> str:
     """Ends every launch whose lift is told and good; a bad one stays for people to judge."""
     feed(engine.core)
-    ended = []
+    ended, now_ms = [], engine.core.now_ms()
     for found in launch_reports(engine.core):
         lift = found.outcomes[0].lift_interval if found.is_told else None
-        if found.is_running and lift is not None and lift[0] > 0 and engine.experiments.end_launch(found.experiment):
+        is_good = found.is_running and lift is not None and lift[0] > 0
+        if is_good and engine.experiments.end_launch(found.experiment, now_ms):
             ended.append(found.placement)
     return f"ended: {', '.join(ended)}" if ended else "none ended"
 

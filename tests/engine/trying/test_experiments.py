@@ -106,8 +106,8 @@ def test_of_two_devices_the_first_assignment_holds(shop, clock):
 
 def test_once_decided_only_the_holdout_stays_and_was_in_the_control_before(shop):
     before = {f"u{n}": variant(shop, user_id=f"u{n}") for n in range(N_PEOPLE)}
-    assert shop.experiments.end_launch("home-launch")
-    assert not shop.experiments.end_launch("home-holdout")
+    assert shop.experiments.end_launch("home-launch", shop.core.now_ms())
+    assert not shop.experiments.end_launch("home-holdout", shop.core.now_ms())
     shop.core.refresh()
     decisions = {user: shop.decide("home", user_id=user).decision for user in before}
     assert {decision.experiment["name"] for decision in decisions.values()} == {"home-holdout"}

@@ -11,6 +11,7 @@ import pytest
 from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.engine import Engine
 from bespeak.engine.jobs import run_due
+from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.project import create
 from bespeak.engine.views.launches import LaunchReport, launch_reports
 from bespeak.engine.views.report import build_report
@@ -85,6 +86,18 @@ def test_a_planted_lift_is_found_with_an_interval_and_ends_the_launch(engine):
         "home-launch": False,
         "home-holdout": True,
     }
+
+
+def test_what_comes_after_a_launch_was_decided_does_not_water_its_lift_down(engine):
+    planted(engine, {"control": 2_000, "personalized": 2_000}, {"control": 300, "personalized": 480})
+    told = report(engine).outcomes
+    run_due(engine, "test")
+    engine.core.clock.set(NOW_MS + 30 * DAY_MS)
+    engine.track([event(f"control-{n}", "Order Completed") for n in range(1_000)], source="backend")
+    engine.core.refresh()
+    feed(engine.core)
+    ended = next(found for found in launch_reports(engine.core) if found.experiment == "home-launch")
+    assert (ended.is_running, ended.is_told, ended.outcomes) == (False, True, told)
 
 
 def test_a_planted_loss_is_said_and_ends_nothing(engine):

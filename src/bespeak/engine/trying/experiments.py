@@ -11,7 +11,7 @@ from bespeak.decide.launch import Assigned
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.trial import Trial
 from bespeak.decide.variants.when import context_values, record_of
-from bespeak.engine.trying.runs import Run, decided_launches, put_decided, put_runs, read_runs
+from bespeak.engine.trying.runs import Run, put_decided, put_runs, read_runs
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.profiles.view import ProfileView
 from bespeak.signals.events import Context
@@ -62,14 +62,17 @@ class Experiments:
         trial, variant = _trial_of(trials, held, unit, person.view, request.context)
         return found if trial is None or variant is None else Assigned(trial.name, variant, launch=beside)
 
-    def end_launch(self, experiment: str) -> bool:
-        """Marks a launch as decided, so that only its holdout stays on the control; False for any other experiment."""
+    def end_launch(self, experiment: str, now_ms: int) -> bool:
+        """Marks a launch as decided, so that only its holdout stays on the control; False for any other experiment.
+
+        Outcomes count up to then: afterwards most of its control are personalized, too.
+        """
         placement, _, kind = experiment.rpartition("-")
         if kind != "launch":
             return False
         with self._store.write() as tx:
             tx.lock_keys(["setting:launches"])
-            put_decided(tx, decided_launches(tx) | {placement})
+            put_decided(tx, placement, now_ms)
         return True
 
     def start(self, name: str, trials: Mapping[str, Trial], now_ms: int, actor: str) -> Run:

@@ -15,6 +15,9 @@ from bespeak.storage.tables import records
 LAUNCHES = "launches"
 """Name of the setting that holds the decided launches, and of the version counter that tells of a change."""
 
+ENDS = "launch_ends"
+"""Name of the setting that holds when each launch was decided."""
+
 RUNS = "experiment_runs"
 """Name of the setting that holds which experiments were started and stopped by hand, and of its counter."""
 
@@ -37,9 +40,18 @@ def decided_launches(session: Session) -> frozenset[str]:
     return frozenset(msgspec.json.decode(raw, type=list[str])) if raw else frozenset()
 
 
-def put_decided(tx: Transaction, placements: frozenset[str]) -> None:
-    """Stores the placements whose launch has its answer."""
-    records.put_setting(tx, LAUNCHES, msgspec.json.encode(sorted(placements)))
+def launch_ends(session: Session) -> dict[str, int]:
+    """Returns placement -> when its launch was decided; those are not in it that an earlier release decided."""
+    raw = records.setting(session, ENDS)
+    return msgspec.json.decode(raw, type=dict[str, int]) if raw else {}
+
+
+def put_decided(tx: Transaction, placement: str, now_ms: int) -> None:
+    """Stores that a placement's launch has its answer; the first time holds."""
+    decided = decided_launches(tx)
+    if placement not in decided:
+        records.put_setting(tx, ENDS, msgspec.json.encode({**launch_ends(tx), placement: now_ms}))
+    records.put_setting(tx, LAUNCHES, msgspec.json.encode(sorted(decided | {placement})))
     records.bump(tx, LAUNCHES)
 
 

@@ -1,7 +1,8 @@
 """What each launch and holdout tells so far: the lift of personalization over its control, or what is still needed.
 
 Everybody is compared by the variant they were first assigned to, whatever they saw later. Outcomes count from that
-moment on. Intervals hold at every look (see `measure.sequential`), so a report may be read every day.
+moment on, of a launch until it was decided: from then on most of its control are personalized, too. Intervals hold at
+every look (see `measure.sequential`), so a report may be read every day.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import msgspec
 
 from bespeak.decide.launch import CONTROL, PERSONALIZED
 from bespeak.engine.core import Core
-from bespeak.engine.trying.runs import decided_launches
+from bespeak.engine.trying.runs import decided_launches, launch_ends
 from bespeak.engine.views.experiment_metrics import AllSums, Measured
 from bespeak.engine.views.experiment_units import MIXED, Units
 from bespeak.measure.assignment import Experiment
@@ -89,14 +90,17 @@ class LaunchReport(msgspec.Struct, frozen=True, kw_only=True):
 def launch_reports(core: Core) -> list[LaunchReport]:
     """Returns a report for every experiment that runs or ran on a placement, by placement."""
     with core.store.read() as session:
-        decided = decided_launches(session)
+        decided, ends = decided_launches(session), launch_ends(session)
     running = {experiment.name: (name, experiment) for name, experiment in core.world.launches.items()}
     wanted = {name: placement for name, (placement, _) in running.items()}
     wanted |= {f"{placement}-launch": placement for placement in decided}
     reports = []
     for name, placement in sorted(wanted.items(), key=lambda pair: (pair[1], pair[0])):
-        launched = _Launched.read(core, name)
         experiment = running[name][1] if name in running else None
+        end_ms = core.now_ms() + 1
+        if experiment is None and placement in ends:
+            end_ms = min(end_ms, ends[placement] + 1)
+        launched = _Launched.read(core, name, end_ms)
         reports.append(_report(placement, name, experiment, launched, core.now_ms()))
     return reports
 
@@ -115,7 +119,7 @@ class _Launched:
     engagement: Metric
 
     @classmethod
-    def read(cls, core: Core, name: str) -> _Launched:
+    def read(cls, core: Core, name: str, end_ms: int) -> _Launched:
         units = Units.read(core, name, VARIANTS, ())
         shares = [Metric(name=CONVERSION, of=core.config.metrics[CONVERSION].of), BUILT_IN[ENGAGEMENT]]
         wanted = {metric.name: metric.wanted() for metric in shares}
@@ -124,7 +128,7 @@ class _Launched:
         if counted.num_rows:
             currency = core.config.settings.project.currency
             request = SumsRequest(
-                tuple(wanted.values()), core.config.purposes.measure, currency, exponent(currency), core.now_ms() + 1
+                tuple(wanted.values()), core.config.purposes.measure, currency, exponent(currency), end_ms
             )
             sums = unit_sums(core.lake, request, members, counted, (MIXED,))
         return cls(units, Measured(VARIANTS, _CONTROL, wanted, sums), *shares)
