@@ -207,3 +207,23 @@ def test_the_package_runs_as_the_command(monkeypatch, capsys):
         runpy.run_module("bespeak", run_name="__main__")
     assert not ended.value.code
     assert capsys.readouterr().out.startswith("bespeak ")
+
+
+@pytest.mark.parametrize(
+    ("command", "place", "said"),
+    [
+        (("import", "events", "../events.csv"), "bespeak.cli.data.import_file", "the same command goes on"),
+        (("train",), "bespeak.engine.training.models.Models.train", "The models in use stay"),
+    ],
+)
+def test_a_command_that_is_stopped_says_what_it_leaves(project, run, monkeypatch, command, place, said):
+    (project.parent / "events.csv").write_text("user,item\nann,p1\n", encoding="utf-8")
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, stopped)
+    ran = run(*command, expect=130)
+    assert "Stopped. " in ran.err
+    assert said in ran.err
+    assert ran.out == ""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bespeak.cli.options import JsonOption, ProjectOption, YesOption
-from bespeak.cli.output import bar, emit, is_agreed, note, say, table, warn
+from bespeak.cli.output import bar, emit, is_agreed, note, say, stoppable, table, warn
 from bespeak.cli.project import opened
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
@@ -125,7 +125,8 @@ def import_(
 
 
 def _import_one(core: Core, file: ImportFile, *, is_again: bool) -> ImportReport:
-    with bar(f"importing {file.path.name}") as told:
+    left = "What was read is kept, and the same command goes on behind it."
+    with stoppable(left), bar(f"importing {file.path.name}") as told:
 
         def progress(done: int, total: int, n_rows: int) -> None:
             told(f"{n_rows:,} rows", done / total if total else 1.0)

@@ -71,6 +71,16 @@ def emit(document: Any) -> None:
     sys.stdout.write(body.decode() + "\n")
 
 
+@contextmanager
+def stoppable(left: str) -> Iterator[None]:
+    """Says on Ctrl-C what is left behind, then lets it end the command."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        warn(f"Stopped. {left}")
+        raise
+
+
 def fail(error: BespeakError) -> None:
     """Writes what went wrong and what to do next on stderr."""
     console = err()

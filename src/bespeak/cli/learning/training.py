@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from bespeak.cli.options import AsOfOption, JsonOption, ProjectOption, time_option
-from bespeak.cli.output import bar, emit, note, say, table, warn
+from bespeak.cli.output import bar, emit, note, say, stoppable, table, warn
 from bespeak.cli.project import opened
 from bespeak.engine.views.launches import INTERFERENCE, PLANNED_LIFT
 from bespeak.engine.views.report import Report, build_report
 from bespeak.signals.counts import counted
+
+LONG_DAYS = 5 * 365
 
 
 def train(
@@ -21,7 +23,8 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Trains models on the log, compares them, keeps the best, and says in words what it found."""
-    with opened(project) as engine, bar("training") as told:
+    left = "The models in use stay, and the next training goes on from what this one had found."
+    with opened(project) as engine, stoppable(left), bar("training") as told:
         report = engine.models.train(as_of_ms=time_option(as_of), seed=seed, say=note, progress=told)
     if as_json:
         emit({"version": report.version, **_header(report.header)})
@@ -50,7 +53,15 @@ def report(project: ProjectOption = None, as_json: JsonOption = False) -> None:
     for sentence in found.lift.sentences:
         say(sentence)
     if found.lift.needs:
-        rows = [[f"+{n.lift:.0%}", n.per_group, n.visitors, n.days] for n in found.lift.needs]
+        rows = [
+            [
+                f"+{n.lift:.0%}",
+                n.per_group,
+                n.visitors,
+                "over 5 years" if n.days is not None and n.days > LONG_DAYS else n.days,
+            ]
+            for n in found.lift.needs
+        ]
         table(("lift", "in each group", "in both", "days"), rows, right=(0, 1, 2, 3))
 
 
