@@ -29,6 +29,7 @@ FLAGS: dict[str, dict[str, Any]] = {
     },
     "deep/er flag": {"kind": "variant", "variants": {"on": True}},
 }
+LETTER = {"kind": "message", "variants": {"warm": {"subject": "We miss you", "body": "Half price for you alone."}}}
 AGREED = ["essential", "personalize", "measure", "improve"]
 
 
@@ -42,7 +43,7 @@ def make_flags(root: Path) -> Project:
     """Makes a shop with flags."""
     web = {"kind": "browser", "key": "wk_flags", "consent": AGREED}
     settings = {
-        "placements": FLAGS,
+        "placements": {**FLAGS, "letter": LETTER},
         "context": {"declared": ["plan"]},
         "sources": {"web": web},
     }

@@ -74,6 +74,18 @@ def test_a_flag_answers_with_value_variant_and_reason(key, context, value, varia
     assert all(isinstance(part, str | float | int | bool) for part in found["metadata"].values())
 
 
+def test_a_message_is_decided_when_it_is_sent_and_stands_in_nothing_that_a_page_fetches(server: Server):
+    assert evaluate(server, "letter", {"targetingKey": "u1"}).json()["value"]["subject"] == "We miss you"
+    page = server.client("wk_flags")
+    fetched = [
+        bulk(server, {"targetingKey": "d1"}, as_key="wk_flags").text,
+        page.get("/api/features/wk_flags").text,
+        page.post("/api/eval/wk_flags", json={"attributes": {"id": "d1"}}).text,
+    ]
+    assert not [text for text in fetched if "letter" in text or "Half price" in text]
+    assert all("constant" in text for text in fetched)
+
+
 def test_a_number_with_a_point_keeps_it(server: Server):
     assert '"value":1.0,' in evaluate(server, "ratio", {"targetingKey": "u1"}).text
 

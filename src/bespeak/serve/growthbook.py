@@ -105,7 +105,7 @@ class GrowthBook:
         flags, declared = self._site.engine.flags, core.config.settings.context.declared
         found = {
             name: made
-            for name, placement in flags.placements().items()
+            for name, placement in flags.placements_ahead().items()
             if not flags.is_tried(name) and (made := feature(placement, core.world.seed, declared)) is not None
         }
         body = msgspec.json.encode(FeaturesReply(found))
@@ -130,12 +130,12 @@ class GrowthBook:
         raw = {name: value for name, value in given.attributes.items() if name not in ("id", "anonymousId")}
         context = self._decider.context(raw, caller, headers, client)
         flags = self._site.engine.flags
-        keys = [name for name in flags.placements() if not flags.needs_id(name, ids)]
+        keys = [name for name in flags.placements_ahead() if not flags.needs_id(name, ids)]
         slates = await self._decider.within_budget(
             lambda: flags.evaluate(keys, ids, context, source=caller.source(), is_ahead=True),
             lambda note: flags.fallback(keys, context, note),
         )
-        placements = flags.placements()
+        placements = flags.placements_ahead()
         unit = ids[0].value if ids else ""
         found = {name: constant(placement) for name, placement in placements.items() if name not in keys}
         for slate in slates:

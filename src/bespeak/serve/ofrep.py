@@ -129,7 +129,7 @@ class Ofrep:
         """
         caller, ids, context = self._asked(headers, client, body)
         flags = self._site.engine.flags
-        placements = flags.placements()
+        placements = flags.placements_ahead()
         keys = [key for key in placements if not flags.needs_id(key, ids)]
         slates = await self._decider.within_budget(
             lambda: flags.evaluate(keys, ids, context, source=caller.source(), is_ahead=True),

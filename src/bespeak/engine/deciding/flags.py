@@ -64,6 +64,13 @@ class Flags:
         """Returns the flags there are, by name in order."""
         return dict(sorted(self._core.world.variants.items()))
 
+    def placements_ahead(self) -> dict[str, VariantPlacement]:
+        """Returns the flags that may be fetched ahead: all but messages, which are decided when they are sent.
+
+        What stands in a message is for whoever gets it, not for everybody who has the write key of a page.
+        """
+        return {name: one for name, one in self.placements().items() if one.settings.kind != "message"}
+
     def is_tried(self, key: str) -> bool:
         """Whether a launch, a roll-out or an experiment runs on a flag: then it does not say alone who gets what."""
         world, now_ms = self._core.world, self._core.now_ms()
