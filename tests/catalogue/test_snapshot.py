@@ -131,3 +131,27 @@ def test_made_up_markets_are_not_kept(snapshot: CatalogueSnapshot) -> None:
 def test_the_markets_are_those_that_items_name_and_the_default(snapshot: CatalogueSnapshot) -> None:
     assert snapshot.markets == ("default", "us")
     assert CatalogueSnapshot.empty().markets == ("default",)
+
+
+def test_the_values_of_any_attribute_are_a_table_that_is_made_once(snapshot: CatalogueSnapshot) -> None:
+    kinds, tags = snapshot.values_of("kind"), snapshot.values_of("tags")
+    assert kinds is not None
+    assert [kinds.values_at(index) for index in (0, 3)] == [("product",), ("article",)]
+    assert snapshot.values_of("kind") is kinds
+    assert tags is snapshot.facets["tags"]
+    assert snapshot.values_of("size") is None
+    assert snapshot.values_of("made up") is None
+
+
+def test_the_values_of_an_attribute_with_several_are_all_there() -> None:
+    items = [Item(id="a", attributes={"flags": ["x", "y"]}), Item(id="b"), Item(id="c", attributes={"flags": ["y"]})]
+    flags = CatalogueSnapshot.build(items, ()).values_of("flags")
+    assert flags is not None
+    assert [flags.values_at(index) for index in range(3)] == [("x", "y"), (), ("y",)]
+
+
+def test_items_of_a_kind_are_found_once(snapshot: CatalogueSnapshot) -> None:
+    articles = snapshot.is_kind(("article", "made up"))
+    assert [snapshot.item_ids[index] for index in np.flatnonzero(articles)] == ["p4", "p5"]
+    assert snapshot.is_kind(("article", "made up")) is articles
+    assert not snapshot.is_kind(("made up",)).any()

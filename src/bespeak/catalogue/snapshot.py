@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -25,7 +26,16 @@ from bespeak.catalogue.columns import (
     market_of,
     texts_of,
 )
-from bespeak.rules.columns import TYPE_OF, BooleanColumn, Column, Columns, ColumnType, NumberColumn, TextColumn
+from bespeak.rules.columns import (
+    TYPE_OF,
+    BooleanColumn,
+    Column,
+    Columns,
+    ColumnType,
+    NumberColumn,
+    TextColumn,
+    TextsColumn,
+)
 from bespeak.rules.schema import Schema
 from bespeak.signals.items import Item
 from bespeak.storage.tables.items import ItemChanges
@@ -74,7 +84,8 @@ class FacetColumn:
         codes = np.full((len(rows), max(width, 1)), len(code_of), np.int32)
         for position, row in enumerate(coded):
             codes[position, : len(row)] = row
-        return cls(codes, tuple(code_of), code_of)
+        vocabulary = side_by_side(code_of)
+        return cls(codes, vocabulary, places_of(vocabulary))
 
     def values_at(self, index: int) -> tuple[str, ...]:
         """The values of one item."""
@@ -142,6 +153,8 @@ class CatalogueSnapshot:
     _common: Mapping[str, Column]
     _markets: dict[str, MarketView] = field(default_factory=dict)
     _carried: dict[int, dict[str, list[str] | float]] = field(default_factory=dict)
+    _valued: dict[str, FacetColumn] = field(default_factory=dict)
+    _kinds: dict[tuple[str, ...], Bools] = field(default_factory=dict)
 
     @classmethod
     def build(
@@ -160,13 +173,14 @@ class CatalogueSnapshot:
         groups = common["group"]
         assert isinstance(groups, TextColumn)
         columns = {name: FacetColumn.from_values([texts_of(i.attributes.get(name)) for i in held]) for name in facets}
+        item_ids = side_by_side(item.id for item in held)
         return cls(
             version=version,
             items=held,
             facet_names=tuple(facets),
             numeric_names=tuple(numeric_facets),
-            item_ids=tuple(item.id for item in held),
-            index={item.id: position for position, item in enumerate(held)},
+            item_ids=item_ids,
+            index=places_of(item_ids),
             groups=groups.codes,
             facets=columns,
             numbers={name: _numbers(name, held, columns, common) for name in numeric_facets},
@@ -267,6 +281,25 @@ class CatalogueSnapshot:
         find = self.index.get
         return np.array([at for at in map(find, item_ids) if at is not None], np.int32)
 
+    def values_of(self, name: str) -> FacetColumn | None:
+        """The values of an attribute, be it a facet or not; None where no item has one. Made at first use and kept."""
+        found = self.facets.get(name) or self._valued.get(name)
+        if found is None:
+            found = _values_of(self.columns.get(name))
+            if found is not None:
+                self._valued[name] = found
+        return found
+
+    def is_kind(self, kinds: tuple[str, ...]) -> Bools:
+        """bool[n]: the items of these kinds; kept, as settings name few. Read it only."""
+        found = self._kinds.get(kinds)
+        if found is None:
+            column = self.columns["kind"]
+            assert isinstance(column, TextColumn)
+            codes = [column.code_of[kind] for kind in kinds if kind in column.code_of]
+            found = self._kinds[kinds] = np.isin(column.codes, codes)
+        return found
+
     def facets_of(self, item_id: str) -> dict[str, list[str] | float]:
         """The item's facet values and numeric facets, as an event's log row keeps them; empty for an unknown id.
 
@@ -336,6 +369,30 @@ class CatalogueSnapshot:
             from_ms=np.array(starts, np.int64),
             until_ms=np.array(ends, np.int64),
         )
+
+
+def _values_of(column: Column | None) -> FacetColumn | None:
+    if isinstance(column, TextColumn):
+        codes = np.where(column.codes < 0, len(column.vocabulary), column.codes).astype(np.int32)
+        return FacetColumn(codes[:, None], tuple(column.vocabulary), column.code_of)
+    if isinstance(column, TextsColumn):
+        rows = [column.codes[start:end].tolist() for start, end in pairwise(column.indptr.tolist())]
+        return FacetColumn.from_values([[column.vocabulary[code] for code in row] for row in rows])
+    return None
+
+
+def side_by_side(texts: Iterable[str]) -> tuple[str, ...]:
+    """The texts as copies that lie one behind the other in memory.
+
+    A decision looks up some hundred ids and values. Each of them lay within the record of its item, on a page of memory
+    of its own, and most look-ups waited for it.
+    """
+    return tuple([(text + " ")[:-1] for text in texts])
+
+
+def places_of(texts: Sequence[str]) -> dict[str, int]:
+    """Text -> its place, of distinct texts."""
+    return {text: place for place, text in enumerate(texts)}
 
 
 def _or(value: int | None, fallback: int) -> int:

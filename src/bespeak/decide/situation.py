@@ -250,9 +250,9 @@ def _sieve_placement(sieve: Sieve, placement: Placement, reading: Reading, marke
     """The placement's own rules about items."""
     world, now_ms = reading.world, reading.now_ms
     if placement.kinds:
-        sieve.keep("kind", _is_kind(placement.kinds, world))
+        sieve.keep("kind", world.catalogue.is_kind(placement.kinds))
     elif _has_kind(ON_REQUEST, world):
-        sieve.keep("kind", ~_is_kind(ON_REQUEST, world))
+        sieve.keep("kind", ~world.catalogue.is_kind(ON_REQUEST))
     if placement.filter:
         sieve.keep("placement_filter", _placement_filter(placement.filter, market, world, now_ms, notes))
     if placement.new_days is not None:
@@ -299,13 +299,6 @@ def _listed(request: DecideRequest, world: World) -> tuple[Int32s, Float64s] | N
         return rows, np.where(np.isnan(given), 0.0, 1.0)
     halved, least = given / 2, low / 2  # the difference of two huge numbers is none
     return rows, np.nan_to_num((halved - least) / (high / 2 - least), nan=0.0)
-
-
-def _is_kind(kinds: tuple[str, ...], world: World) -> Bools:
-    column = world.catalogue.columns["kind"]
-    assert isinstance(column, TextColumn)
-    codes = [column.code_of[kind] for kind in kinds if kind in column.code_of]
-    return np.isin(column.codes, codes)
 
 
 def _has_kind(kinds: tuple[str, ...], world: World) -> bool:

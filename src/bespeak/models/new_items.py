@@ -105,9 +105,16 @@ class NewItems:
 
     def lent_to(self, item: int) -> tuple[Int32s, Float32s]:
         """(lenders, weights) of one item, without those that lend nothing; none for an item that is not new."""
-        place = np.flatnonzero(self.rows == item)[:1]
+        place = self._places.get(item)
+        if place is None:
+            return np.zeros(0, np.int32), np.zeros(0, np.float32)
         lends = self.weights[place] > 0
         return self.lenders[place][lends], self.weights[place][lends]
+
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        """Item -> its place among `rows`."""
+        return {row: place for place, row in enumerate(self.rows.tolist())}
 
 
 def people_of(interactions: Interactions) -> npt.NDArray[np.int64]:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from bespeak.decide.rankers.forest import Forest
+from bespeak.decide.rankers.order import best_first
 
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Int64s: TypeAlias = npt.NDArray[np.int64]
@@ -141,7 +142,7 @@ class Scored:
     @cached_property
     def best_first(self) -> Int64s:
         """int64[c]: the candidates by falling score; of equals the first comes first."""
-        return np.argsort(-self.scores, kind="stable")
+        return best_first(self.scores)
 
 
 def linear(values: Float64s, weights: Float64s) -> Scored:

@@ -201,8 +201,7 @@ def _read_times(situation: Situation, name: Literal["repeat", "fatigue"]) -> Flo
         is_shown = touched.classes == touched.names.index(SHOWN)
         rows, counts = rows[is_shown], counts[is_shown]
     times: Float64s = np.asarray(np.bincount(rows, counts, minlength=len(situation.eligible)), np.float64)
-    found = np.flatnonzero(times)
-    times[found] = np.minimum(np.log1p(times[found]) / np.log1p(REPEAT_FULL), 1.0)
+    times[rows] = np.minimum(np.log1p(times[rows]) / np.log1p(REPEAT_FULL), 1.0)  # of an item that stands twice as well
     return times
 
 

@@ -69,24 +69,20 @@ def pull(models: ModelSet, seeds: Sequence[int], n_items: int, tables: Sequence[
     asked = [(model, model.neighbours) for model in known if model.neighbours is not None]
     if not asked or not len(seeds):
         return Pull(values, via, by_people)
-    decays = [SEED_DECAY**place for place in range(len(seeds))]
-    found = [table.index[seeds] for _, table in asked]
-    rows = np.concatenate([index.ravel() for index in found])
-    scores = np.concatenate([(table.scores[seeds] * _factors(model, decays)).ravel() for model, table in asked])
-    owners = np.concatenate([np.repeat(np.asarray(seeds, np.int32), index.shape[1]) for index in found])
-    shows_people = np.repeat([model.loaded.shows_people for model, _ in asked], [index.size for index in found])
-    entries = np.flatnonzero((rows >= 0) & (scores > 0))
-    # The weakest are written first, and of equals the first one last: what is written last stays.
-    entries = entries[np.argsort(-scores[entries], kind="stable")[::-1]]
-    pulled = rows[entries]
-    values[pulled], via[pulled], by_people[pulled] = scores[entries], owners[entries], shows_people[entries]
+    chosen = np.asarray(seeds, np.intp)
+    decays = np.array([SEED_DECAY**place for place in range(len(seeds))])
+    for model, table in asked:
+        factor = CONTENT_FACTOR if model.name == "content" else 1.0
+        scores = table.scores[chosen] * (factor * decays).astype(np.float32)[:, None]
+        entries = np.flatnonzero(scores.ravel() > 0)  # where the table has nothing, it has 0
+        rows, scores = table.index[chosen].ravel()[entries], scores.ravel()[entries]
+        stronger = scores > values[rows]
+        rows, scores, entries = rows[stronger], scores[stronger], entries[stronger]
+        np.maximum.at(values, rows, scores)
+        most = np.flatnonzero(scores == values[rows])[::-1]  # what is written last stays: of equals the first
+        via[rows[most]] = chosen[entries[most] // table.index.shape[1]]
+        by_people[rows] = model.loaded.shows_people
     return Pull(values, via, by_people)
-
-
-def _factors(model: MappedModel, decays: list[float]) -> Float32s:
-    """float32[h, 1]: what the table's scores are multiplied by for each seed."""
-    factor = CONTENT_FACTOR if model.name == "content" else 1.0
-    return np.array([[factor * decay] for decay in decays], np.float32)
 
 
 def bond(models: ModelSet, item: int, other: int) -> Bond:

@@ -9,7 +9,6 @@ from typing import Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from bespeak.decide.slates.constraints import column_of
 from bespeak.decide.slates.slate import Bools, Cap, Constraints, Values
 from bespeak.decide.world import World
 
@@ -42,7 +41,7 @@ class Beside:
         groups = np.zeros(n_groups, np.bool_) if one_per_group else None
         found = cls(world, caps, np.zeros(len(catalogue), np.bool_), groups)
         for name in caps:
-            column = column_of(name, world)
+            column = catalogue.values_of(name)
             if column is not None:
                 n_values = len(column.vocabulary)
                 found.values[name] = column.codes, n_values, np.zeros(n_values, np.int64)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import ceil, floor
 from typing import TypeAlias
 
@@ -18,7 +17,6 @@ from bespeak.decide.settings.parts import CapSettings, PinSettings, ShareSetting
 from bespeak.decide.situation import Situation
 from bespeak.decide.slates.slate import Cap, Constraints, Diversity, Pin, Share, Values
 from bespeak.decide.world import World
-from bespeak.rules.columns import TextColumn, TextsColumn
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Int32s: TypeAlias = npt.NDArray[np.int32]
@@ -73,7 +71,7 @@ def constraints_of(situation: Situation, rows: Int32s, pins: Sequence[Pinned]) -
         if isinstance(cap, CapSettings)
         else Cap(name, cap, _values(column, rows))
         for name, cap in placement.caps.items()
-        if (column := column_of(name, world)) is not None
+        if (column := world.catalogue.values_of(name)) is not None
     )
     diversity = None
     if placement.diversity:
@@ -106,19 +104,3 @@ def _named(pin: PinSettings, situation: Situation) -> Bools:
 
 def _values(column: FacetColumn, rows: Int32s) -> Values:
     return Values(column.codes[rows], len(column.vocabulary))
-
-
-def column_of(name: str, world: World) -> FacetColumn | None:
-    """The values of an attribute; None where no item has one."""
-    facet = world.catalogue.facets.get(name)
-    if facet is not None:
-        return facet
-    column = world.catalogue.columns.get(name)
-    if isinstance(column, TextColumn):
-        codes = np.where(column.codes < 0, len(column.vocabulary), column.codes).astype(np.int32)
-        return FacetColumn(codes[:, None], tuple(column.vocabulary), column.code_of)
-    if isinstance(column, TextsColumn):
-        ends = column.indptr.tolist()
-        rows = [column.codes[start:end].tolist() for start, end in pairwise(ends)]
-        return FacetColumn.from_values([[column.vocabulary[code] for code in row] for row in rows])
-    return None

@@ -12,7 +12,6 @@ import msgspec
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.pages.page import PageDecision, PageRequest, decide_page, fallback_page
 from bespeak.decide.person import PersonView
-from bespeak.decide.slates.constraints import column_of
 from bespeak.decide.world import World
 from bespeak.engine.core import Core
 from bespeak.engine.deciding.slates import Slate
@@ -133,7 +132,7 @@ class Pages:
         """
         world = self._core.world
         for name in caps:
-            if column_of(name, world) is None:
+            if world.catalogue.values_of(name) is None:
                 raise UnknownName("attribute to cap", name, sorted(world.catalogue.facets))
 
     def fallback(self, request: PageRequest, note: str, *, page_id: str = "") -> PageSlates:
