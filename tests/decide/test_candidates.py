@@ -1,30 +1,11 @@
-"""Candidates: the best of a source, and the union cut to the budget."""
+"""Candidates: the union of the sources, cut to the budget."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from bespeak.decide.candidates import best_of, fuse
-
-
-@pytest.mark.parametrize("n_levels", [4, 100, 1_000_000])
-@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 1.0])
-@pytest.mark.parametrize("limit", [1, 60, 400])
-def test_the_best_of_a_source_are_eligible_best_first_and_of_equals_the_first(
-    n_levels: int, share: float, limit: int
-) -> None:
-    rng = np.random.default_rng(n_levels)
-    values = (rng.integers(-n_levels, n_levels, 3_000) / n_levels * (rng.random(3_000) < share)).astype(np.float32)
-    eligible = rng.random(3_000) < 0.8
-    may_stand = np.flatnonzero(eligible & (values > 0))
-    expected = may_stand[np.argsort(-values[may_stand], kind="stable")][:limit]
-    assert best_of(values, eligible, limit).tolist() == expected.tolist()
-
-
-def test_what_is_infinite_or_no_number_and_may_not_be_shown_changes_nothing() -> None:
-    values = np.array([np.inf, np.nan, 1.0, -np.inf], np.float32)
-    assert best_of(values, np.array([False, False, True, False]), 5).tolist() == [2]
+from bespeak.decide.candidates import fuse
 
 
 @pytest.mark.parametrize("budget", [1, 37, 200, 10_000])

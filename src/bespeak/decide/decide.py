@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.catalogue.counters import DAY_MS
-from bespeak.decide.candidates import BUDGET, Candidates, first_eligible, gather
+from bespeak.decide.candidates import BUDGET, Candidates, gather
 from bespeak.decide.filters import passing
 from bespeak.decide.headings import about_of, heading_of
 from bespeak.decide.launch import Assigned
@@ -27,6 +27,7 @@ from bespeak.decide.reasons.explain import Explainer
 from bespeak.decide.request import context_record
 from bespeak.decide.scoring.adjust import adjusted
 from bespeak.decide.scoring.features import FeatureMatrix, compute
+from bespeak.decide.serving.best import first_eligible
 from bespeak.decide.settings.placements import Placement
 from bespeak.decide.situation import Situation
 from bespeak.decide.slates.constraints import Pinned, constraints_of, pinned, wanted, with_wanted

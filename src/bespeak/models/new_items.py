@@ -77,8 +77,12 @@ class NewItems:
             np.concatenate([self.weights, other.weights]),
         )
 
-    def lend(self, scores: Float32s) -> Float32s:
+    def lend(self, scores: Float32s, out: Float32s | None = None) -> Float32s:
         """The scores float32[n_items] or float32[n, n_items] with the borrowed ones in place; may be the same array.
+
+        Args:
+            scores: of all items.
+            out: the same array, to write the borrowed scores into it; a copy when left out.
 
         Example:
             >>> new = NewItems(np.array([2]), np.array([[0, 1]]), np.array([[0.5, 0.25]], np.float32))
@@ -90,7 +94,7 @@ class NewItems:
         rows, lenders, weights = self._by_place
         lent = scores.take(lenders, axis=-1)
         lent *= weights
-        filled = scores.copy()
+        filled = scores.copy() if out is None else out
         filled[..., rows] = np.minimum(scores.take(rows, axis=-1), 0) + lent.sum(axis=-2)
         return filled
 

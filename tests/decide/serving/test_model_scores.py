@@ -11,14 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
-from bespeak.decide.candidates import best_of
 from bespeak.decide.serving import model_scores
+from bespeak.decide.serving.best import best_of
 from bespeak.decide.serving.model_scores import ModelScores
 from bespeak.decide.serving.model_set import LoadedModel, MappedModel
 from bespeak.decide.serving.question import Past
 from bespeak.models.base import Interactions
 from bespeak.models.factors.implicit_mf import ImplicitMf
+from bespeak.models.item_weights.ease import Ease
 from bespeak.models.new_items import LENDERS, NewItems
+from bespeak.models.popular.popularity import Popularity
+from bespeak.models.sequences.sequence_rules import SequenceRules
 from bespeak.models.vector_index import VectorIndex
 from bespeak.signals.items import Item
 
@@ -34,16 +37,17 @@ def in_cells(vectors: np.ndarray, n_cells: int) -> VectorIndex:
     return VectorIndex(items, starts.astype(np.int64), vectors[items], centres.astype(np.float32))
 
 
-@cache
-def models() -> tuple[MappedModel, MappedModel, MappedModel]:
-    """The same factorization without an index, with one whose only cell holds all items, and with one of four cells."""
+def some_log() -> Interactions:
     rng = np.random.default_rng(2)
     users, items = rng.integers(0, 80, 900), rng.integers(0, N_ITEMS, 900)
     items = np.where(rng.random(900) < 0.7, (items // 6 * 6 + users % 6) % N_ITEMS, items)
-    ids = tuple(f"p{n}" for n in range(N_ITEMS))
-    model = ImplicitMf(factors=6, threads=1).fit(
-        Interactions.from_arrays([str(u) for u in range(80)], ids, users, items)
-    )
+    return Interactions.from_arrays([str(u) for u in range(80)], tuple(f"p{n}" for n in range(N_ITEMS)), users, items)
+
+
+@cache
+def models() -> tuple[MappedModel, MappedModel, MappedModel]:
+    """The same factorization without an index, with one whose only cell holds all items, and with one of four cells."""
+    model = ImplicitMf(factors=6, threads=1).fit(some_log())
     shown = [Item(id=f"p{n}", title="x") for n in range(4, N_ITEMS)]  # four have left the catalogue, three are new
     catalogue = CatalogueSnapshot.build([*shown, *(Item(id=f"new{n}", title="x") for n in range(N_NEW))], (), ())
     rows = np.array([catalogue.index[f"new{n}"] for n in range(N_NEW)], np.int32)
@@ -69,16 +73,17 @@ histories = st.lists(st.integers(0, N_ITEMS - 5), min_size=1, max_size=8)
 masks = st.lists(st.booleans(), min_size=N_ITEMS - 4 + N_NEW, max_size=N_ITEMS - 4 + N_NEW)
 
 
+def best(scores: ModelScores, eligible: np.ndarray) -> np.ndarray:
+    return scores.best(["implicit_mf"], eligible, LIMIT)[0]
+
+
 @given(histories, st.sets(st.integers(0, N_ITEMS - 5), max_size=2), masks)
 def test_nothing_is_proposed_that_may_not_be_shown_and_never_too_little(touched, disliked, mask):
     eligible = np.array(mask, bool)
     plain, _, cells = models()
     past = past_of(touched, disliked)
-    found = asked(cells, past).best("implicit_mf", eligible, LIMIT)
+    found = best(asked(cells, past), eligible)
     everything = best_of(asked(plain, past)["implicit_mf"], eligible, LIMIT)
-    if found is None:
-        found = best_of(asked(cells, past)["implicit_mf"], eligible, LIMIT)
-        assert found.tolist() == everything.tolist()
     assert eligible[found].all()
     assert len(found) == len(set(found.tolist())) == len(everything)
 
@@ -89,10 +94,8 @@ def test_an_index_that_looks_everywhere_finds_what_scoring_all_finds(touched, ma
     plain, whole, _ = models()
     past = past_of(touched, set())
     scores = asked(plain, past)["implicit_mf"]
-    found = asked(whole, past).best("implicit_mf", eligible, LIMIT)
-    if found is not None:
-        best = best_of(scores, eligible, LIMIT)
-        np.testing.assert_allclose(scores[found], scores[best], rtol=1e-4)
+    found, expected = best(asked(whole, past), eligible), best_of(scores, eligible, LIMIT)
+    np.testing.assert_allclose(scores[found], scores[expected], rtol=1e-4)
 
 
 @given(histories, st.sets(st.integers(0, N_ITEMS - 5), max_size=2))
@@ -113,9 +116,28 @@ def test_all_scores_are_worked_out_only_when_the_best_do_not_suffice(monkeypatch
     monkeypatch.setattr(MappedModel, "scores", lambda self, past: asks.append("all") or scores(self, past))
     monkeypatch.setattr(model_scores, "N_BEST", 10)
     found = asked(whole, past)
-    assert found.best("implicit_mf", np.ones(N_ITEMS - 4 + N_NEW, bool), LIMIT) is not None
+    assert len(best(found, np.ones(N_ITEMS - 4 + N_NEW, bool))) == LIMIT
     found.at("implicit_mf", np.arange(4, dtype=np.int32))
     assert asks == []
-    assert found.best("implicit_mf", np.zeros(N_ITEMS - 4 + N_NEW, bool), LIMIT) is None
-    assert len(found["implicit_mf"]) == N_ITEMS - 4 + N_NEW
+    few = np.arange(N_ITEMS - 4 + N_NEW) < 3
+    assert best(found, few).tolist() == best_of(found["implicit_mf"], few, LIMIT).tolist()
     assert asks == ["all"]
+
+
+def test_models_asked_together_answer_as_alone() -> None:
+    data, items = some_log(), N_ITEMS
+    catalogue = CatalogueSnapshot.build([Item(id=f"p{n}", title="x") for n in range(items)], (), ())
+    fitted = [ImplicitMf(factors=6, threads=1), SequenceRules(), Popularity(), Ease()]
+    mapped = [MappedModel.of(LoadedModel(model.fit(data)), catalogue) for model in fitted]
+    past = past_of([3, 9, 15], {9})
+    together, names = ModelScores(mapped, past), [model.name for model in mapped]
+    eligible, rows = np.arange(items) % 3 > 0, np.array([3, 4, 50], np.int32)
+    for model, found, (name, column) in zip(
+        mapped, together.best(names, eligible, LIMIT), together.columns(rows), strict=True
+    ):
+        scores = model.scores(past)
+        assert found.tolist() == best_of(scores, eligible, LIMIT).tolist()
+        assert (name, column.tolist()) == (model.name, scores[rows].tolist())
+        assert (together.at(name, rows) == column).all()
+    assert together.best(names[1:2], eligible, LIMIT)[0].tolist() == together.best(names, eligible, LIMIT)[1].tolist()
+    assert ModelScores([], past).best([], eligible, LIMIT) == list(ModelScores([], past).columns(rows)) == []

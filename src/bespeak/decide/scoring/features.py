@@ -132,8 +132,8 @@ def _table(columns: Iterator[Column], n_rows: int) -> tuple[tuple[str, ...], Flo
 
 
 def _of_models(situation: Situation, rows: Int32s) -> Iterator[Column]:
-    for name in situation.model_scores:
-        yield f"model.{name}", situation.model_scores.at(name, rows)
+    for name, scores in situation.model_scores.columns(rows):
+        yield f"model.{name}", scores
 
 
 def _of_facets(situation: Situation, rows: Int32s) -> Iterator[Column]:

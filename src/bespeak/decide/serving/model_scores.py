@@ -1,18 +1,21 @@
 """What the models say in one situation: each is asked for no more than is needed, and once.
 
-Most models give all their scores at once. One with an index of item vectors (`models.vector_index`) is asked for its
-best items and for the scores of the candidates; all its scores are worked out only where the best do not suffice.
+Most models give all their scores at once, in one table. One with an index of item vectors (`models.vector_index`) is
+asked for its best items and for the scores of the candidates; all its scores are worked out only where the best do not
+suffice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from bespeak.decide.serving.best import best_of, best_of_each, first_eligible
 from bespeak.decide.serving.factor_forms import IndexedFactors, NearItems
 from bespeak.decide.serving.model_set import MappedModel
 from bespeak.decide.serving.question import Past
@@ -88,8 +91,7 @@ class ModelScores(Mapping[str, Float32s]):
     def __init__(self, models: Sequence[MappedModel], past: Past) -> None:
         self._models = {model.name: model for model in models}
         self._past = past
-        self._all: dict[str, Float32s] = {}
-        self._near: dict[str, _Near | None] = {}
+        self._single: dict[str, Float32s] = {}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._models)
@@ -98,25 +100,51 @@ class ModelScores(Mapping[str, Float32s]):
         return len(self._models)
 
     def __getitem__(self, name: str) -> Float32s:
-        found = self._all.get(name)
-        if found is None:
-            found = self._all[name] = self._models[name].scores(self._past)
-        return found
+        places, table = self._together
+        if name in places:
+            row: Float32s = table[places[name]]
+            return row
+        if name not in self._single:
+            self._single[name] = self._models[name].scores(self._past)
+        return self._single[name]
 
-    def best(self, name: str, eligible: Bools, limit: int) -> Int32s | None:
-        """int32: the eligible items with the largest positive scores, best first; None where only all scores tell."""
-        near = self._nearest(name)
-        if near is None:
-            return None
-        shown = near.rows[eligible[near.rows]]
-        return shown[:limit] if len(shown) >= limit else None
+    def best(self, names: Sequence[str], eligible: Bools, limit: int) -> list[Int32s]:
+        """For each model int32: the eligible items with the largest positive scores, best first."""
+        places, table = self._together
+        asked = [places[name] for name in names if name in places]
+        best = iter(best_of_each(table if len(asked) == len(table) else table[asked], eligible, limit) if asked else ())
+        return [next(best) if name in places else self._best_alone(name, eligible, limit) for name in names]
+
+    def columns(self, rows: Int32s) -> Iterator[tuple[str, Float32s]]:
+        """(model, float32: its scores of some items), model by model."""
+        places, table = self._together
+        taken = table.take(rows, axis=1) if places else table
+        for name in self._models:
+            yield name, taken[places[name]] if name in places else self.at(name, rows)
 
     def at(self, name: str, rows: Int32s) -> Float32s:
         """float32: the scores of some items."""
-        near = self._nearest(name)
-        return self[name][rows] if near is None else near.scores(rows)
+        near = self._near.get(name)
+        return self[name].take(rows) if near is None else near.scores(rows)
 
-    def _nearest(self, name: str) -> _Near | None:
-        if name not in self._near:
-            self._near[name] = _Near.of(self._models[name], self._past)
-        return self._near[name]
+    def _best_alone(self, name: str, eligible: Bools, limit: int) -> Int32s:
+        model, near = self._models[name], self._near.get(name)
+        if not model.is_personal:
+            return first_eligible(model.common(self._past.now_ms).order, eligible, limit)
+        shown = near.rows[eligible[near.rows]] if near is not None else np.zeros(0, np.int32)
+        return shown[:limit] if len(shown) >= limit else best_of(self[name], eligible, limit)
+
+    @cached_property
+    def _near(self) -> Mapping[str, _Near]:
+        """The models that an index answers for."""
+        found = {name: _Near.of(model, self._past) for name, model in self._models.items() if model.is_personal}
+        return {name: near for name, near in found.items() if near is not None}
+
+    @cached_property
+    def _together(self) -> tuple[Mapping[str, int], Float32s]:
+        """(model -> row, float32[m, n]): all scores of the personal models without an index, in one table."""
+        models = [model for name, model in self._models.items() if model.is_personal and name not in self._near]
+        table = np.empty((len(models), len(models[0].items.from_catalogue) if models else 0), np.float32)
+        for row, model in zip(table, models, strict=True):
+            model.scores(self._past, row)
+        return {model.name: place for place, model in enumerate(models)}, table

@@ -155,7 +155,7 @@ class MappedModel:
         """Whether there are traits and the scores depend on them."""
         return self.loaded.model.reads_traits and bool(traits)
 
-    def scores(self, past: Past) -> Float32s:
+    def scores(self, past: Past, out: Float32s | None = None) -> Float32s:
         """float32[n]: scores of all catalogue items for a past; new items borrow theirs, 0 for what else it lacks.
 
         The scores are divided by the largest absolute value, so they lie in -1..1, their order stays, and 0 stays
@@ -163,14 +163,19 @@ class MappedModel:
         the model knows: with little evidence a model says little. Traits make up for the missing part, so those of a
         model that reads nothing else are multiplied by 5 / (h + 5): with much evidence of their own, what a person has
         in common with others says little.
+
+        Args:
+            past: whose.
+            out: float32[n], where a personal model's are written; a new array when left out.
         """
         if not self.is_personal:
             return self.common(past.now_ms).scores
-        question = past.question(self.items)
         trust = self.trust(past)
+        found = np.empty(len(self.items.from_catalogue), np.float32) if out is None else out
         if trust == 0:
-            return np.zeros(len(self.items.from_catalogue), np.float32)
-        return self._scaled(question.scores(self.loaded.serving), trust)
+            found.fill(0)
+            return found
+        return self._scaled(past.question(self.items).scores(self.loaded.serving), trust, found)
 
     def trust(self, past: Past) -> float:
         """How much the scores of a personal model count, 0 to 1: see `scores`."""
@@ -183,19 +188,22 @@ class MappedModel:
         hour_ms = now_ms - now_ms % HOUR_MS
         found = self._common.get(hour_ms)
         if found is None:
-            scores = self._scaled(np.maximum(self.loaded.model.scores([History.empty()], hour_ms)[0], 0), 1.0)
+            found = np.maximum(self.loaded.model.scores([History.empty()], hour_ms)[0], 0)
+            scores = self._scaled(found, 1.0, np.empty(len(self.items.from_catalogue), np.float32))
             order = np.argsort(-scores, kind="stable")[: np.count_nonzero(scores > 0)].astype(np.int32)
             self._common.clear()
             found = self._common[hour_ms] = Common(scores, order)
         return found
 
-    def _scaled(self, scores: Float32s, factor: float) -> Float32s:
+    def _scaled(self, scores: Float32s, factor: float, out: Float32s) -> Float32s:
+        """Writes factor * scores / the largest of them to `out`, in catalogue items; new items get what they borrow."""
         found = self.items.seen(scores)
         largest = _largest(found)
         if not np.isfinite(largest):
             found = np.nan_to_num(found, nan=0.0, posinf=0.0, neginf=0.0)
             largest = _largest(found)
-        return self.new_items.lend(found * np.float32(factor / largest)) if largest > 0 else found
+        np.multiply(found, np.float32(factor / largest if largest > 0 else 0), out=out)
+        return self.new_items.lend(out, out)
 
     def leading_trait(self, past: Past, index: int) -> tuple[str, str] | None:
         """The trait of the person (name, value) that lifts the score of an item most; None where none is known to."""

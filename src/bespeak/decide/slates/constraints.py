@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bespeak.catalogue.snapshot import FacetColumn
-from bespeak.decide.candidates import Candidates, first_eligible
+from bespeak.decide.candidates import Candidates
 from bespeak.decide.filters import passing
+from bespeak.decide.serving.best import first_eligible
 from bespeak.decide.settings.parts import CapSettings, PinSettings, ShareSettings
 from bespeak.decide.situation import Situation
 from bespeak.decide.slates.slate import Cap, Constraints, Diversity, Pin, Share, Values
