@@ -232,6 +232,18 @@ def test_who_withdraws_leaves_the_comparison_and_unequal_withdrawals_are_named(o
     assert any("withdrew their consent at different rates" in said for said in found.sentences)
 
 
+def test_who_wants_no_personalization_any_more_stays_in_the_comparison_and_is_named_where_unequal(open_shop):
+    engine = open_shop()
+    planted(engine, {"usual": 300, "calm": 300}, {"usual": 0, "calm": 0})
+    no = {"consent": {"categoryPreferences": {"personalize": False, "measure": True}}}
+    engine.track([event(f"calm-{n}", "Product Viewed", context=no) for n in range(60)], source="backend")
+    found = report(engine)
+    assert [arm.n_people for arm in found.arms] == [300, 300]
+    assert (
+        "Watch out: people withdrew their consent at different rates (0.0% of usual, 20.0% of calm)." in found.sentences
+    )
+
+
 def test_a_guardrail_that_gets_worse_is_named(open_shop):
     engine = open_shop(guardrails=["return_rate"])
     groups = planted(engine, {"usual": 1_000, "calm": 1_000}, {"usual": 500, "calm": 500})

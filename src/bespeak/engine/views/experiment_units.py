@@ -13,7 +13,7 @@ from bespeak.engine.core import Core
 from bespeak.engine.logged.granted import Grants
 from bespeak.measure.comparison import Comparison, compare
 from bespeak.measure.sums import Sums
-from bespeak.signals.purposes import MEASURE
+from bespeak.signals.purposes import MEASURE, PERSONALIZE
 from bespeak.storage.base import Session
 from bespeak.storage.lake.sums import MEMBERS
 from bespeak.storage.tables import assignments, memberships
@@ -36,6 +36,7 @@ class Units:
         arm: int64[n], place of the variant; -1 for one that the file has no more.
         start_ms: int64[n], when they were first assigned.
         may_measure: bool[n], whether they still agree to being measured: who is compared.
+        withdrew: bool[n], whether they refuse to be measured or to be personalized to now; everybody agreed to both.
         parts: name -> int64[n], 1 for those who are in, 0 for the others.
         absorbed: (person, root) of persons who were joined into one of these.
     """
@@ -44,6 +45,7 @@ class Units:
     arm: Int64s
     start_ms: Int64s
     may_measure: Bools
+    withdrew: Bools
     parts: Mapping[str, Int64s]
     absorbed: Sequence[tuple[int, int]]
 
@@ -53,7 +55,7 @@ class Units:
         core.drain()
         with core.store.read() as session:
             rows = assignments.units(session, experiment)
-            grants = Grants.read(session, MEASURE)
+            grants, both = Grants.read(session, MEASURE), Grants.read(session, MEASURE, PERSONALIZE)
             columns = list(zip(*rows, strict=True)) if rows else [()] * 5
             person, start_ms = np.array(columns[0], np.int64), np.array(columns[2], np.int64)
             members = {name: _members_at(session, name, person, start_ms, grants) for name in segments}
@@ -70,6 +72,7 @@ class Units:
             arm=np.array([place.get(variant, -1) for variant in columns[1]], np.int64),
             start_ms=start_ms,
             may_measure=grants.allow(person),
+            withdrew=~both.allow(person),
             parts=parts,
             absorbed=[(person, root) for person, root in grants.roots.items() if root in held],
         )
@@ -93,10 +96,11 @@ class Units:
 
     def unequal_withdrawals(self, variants: Sequence[str], control: int, arm: int) -> list[str]:
         """A warning where people of the two withdrew their consent at different rates; else nothing."""
-        withdrew = ~self.may_measure
-        if not self.differ(withdrew, control, arm):
+        if not self.differ(self.withdrew, control, arm):
             return []
-        shares = ", ".join(f"{withdrew[self.arm == place].mean():.1%} of {variants[place]}" for place in (control, arm))
+        shares = ", ".join(
+            f"{self.withdrew[self.arm == place].mean():.1%} of {variants[place]}" for place in (control, arm)
+        )
         return [f"Watch out: people withdrew their consent at different rates ({shares})."]
 
     def tables(self) -> tuple[pa.Table, pa.Table]:
