@@ -16,6 +16,8 @@ from bespeak.engine.views.experiment_plan import experiment_plan, taking_part
 from bespeak.engine.views.experiment_report import ExperimentReport
 from bespeak.engine.views.experiments import BROKEN, experiment_report, experiment_rows
 from bespeak.errors import InvalidInput, UnknownName
+from bespeak.measure.comparison import compare
+from bespeak.measure.sums import Sums
 from bespeak.signals.ids import USER_ID, IdKey
 from bespeak.storage.tables import assignments, people
 from bespeak.storage.tables.assignments import Assignment
@@ -282,6 +284,24 @@ def test_subgroups_are_those_of_the_time_of_assignment(open_shop):
     assert (keen_ones.n, keen_ones.lift) == (400, pytest.approx(1.5))
     assert (others.n, others.lift) == (400, pytest.approx(0.0))
     assert found.differ_p_values["segment keen"] < 0.001
+
+
+def test_parts_of_several_segments_are_raised_for_all_of_them(open_shop):
+    rules = {"keen": "views_7d >= 2", "old_hands": "views_7d >= 3", "new_hands": "views_7d < 3"}
+    engine = open_shop({"segments": rules}, subgroups=list(rules), pre_days=0)
+    groups = users({"usual": 600, "calm": 600})
+    for share in (400, 200):
+        seen = [user for group in groups.values() for user in group[:share]]
+        engine.track([event(user, "Product Viewed", messageId=f"{share}-{user}") for user in seen], source="backend")
+    assign(engine, groups)
+    buyers = [user for group in groups.values() for user in group[200:500]]
+    buyers += [*groups["usual"][:50], *groups["calm"][:72]]
+    engine.track([event(user, "Order Completed") for user in buyers], source="backend")
+    found = report(engine)
+    alone = compare(Sums.from_totals(200, [50], [[50]]), Sums.from_totals(200, [72], [[72]]), is_proportion=True)
+    raised = {one.label: one.raised_p_value for one in found.subgroups}
+    assert len(raised) == 6
+    assert alone.p_value < 0.05 / 2 < 0.05 < raised["in old_hands"] == pytest.approx(6 * alone.p_value)
 
 
 def test_a_part_without_a_past_is_compared_as_it_stands(open_shop):

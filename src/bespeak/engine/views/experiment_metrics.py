@@ -187,12 +187,16 @@ def subgroup_reports(
 ) -> tuple[list[SubgroupReport], dict[str, float | None]]:
     """The primary metric in each part, and whether the first variant's effect differs between a part's values.
 
+    p-values are raised for all comparisons that are shown here, of every part and variant (Holm): whoever looks at ten
+    segments finds one of them by chance else. Those of effects being alike are raised for their number, too.
+
     Args:
         parts: column of the units -> (what it parts by, value -> label).
     """
     if not _is_ripe(measured, metric):
         return [], {}
     reports: list[SubgroupReport] = []
+    p_values: list[float | None] = []
     differ: dict[str, float | None] = {}
     for arm in measured.variants():
         for column, (part, labels) in parts.items():
@@ -203,6 +207,7 @@ def subgroup_reports(
             found = compare_subgroups(held, is_proportion=metric.kind == "proportion", alpha=ALPHA)
             if arm == measured.variants()[0]:
                 differ[part] = found.differ_p_value
+            p_values += [one.comparison.p_value for one in found.parts]
             reports += [
                 SubgroupReport(
                     part=part,
@@ -213,11 +218,18 @@ def subgroup_reports(
                     mean=one.comparison.variant,
                     lift=one.comparison.lift,
                     lift_interval=one.comparison.lift_interval,
-                    raised_p_value=one.p_value,
+                    raised_p_value=None,
                 )
                 for one in found.parts
             ]
-    return reports, differ
+    raised = [msgspec.structs.replace(one, raised_p_value=p) for one, p in zip(reports, _holm(p_values), strict=True)]
+    return raised, dict(zip(differ, _holm(list(differ.values())), strict=True))
+
+
+def _holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Raised for the number of those there are."""
+    told = iter(holm([p for p in p_values if p is not None]))
+    return [None if p is None else next(told) for p in p_values]
 
 
 def _can_be_compared(pair: tuple[Sums, Sums]) -> bool:

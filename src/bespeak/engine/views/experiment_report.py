@@ -86,7 +86,7 @@ class SubgroupReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         part: what they are parted by; label: this part.
-        raised_p_value: of the variant's difference, raised for the number of parts.
+        raised_p_value: of the variant's difference, raised for all comparisons of parts.
     """
 
     part: str
@@ -111,7 +111,8 @@ class ExperimentReport(msgspec.Struct, frozen=True, kw_only=True):
         sample_ratio: p-value of the sizes of the variants; None before anybody was assigned.
         is_broken: the sizes cannot be chance, so nothing else is told.
         metrics: the primary one first; empty where nothing may be told.
-        subgroups: with `differ_p_values`: part -> p-value of all its effects being alike, for the first variant.
+        subgroups: with `differ_p_values`: part -> p-value of all its effects being alike, for the
+            first variant, raised for the number of parts.
         without_mixed: variant -> lift of the primary metric without people who saw several variants; withheld, and
             empty, where it is too early for the lift with them, or where one variant has more of them.
         preference: of an interleaving.
