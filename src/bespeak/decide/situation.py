@@ -27,6 +27,7 @@ from bespeak.decide.settings.placements import Placement
 from bespeak.decide.subjects import Subject, subject_of
 from bespeak.decide.world import World, rule_of
 from bespeak.errors import RuleError, UnknownName
+from bespeak.rules import Rule
 from bespeak.rules.columns import NumberColumn, TextColumn
 from bespeak.signals.decisions import Mode
 
@@ -94,8 +95,7 @@ class Situation:
             RuleError: the request's filter is wrong.
         """
         request, world, now_ms = occasion.request, occasion.world, occasion.now_ms
-        if request.market and request.market not in world.catalogue.markets:
-            raise UnknownName("market", request.market, world.catalogue.markets)
+        rule = rule_of_request(request, world)
         reading = reading or occasion.reading
         notes: list[str] = []
         market = request.market or placement.market
@@ -108,8 +108,7 @@ class Situation:
         if world.used_up:
             sieve.drop("used_up", world.catalogue.positions(sorted(world.used_up)))
         _sieve_placement(sieve, placement, reading, market, notes)
-        if request.filter:
-            rule = rule_of(request.filter, world.catalogue.schema)
+        if rule is not None:
             sieve.keep("filter", rule.mask(world.catalogue.market(market).columns, now_ms))
         if listed is not None:
             sieve.keep_only("not_listed", listed[0])
@@ -213,6 +212,18 @@ class Situation:
     def count(self) -> int:
         """How many items are wanted."""
         return self.request.count or self.placement.count
+
+
+def rule_of_request(request: DecideRequest, world: World) -> Rule | None:
+    """The request's filter, None for none, once what it names is known to the catalogue.
+
+    Raises:
+        UnknownName: no item has the request's market.
+        RuleError: the request's filter is wrong.
+    """
+    if request.market and request.market not in world.catalogue.markets:
+        raise UnknownName("market", request.market, world.catalogue.markets)
+    return rule_of(request.filter, world.catalogue.schema) if request.filter else None
 
 
 class Sieve:

@@ -11,6 +11,7 @@ from bespeak.decide.decide import decide, prepare, under
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import context_record
 from bespeak.decide.settings.placements import Placement
+from bespeak.decide.situation import rule_of_request
 from bespeak.decide.trial import INCUMBENT, Policy, Trial
 from bespeak.decide.trying.interleave import interleaved
 from bespeak.decide.variants.settings import VariantPlacement
@@ -122,6 +123,7 @@ def _of_both(trial: Trial, occasion: Occasion) -> Decision:
 
 def _of_another(occasion: Occasion) -> Decision:
     request, person, world = occasion.request, occasion.person, occasion.world
+    rule_of_request(request, world)  # what is wrong is refused whatever arm somebody is in
     return Decision(
         decision_id=occasion.decision_id,
         time_ms=occasion.now_ms,
