@@ -161,3 +161,18 @@ def test_every_decision_pays_for_sources_and_for_what_the_chosen_model_is_made_o
     parts = {part["name"] for part in getattr(trained.model, "members", [{"name": trained.model.name}])}
     assert parts <= set(trained.members)
     assert not {"slist", "session_links", "graph_filter", "sparse_inverse"} - parts & set(trained.members)
+
+
+def test_where_nobody_comes_back_the_next_cut_chooses_without_a_report(tasteful_log) -> None:
+    """Everybody visits once, one after the other: no date has anybody on both sides of it."""
+    one_visit = Interactions.from_arrays(
+        tasteful_log.user_ids,
+        tasteful_log.item_ids,
+        tasteful_log.user_index,
+        tasteful_log.item_index,
+        times_ms=np.arange(len(tasteful_log)) * HOUR_MS,
+    )
+    found = train(one_visit, candidates=[Popularity(), Ease(l2=5.0)], asked="returning", reports=False)
+    assert found.choice is not None
+    assert found.choice.n_asked >= 30
+    assert found.model.personal

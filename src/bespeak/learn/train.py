@@ -140,8 +140,6 @@ def train(
         for sentence in memory.sentences:
             say(sentence)
     fitting = protocols(log, asked, relevant=relevant, allows_seen=allows_seen)
-    if not reports:
-        del fitting[1:]
     kept = checkpoints or NoCheckpoints()
     if checkpoints is not None:
         kept.begin(fingerprint(log, content, [asked, allows_seen, reports, relevant, k, seed]))
@@ -177,12 +175,14 @@ def train(
 def _trained(
     contest: Contest, log: Interactions, fitting: Sequence[Protocol], relevant: Relevant, *, reports: bool
 ) -> Trained:
-    contest.steps.plan(_expected(contest, len(log), len(fitting), reports=reports))
+    contest.steps.plan(_expected(contest, len(log), len(fitting) if reports else 1, reports=reports))
     held: list[tuple[Choice, Report | None, str]] = []
     is_decided = False
     for place, protocol in enumerate(fitting):
         where = f"{place}.choosing"
         if not reports:
+            if held and held[-1][0].n_asked >= _ENOUGH_PEOPLE:
+                break  # the next cut is for a log that this one hardly asks anybody of, as where nobody comes back
             # Another draw or row asks likewise; an earlier date would ask about days that the queries are not of.
             cuts = [protocol.cut(log)] if protocol.is_dated else protocol.earlier(log)
             choice = contest.choose(cuts, where, decides=True)
