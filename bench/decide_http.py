@@ -6,8 +6,9 @@
 reasons. Latency is that of one connection at a time to one worker, client included. "Beside ingest" is the same while
 another process sends events at a pace, each acknowledged. Throughput is that of 8 connections, beside /health/live of
 the same server, which does nothing, and beside `parts/top_k_server.py`, which gives the best ten of one model and no
-more. Then two workers: a purchase of the item on top must be gone from the next decision of the other worker, and an
-item that is taken off sale must be gone from both within a second.
+more. The first decision of a worker is timed beside those that follow, in workers that were each started anew and have
+said that they are ready. Then two workers: a purchase of the item on top must be gone from the next decision of the
+other worker, and an item that is taken off sale must be gone from both within a second.
 """
 
 from __future__ import annotations
@@ -69,11 +70,14 @@ class Latency:
 
     def add(self, door: Door, rng: random.Random, given: argparse.Namespace) -> None:
         for _ in range(given.requests):
-            body = question(f"u{rng.randrange(given.people)}")
-            started = time.perf_counter()
-            answer = door.ask("POST", "/api/decide", body)
-            self.taken.append((time.perf_counter() - started) * 1000)
-            self.n_fallback += b'"mode":"fallback"' in answer
+            self.ask(door, rng, given)
+
+    def ask(self, door: Door, rng: random.Random, given: argparse.Namespace) -> None:
+        body = question(f"u{rng.randrange(given.people)}")
+        started = time.perf_counter()
+        answer = door.ask("POST", "/api/decide", body)
+        self.taken.append((time.perf_counter() - started) * 1000)
+        self.n_fallback += b'"mode":"fallback"' in answer
 
     def summary(self) -> dict[str, float]:
         return {**spread(self.taken), "fallback_share": round(self.n_fallback / len(self.taken), 4)}
@@ -95,6 +99,18 @@ def per_second(url: str, key: str, seconds: float, ask: Callable[[Door, random.R
     with ThreadPoolExecutor(CONNECTIONS) as clients:
         n_answers = sum(clients.map(client, range(CONNECTIONS)))
     return n_answers / (time.perf_counter() - started)
+
+
+def fresh_worker(project: Path, keys: NewKeys, given: argparse.Namespace) -> dict[str, Any]:
+    """Milliseconds of the first decision of a worker that has just got ready, and of the ones after it."""
+    rng = random.Random(2)
+    first, later = Latency(), Latency()
+    for _ in range(given.starts):
+        with serving(project, 1) as url, Door(url, keys.secret_key) as door:
+            first.ask(door, rng, given)
+            for _ in range(given.later):
+                later.ask(door, rng, given)
+    return {"median_ms": first.summary()["p50_ms"], "max_ms": round(max(first.taken), 3), "later": later.summary()}
 
 
 def one_worker(project: Path, keys: NewKeys, given: argparse.Namespace) -> dict[str, Any]:
@@ -208,12 +224,15 @@ def main() -> None:
         seconds=(4.0, 1.0, "seconds for each throughput"),
         load=(1_000, 200, "events per second sent beside"),
         repeats=(20, 4, "events and item changes followed"),
+        starts=(5, 1, "workers started anew for their first decision"),
+        later=(20, 5, "decisions that follow the first one of each"),
     )
     with tempfile.TemporaryDirectory() as name:
         project = Path(name) / "shop"
         keys, shape = set_up(project, given)
+        fresh = fresh_worker(project, keys, given)
         alone = one_worker(project, keys, given)
-        emit({"shape": shape, **alone, **two_workers(project, keys, given)})
+        emit({"shape": shape, "first_decision": fresh, **alone, **two_workers(project, keys, given)})
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ class JoinedFacets:
         codes: int32[n, W], the entries of every item's values, facet by facet.
         columns: name -> its columns of `codes`.
         rarity: float64, by entry: as `FacetColumn.rarity`.
+        pads: the code that pads, of each facet: how many values it has.
     """
 
     facets: Mapping[str, FacetColumn]
@@ -37,6 +38,7 @@ class JoinedFacets:
     codes: Int32s
     columns: Mapping[str, slice]
     rarity: Float64s
+    pads: tuple[int, ...]
 
     @classmethod
     def of(cls, facets: Mapping[str, FacetColumn], n_items: int) -> Self:
@@ -61,6 +63,7 @@ class JoinedFacets:
             codes=np.concatenate([np.zeros((n_items, 0), np.int32), *shifted], axis=1),
             columns={name: slice(ends[place], ends[place + 1]) for place, name in enumerate(ordered)},
             rarity=np.concatenate([np.zeros(0), *(facet.rarity for facet in ordered.values())]),
+            pads=tuple(len(facet.vocabulary) for facet in ordered.values()),
         )
 
     def entries_of(self, facet: str) -> slice:

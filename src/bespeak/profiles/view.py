@@ -267,7 +267,8 @@ class ProfileView:
         strengths = dict.fromkeys(latest, 0.0)
         for held, weight, rate in telling:
             for item_id, decayed in held.items():
-                strengths[item_id] += weight * decayed.at(latest[item_id], rate)
+                elapsed = latest[item_id] - decayed.last_ms  # `Decayed.at` again
+                strengths[item_id] += weight * (decayed.value * exp2(-elapsed * rate) if elapsed else decayed.value)
         rows = sorted((time_ms, item_id, strengths[item_id]) for item_id, time_ms in latest.items())
         return [row[1] for row in rows], [row[2] for row in rows], [row[0] for row in rows]
 

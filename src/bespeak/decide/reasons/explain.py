@@ -191,10 +191,10 @@ class Explainer:
 
     def _new(self, model: MappedModel, index: int) -> str:
         """What is said of an item that borrows its score; "" of one that does not."""
-        if not len(model.new_items.rows):
-            return ""
         lenders, weights = model.new_items.lent_to(index)
-        lent = self._situation.model_scores.at(model.name, lenders) * weights if len(lenders) else weights
+        if not len(lenders):
+            return ""
+        lent = self._situation.model_scores.at(model.name, lenders) * weights
         if not (lent > 0).any():
             return ""
         known = self._situation.known

@@ -123,10 +123,9 @@ def _affinity(joined: JoinedFacets, liked: Sequence[Mapping[str, float]]) -> Fac
     sizes = np.array([len(strengths) for strengths in liked])
     n_values = int(sizes.sum())
     strengths = np.fromiter(chain.from_iterable(one.values() for one in liked), np.float64, n_values)
-    strange = np.diff(joined.starts) - 1
     found = (
         map(facet.code_of.get, one, repeat(pad))
-        for facet, one, pad in zip(joined.facets.values(), liked, strange.tolist(), strict=True)
+        for facet, one, pad in zip(joined.facets.values(), liked, joined.pads, strict=True)
     )
     codes = np.fromiter(chain.from_iterable(found), np.int64, n_values)
     codes += np.repeat(joined.starts[:-1], sizes)

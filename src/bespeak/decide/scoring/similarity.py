@@ -71,17 +71,15 @@ def pull(models: ModelSet, seeds: Sequence[int], n_items: int, tables: Sequence[
         return Pull(values, via, by_people)
     chosen = np.asarray(seeds, np.intp)
     decays = np.array([SEED_DECAY**place for place in range(len(seeds))])
-    for model, table in asked:
+    # Whatever is as strong as what stands already takes its place, so the first of equals comes last.
+    for model, table in reversed(asked):
         factor = CONTENT_FACTOR if model.name == "content" else 1.0
-        scores = table.scores[chosen] * (factor * decays).astype(np.float32)[:, None]
-        entries = np.flatnonzero(scores.ravel() > 0)  # where the table has nothing, it has 0
-        rows, scores = table.index[chosen].ravel()[entries], scores.ravel()[entries]
-        stronger = scores > values[rows]
-        rows, scores, entries = rows[stronger], scores[stronger], entries[stronger]
-        np.maximum.at(values, rows, scores)
-        most = np.flatnonzero(scores == values[rows])[::-1]  # what is written last stays: of equals the first
-        via[rows[most]] = chosen[entries[most] // table.index.shape[1]]
-        by_people[rows] = model.loaded.shows_people
+        rows = table.index[chosen].ravel()
+        scores = (table.scores[chosen] * (factor * decays).astype(np.float32)[:, None]).ravel()
+        np.maximum.at(values, rows, scores)  # where the table has nothing, it has 0
+        most = np.flatnonzero((scores == values[rows]) & (scores > 0))[::-1]
+        pulled = rows[most]
+        via[pulled], by_people[pulled] = chosen[most // table.index.shape[1]], model.loaded.shows_people
     return Pull(values, via, by_people)
 
 
