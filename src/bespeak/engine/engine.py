@@ -85,7 +85,7 @@ class Engine:
         self.pages = Pages(core, self.experiments, self.decisions.person, self.decisions.log)
         self.policies = Policies(core.store, lambda: core.config.names)
         self.flags = Flags(core, self.experiments, self.decisions.person, self.decisions.log)
-        self.offers = Offers(core)
+        self.offers = Offers(core, self.decisions.person)
         self.privacy = Privacy(core)
 
     @classmethod

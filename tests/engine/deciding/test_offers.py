@@ -10,6 +10,7 @@ import pytest
 from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.engine import Engine
 from bespeak.errors import InvalidInput, UnknownName
+from bespeak.signals.events import Context
 
 ALL = ["essential", "personalize", "measure", "improve"]
 SETTINGS = {
@@ -96,6 +97,23 @@ def test_offers_stand_only_where_a_placement_names_their_kind(shop: Engine) -> N
     assert shop.decide("home").item_ids == ["p1"]
     assert shop.why_not("home", "spring").rules == ("kind",)
     assert shop.why_not("offers", "p1").rules == ("kind",)
+
+
+def test_an_offer_for_some_is_issued_to_whoever_asks_for_themselves_only_where_its_rule_holds(shop: Engine) -> None:
+    shop.items.patch({"brief": {"attributes": {"eligible": "orders >= 1"}}})
+    shop.core.refresh()
+    with pytest.raises(InvalidInput, match="not for this person"):
+        shop.offers.issue("brief", user_id="u0", for_themselves=Context())
+    order = {"order_id": "o1", "products": [{"product_id": "p1"}]}
+    shop.track([{"type": "track", "event": "Order Completed", "userId": "u0", "properties": order}], source="shop")
+    code = shop.offers.issue("brief", user_id="u0", for_themselves=Context())
+    assert shop.offers.issue("brief", user_id="u1") != code  # the site vouches
+    assert (
+        shop.offers.issue("brief", user_id="u1", for_themselves=Context()).code == "Y"
+    )  # and what they hold is theirs
+    shop.items.patch({"spring": {"attributes": {"eligible": "no such rule"}}})
+    with pytest.raises(InvalidInput, match="not for this person"):
+        shop.offers.issue("spring", user_id="u0", for_themselves=Context())
 
 
 def test_an_expired_offer_is_neither_shown_nor_issued(shop: Engine, clock: VirtualClock) -> None:

@@ -37,6 +37,7 @@ import numpy.typing as npt
 from bespeak.catalogue.counters import DAY_MS
 from bespeak.decide.decide import recorded_person, under
 from bespeak.decide.occasion import Occasion
+from bespeak.decide.person import PersonView
 from bespeak.decide.request import context_record
 from bespeak.decide.settings.parts import ActionSettings
 from bespeak.decide.settings.placements import Placement
@@ -50,6 +51,7 @@ from bespeak.decide.world import World
 from bespeak.errors import RuleError
 from bespeak.rules import Rule
 from bespeak.signals.decisions import CandidateFeatures, Decision, Mode, Reason, ShownItem
+from bespeak.signals.events import Context
 from bespeak.signals.items import Item
 
 Bools = npt.NDArray[np.bool_]
@@ -299,6 +301,15 @@ def eligible_text(item: Item) -> str:
     if value is None or value == "" or isinstance(value, bool):
         return "false" if value is False else "true"
     return value if isinstance(value, str) else ""
+
+
+def is_eligible(item: Item, person: PersonView | None, world: World, context: Context, now_ms: int) -> bool:
+    """Whether an item's own rule lets somebody have it in these circumstances; one that cannot be read lets nobody."""
+    rule = readable_rule(eligible_text(item), world)
+    if rule is None:
+        return False
+    record = record_for(person, world.names.needed([rule]), world.classes, world.purposes.all, now_ms)
+    return rule.test(record, now_ms, context_values(context))
 
 
 def readable_rule(text: str, world: World) -> Rule | None:

@@ -3,6 +3,8 @@
 An offer is an item whose attributes may say what it is worth (`value`), what one code costs (`cost`) and how much may
 be spent in all (`budget`), all in the same unit. Decisions show an offer until it has expired, its codes are all
 issued, or the next one would cost more than the budget has left. Deciding writes nothing: the code comes with `issue`.
+An offer with a rule `eligible`, as actions have it, is issued to whoever asks for themselves only where the rule holds:
+a person knows the ids of other offers than those that they were shown. A site's backend vouches for whom it asks for.
 """
 
 from __future__ import annotations
@@ -11,9 +13,12 @@ import re
 from collections.abc import Sequence
 
 from bespeak.catalogue.snapshot import CatalogueSnapshot
+from bespeak.decide.choosing.actions import is_eligible
 from bespeak.engine.core import Core
+from bespeak.engine.deciding.flags import FindPerson
 from bespeak.engine.worlds.used_up import OFFERS, has_budget, is_spent, used_up_offers
 from bespeak.errors import InvalidInput, UnknownName
+from bespeak.signals.events import Context
 from bespeak.signals.ids import ANONYMOUS_ID, USER_ID, IdKey, clean_id
 from bespeak.storage.tables import offers, people, records
 from bespeak.storage.tables.offers import IssuedCode, Pool
@@ -23,10 +28,16 @@ _CODE = re.compile("[!-~]{1,200}")
 
 
 class Offers:
-    """The offers of a project."""
+    """The offers of a project.
 
-    def __init__(self, core: Core) -> None:
+    Args:
+        core: the open project.
+        person: finds what may be read of whom ids belong to.
+    """
+
+    def __init__(self, core: Core, person: FindPerson) -> None:
         self._core = core
+        self._person = person
 
     def add_codes(self, item_id: str, codes: Sequence[str]) -> int:
         """Adds codes to an offer's pool and returns how many were new.
@@ -47,20 +58,28 @@ class Offers:
             records.bump(tx, OFFERS)
         return n_new
 
-    def issue(self, item_id: str, *, user_id: str = "", anonymous_id: str = "") -> IssuedCode:
+    def issue(
+        self, item_id: str, *, user_id: str = "", anonymous_id: str = "", for_themselves: Context | None = None
+    ) -> IssuedCode:
         """Gives somebody a code of an offer; who holds one gets the same again. Each code is issued once.
+
+        Args:
+            item_id: of the offer.
+            user_id, anonymous_id: whom it is for.
+            for_themselves: the circumstances of somebody who asks for a code of their own; None where the site asks.
 
         Raises:
             UnknownName: there is no such item.
-            InvalidInput: nobody is known by this id, or the offer has expired or is used up.
+            InvalidInput: nobody is known by this id, the offer has expired or is used up, or it is not for them.
         """
         core = self._core
         place, catalogue = self._offer(item_id)
-        now_ms = core.clock.now_ms()
+        now_ms, ids = core.clock.now_ms(), _keys(user_id, anonymous_id)
+        may_have = for_themselves is None or is_eligible(
+            catalogue.items[place], self._person(ids, for_themselves, now_ms, ""), core.world, for_themselves, now_ms
+        )
         with core.store.write() as tx:
-            person = next(
-                (found[0] for key in _keys(user_id, anonymous_id) if (found := people.profile_of(tx, key))), None
-            )
+            person = next((found[0] for key in ids if (found := people.profile_of(tx, key))), None)
             if person is None:
                 raise InvalidInput("Nobody is known by this id.", hint="Track an event of theirs first.")
             tx.lock_keys([f"person:{person}"])  # an erasure may have been first
@@ -69,6 +88,8 @@ class Offers:
             held = offers.code_of(tx, item_id, person)
             if held is not None:
                 return held
+            if not may_have:
+                raise InvalidInput("The offer is not for this person.", hint="Its rule `eligible` does not hold.")
             if not _is_open(catalogue, place, now_ms):
                 raise InvalidInput("The offer has expired or is not available.", hint="Offer another one.")
             tx.lock_keys([f"offer:{item_id}"])
