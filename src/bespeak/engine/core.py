@@ -28,7 +28,7 @@ from bespeak.privacy.ledger import ErasureLedger
 from bespeak.storage.base import Store, Transaction
 from bespeak.storage.blobs import Blobs
 from bespeak.storage.lake import Lake
-from bespeak.storage.tables import log, records
+from bespeak.storage.tables import log, people, records
 
 _log = logging.getLogger("bespeak.engine")
 
@@ -170,6 +170,7 @@ class Core:
             try:
                 with self.store.write() as tx:
                     yield tx
+                    people.raise_edition(tx)
             finally:
                 self._runtime.ingest.forget()
 

@@ -1,9 +1,10 @@
 """The live profiles of a batch: what came in waits in the log for each, or is folded into it, and it is written once.
 
 Between batches it keeps profiles as they are stored, and what waits for them, so that people who are active now cost no
-read. Where somebody else may have written since (`Store.change_token`), a kept profile is used only if its row still
-has the version that it was stored as: every write of a row raises the version, and a row that was deleted never comes
-back, as its person is gone. Whatever waits is then looked for in the log.
+read. Where somebody else may have written them since, a kept profile is used only if its row still has the version that
+it was stored as: every write of a row raises the version, and a row that was deleted never comes back, as its person is
+gone. The log tells whom that concerns (`folding.others`); on a store that many write to at once it may be everybody,
+and what waits is looked for.
 
 Profiles are not kept decoded. Decoded ones take ten times the memory and lie scattered in it: folding and encoding what
 fell out of the processor's cache takes longer than decoding anew, folding at once and encoding at once.
@@ -13,8 +14,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 from bespeak.engine.folding.observe import Observer
+from bespeak.engine.folding.others import News
 from bespeak.profiles.fold import fold
 from bespeak.profiles.merge import merge
 from bespeak.profiles.observation import Observation
@@ -37,25 +40,26 @@ class _Held:
     Attributes:
         version: that it was stored as, 0 if it never was.
         consent: the profile's own.
-        round: the last one in which nobody else can have written the row, or an event of the person.
-        n_waiting: how many events wait for it in the log; `last` is the position of the latest.
-        waiting: those events, or None where not all of them are at hand.
+        round: the last one in which nobody else can have written it without being told of.
+        last: position of the latest entry that is folded in or waits.
+        waiting: the events that wait for it in the log, in its order: as they are seen, or where others wrote them.
+        news: where others have written more since, and maybe the row.
     """
 
-    __slots__ = ("body", "consent", "last", "n_waiting", "round", "version", "waiting")
+    __slots__ = ("body", "consent", "last", "news", "round", "version", "waiting")
 
     def __init__(self, body: bytes, version: int, round_: int) -> None:
         self.body = body
         self.version = version
         self.consent: Mapping[str, Consent] = consent_of(body) if body else {}
         self.round = round_
-        self.n_waiting = 0
         self.last = position_of(body) if body else 0
-        self.waiting: list[Observation] | None = []
+        self.waiting: list[Observation | int] = []
+        self.news: list[int] = []
 
     def n_bytes(self) -> int:
         """Returns how much memory it takes, about."""
-        return len(self.body) + WAITING_BYTES * len(self.waiting or ())
+        return len(self.body) + WAITING_BYTES * len(self.waiting)
 
 
 class ProfileBook:
@@ -77,11 +81,26 @@ class ProfileBook:
         self._waiting: dict[int, list[Observation]] = {}
         self._tx: Transaction | None = None
 
-    def begin(self, tx: Transaction, *, is_alone: bool) -> None:
-        """Starts a batch; what is kept is trusted as it is if nobody else can have written since the last batch."""
+    def begin(self, tx: Transaction, *, is_alone: bool, news: News | None = None) -> None:
+        """Starts a batch.
+
+        Args:
+            is_alone: nobody else can have written since the last batch, so what is kept is trusted as it is.
+            news: else what others wrote, if that is known.
+        """
         self._tx = tx
-        if not is_alone:
+        if is_alone:
+            return
+        if news is None:
             self._round += 1
+            return
+        for person, positions in news.positions.items():
+            held = self._held.get(person)
+            if held is None:
+                continue
+            held.news += positions
+            if len(held.news) > MAX_WAITING:  # others have written the row since
+                self._drop(person)
 
     def forget(self) -> None:
         """Drops everything: a batch failed, so what was folded was not written."""
@@ -102,16 +121,23 @@ class ProfileBook:
         """Reads the profiles that are not held yet, and those that somebody else has written since."""
         assert self._tx is not None
         missing: list[int] = []
-        kept: list[int] = []
+        unsure: list[int] = []
         for person in persons:
             held = self._held.get(person)
             if held is None:
                 missing.append(person)
-            elif held.round != self._round:
-                kept.append(person)
-        versions = people.profile_versions(self._tx, kept) if kept else {}
-        for person in kept:
+            elif held.news or held.round != self._round:
+                unsure.append(person)
+        unfollowed = missing.copy()
+        told: dict[int, list[int]] = {}
+        versions = people.profile_versions(self._tx, unsure) if unsure else {}
+        for person in unsure:
             held = self._held[person]
+            if held.round == self._round:
+                told[person] = held.news
+            else:
+                unfollowed.append(person)
+            held.news = []
             if versions.get(person, 0) == held.version:
                 held.round = self._round
             else:
@@ -120,18 +146,21 @@ class ProfileBook:
         for person, row in people.profiles(self._tx, missing).items():
             self._held[person] = _Held(row.body, row.version, self._round)
             self._n_bytes += len(row.body)
-        self._look_behind([person for person in (*kept, *missing) if person in self._held])
+        lasts = {person: self._held[person].last for person in unfollowed if person in self._held}
+        told.update(log.positions_behind(self._tx, lasts))
+        for person, positions in told.items():
+            self._hear(person, positions)
 
-    def _look_behind(self, persons: Sequence[int]) -> None:
-        """Notes events of the log that others have written."""
-        assert self._tx is not None
-        for person, positions in log.positions_behind(self._tx, {p: self._held[p].last for p in persons}).items():
-            held = self._held[person]
-            self._n_bytes -= held.n_bytes()
-            held.n_waiting += len(positions)
-            held.last = positions[-1]
-            held.waiting = None
-            self._n_bytes += held.n_bytes()
+    def _hear(self, person: int, positions: Iterable[int]) -> None:
+        """Notes events of the log that others have written; those that are folded in already are left out."""
+        held = self._held.get(person)
+        if held is None:
+            return
+        fresh = [position for position in positions if position > held.last]
+        if fresh:
+            held.waiting += fresh
+            held.last = fresh[-1]
+            self._n_bytes += WAITING_BYTES * len(fresh)
 
     def begin_profile(self, person: int) -> None:
         """Starts the profile of a person who was just made: there is none to look for in the store."""
@@ -170,37 +199,35 @@ class ProfileBook:
         Returns:
             Who changed, if wanted.
         """
+        due = list(self._opened)
+        for person, fresh in self._waiting.items():
+            held = self._current(person)
+            if returns_profiles or not _can_wait(held, fresh):
+                due.append(person)
+                continue
+            held.waiting += fresh
+            held.last = position
+            self._n_bytes += WAITING_BYTES * len(fresh)
+            self._held.move_to_end(person)  # who was active last stays longest
+        self._read_waiting(due)
         rows = []
         changed: dict[int, Profile] = {}
-        for person in (*self._opened, *self._waiting):
+        for person in due:
             held = self._current(person)
-            self._held.move_to_end(person)  # who was active last stays longest
+            self._held.move_to_end(person)
             self._n_bytes -= held.n_bytes()
-            if returns_profiles or person in self._opened or not self._can_wait(person, held):
-                profile = self._opened.get(person) or self._folded(person)
-                held.body = stored(profile, position)
-                held.version += 1
-                held.consent = profile.consent
-                held.n_waiting, held.waiting = 0, []
-                rows.append(ProfileRow(person, held.version, now_ms, held.body))
-                if returns_profiles:
-                    changed[person] = profile
+            profile = self._opened.get(person) or self._folded(person)
+            held.body = stored(profile, position)
+            held.version += 1
+            held.consent = profile.consent
+            held.waiting = []
             held.last = position
-            self._n_bytes += held.n_bytes()
+            self._n_bytes += len(held.body)
+            rows.append(ProfileRow(person, held.version, now_ms, held.body))
+            if returns_profiles:
+                changed[person] = profile
         people.put_profiles(tx, rows)
         return changed
-
-    def _can_wait(self, person: int, held: _Held) -> bool:
-        """Lets a person's new events wait in the log unless there are too many, or one of them must be seen at once."""
-        fresh = self._waiting[person]
-        if not held.body or held.last == EVERYTHING or held.n_waiting + len(fresh) > MAX_WAITING:
-            return False
-        if not all(map(may_wait, fresh)):
-            return False
-        held.n_waiting += len(fresh)
-        if held.waiting is not None:
-            held.waiting += fresh
-        return True
 
     def _open(self, person: int) -> Profile:
         """Returns a person's profile as it is now; it stays decoded until the batch ends."""
@@ -211,23 +238,36 @@ class ProfileBook:
 
     def _folded(self, person: int) -> Profile:
         held = self._current(person)
-        profile = live_profile(held.body, self._settings, self._behind(person, held)) if held.body else Profile()
+        if not held.body:
+            profile = Profile()
+        else:
+            self._read_waiting((person,))
+            profile = live_profile(held.body, self._settings, cast("list[Observation]", held.waiting))
         for observation in self._waiting.get(person, ()):
             fold(profile, observation, self._settings)
         return profile
 
-    def _behind(self, person: int, held: _Held) -> Iterable[Observation]:
-        """Returns what waits for a stored profile, without the events of this batch."""
-        if held.waiting is not None:
-            return held.waiting
+    def _read_waiting(self, persons: Iterable[int]) -> None:
+        """Reads, in one query, the events of others that wait for these people's profiles."""
         assert self._tx is not None
-        entries = log.entries_behind(self._tx, {person: position_of(held.body)}).get(person, ())
-        return (self._observer.observation(entry) for entry in entries if entry.log_id <= held.last)
+        unread: dict[int, list[int]] = {}
+        for person in persons:
+            held = self._held.get(person)
+            if held is not None and (positions := [each for each in held.waiting if each.__class__ is int]):
+                unread[person] = positions
+        if not unread:
+            return
+        entries = log.entries_at(self._tx, [position for positions in unread.values() for position in positions])
+        seen = {entry.log_id: self._observer.observation(entry) for entry in entries}
+        for person in unread:
+            held = self._held[person]
+            found = [seen.get(each) if isinstance(each, int) else each for each in held.waiting]
+            held.waiting = [each for each in found if each is not None]
 
     def _current(self, person: int) -> _Held:
         """Returns what is stored of a person, read now unless it is known to be what the row says."""
         held = self._held.get(person)
-        if held is None or held.round != self._round:
+        if held is None or held.news or held.round != self._round:
             self.load([person])
             held = self._held.get(person)
             if held is None:
@@ -236,3 +276,10 @@ class ProfileBook:
 
     def _drop(self, person: int) -> None:
         self._n_bytes -= self._held.pop(person).n_bytes()
+
+
+def _can_wait(held: _Held, fresh: Sequence[Observation]) -> bool:
+    """Tells whether new events may wait in the log: unless there are too many, or one of them must be seen at once."""
+    if not held.body or held.last == EVERYTHING or len(held.waiting) + len(fresh) > MAX_WAITING:
+        return False
+    return all(map(may_wait, fresh))

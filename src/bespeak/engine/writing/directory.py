@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from bespeak.engine.writing.known_links import KnownLinks
 from bespeak.profiles.identity import DEVICES, Group, IdentityLimits, Plan, lookup_ids, plan
 from bespeak.signals.events import Event
 from bespeak.signals.ids import USER_ID, IdKey
@@ -43,20 +44,39 @@ class Directory:
     Args:
         tx: the batch's transaction.
         events: the events of the batch; every id of theirs is looked up and locked.
+        locks: whether others may write at the same time.
         others: persons that the batch writes about besides, locked with them.
+        known: where ids lead, as far as it is known without a look; without locks only.
 
     Attributes:
         ids: of each event, what may tell whom it is about (`lookup_ids`).
+        absorbed: who was joined into somebody else.
+        has_moved: an id that led to somebody leads to somebody else now, other than by a merge.
     """
 
     def __init__(
-        self, tx: Transaction, events: Sequence[Event], now_ms: int, *, locks: bool, others: Collection[int] = ()
+        self,
+        tx: Transaction,
+        events: Sequence[Event],
+        now_ms: int,
+        *,
+        locks: bool,
+        others: Collection[int] = (),
+        known: KnownLinks | None = None,
     ) -> None:
         self._tx = tx
         self._now_ms = now_ms
         self._limits = IdentityLimits()
         self.ids = [lookup_ids(event) for event in events]
-        self._links, self._shared = self._settle({key for keys in self.ids for key in keys}, others, locks=locks)
+        self.absorbed: list[int] = []
+        self.has_moved = False
+        ids = {key for keys in self.ids for key in keys}
+        if locks:
+            self._links, self._shared = self._settle(ids, others)
+        else:
+            kept = known.of(ids) if known is not None else {}
+            resolved = people.resolve(tx, ids - kept.keys())
+            self._links, self._shared = {**kept, **resolved.links}, resolved.shared
         self._groups: dict[int, Group] = {}
         self._drawn: list[int] = []
         self._created: list[int] = []
@@ -64,11 +84,11 @@ class Directory:
         self._new_claims: list[tuple[IdKey, int, str]] = []
         self._merges: list[tuple[int, int]] = []
 
-    def _settle(self, ids: set[IdKey], others: Collection[int], *, locks: bool) -> tuple[dict[IdKey, int], set[IdKey]]:
-        if locks:
-            self._tx.lock_keys(f"id:{key.kind}:{key.value}" for key in ids)
+    def _settle(self, ids: set[IdKey], others: Collection[int]) -> tuple[dict[IdKey, int], set[IdKey]]:
+        """Locks ids and whom they lead to."""
+        self._tx.lock_keys(f"id:{key.kind}:{key.value}" for key in ids)
         resolved = people.resolve(self._tx, ids)
-        while locks:
+        while True:
             self._tx.lock_keys(f"person:{person}" for person in {*resolved.links.values(), *others})
             again = people.resolve(self._tx, ids)
             if again == resolved:
@@ -79,6 +99,10 @@ class Directory:
     def persons(self) -> set[int]:
         """Returns the root persons that the batch's ids led to when it began."""
         return set(self._links.values())
+
+    def links(self) -> dict[IdKey, int]:
+        """Returns where those of the batch's ids lead now that one person alone has."""
+        return {key: person for key, person in self._links.items() if key not in self._shared}
 
     def look_up(self, event: Event, ids: Sequence[IdKey]) -> Placed | Plan:
         """Decides whom an event belongs to, and changes nothing yet: consent is asked first.
@@ -131,6 +155,7 @@ class Directory:
             target = actual(link.person)
             before = self._links.get(link.key)
             if before is not None:
+                self.has_moved = True
                 self._forget(before)
             self._links[link.key] = target
             self._new_links[link.key] = people.NewLink(target, link.is_shared, event.source)
@@ -155,6 +180,7 @@ class Directory:
 
     def _merge(self, root: int, absorbed: int) -> None:
         self._merges.append((root, absorbed))
+        self.absorbed.append(absorbed)
         for key, person in self._links.items():
             if person == absorbed:
                 self._links[key] = root

@@ -16,8 +16,10 @@ import msgspec
 from bespeak.engine.config import Configuration
 from bespeak.engine.folding.membership import update_members
 from bespeak.engine.folding.observe import Observer, minimised, only_consent, stamp_of
+from bespeak.engine.folding.others import Others
 from bespeak.engine.folding.profile_book import ProfileBook
 from bespeak.engine.writing.directory import Directory, Placed
+from bespeak.engine.writing.known_links import KnownLinks
 from bespeak.engine.writing.writer import Gather, WriteRequest, Written
 from bespeak.errors import EventRejected
 from bespeak.privacy.pseudonyms import pseudonyms
@@ -67,6 +69,8 @@ class Ingest:
         self._facets_of = facets_of
         self._now_ms = now_ms
         self._book = ProfileBook(observer)
+        self._others = Others()
+        self._known = KnownLinks()
         self._locks = store.kind == "postgres"
         self._token = -1
 
@@ -76,19 +80,27 @@ class Ingest:
             with self._store.write() as tx:
                 # Inside the transaction nobody else can commit any more, so an unchanged token means: nobody did.
                 token = self._store.change_token()
-                self._book.begin(tx, is_alone=token == self._token)
+                is_alone = token == self._token
+                news = None if is_alone or self._locks else self._others.since(tx)
+                self._book.begin(tx, is_alone=is_alone, news=news)
+                if news is not None:
+                    self._known.absorbed(news.absorbed)
+                elif not is_alone:
+                    self._known.forget()
                 self._token = token
                 batch = _Batch(self, tx, self._now_ms())
                 results = batch.write(gather())
         except BaseException:
-            self._book.forget()
+            self.forget()
             raise
         self._book.committed()
+        batch.keep()
         return results
 
     def forget(self) -> None:
         """Drops what is kept between batches: somebody else in this process changed people."""
         self._book.forget()
+        self._known.forget()
 
 
 class _Batch:
@@ -140,10 +152,20 @@ class _Batch:
             )
         return results
 
+    def keep(self) -> None:
+        """Notes, once everything is committed, what the next batch need not read."""
+        ingest = self._ingest
+        if self._entries:
+            ingest._others.wrote(self._entries[-1].log_id)
+        if not ingest._locks:
+            ingest._known.absorbed(self._directory.absorbed)
+            ingest._known.keep(self._directory.links())
+
     def _take(self, events: Sequence[Event]) -> list[str]:
         tx, secret = self._tx, self._ingest._secret
         others = {decision.person for decision in self._decisions if decision.person is not None}
-        self._directory = Directory(tx, events, self._now_ms, locks=self._ingest._locks, others=others)
+        ingest = self._ingest
+        self._directory = Directory(tx, events, self._now_ms, locks=ingest._locks, others=others, known=ingest._known)
         keys = pseudonyms(secret, [event.message_id for event in events])
         is_new = log.new_messages(tx, keys, self._now_ms)
         self._book.load(self._directory.persons())
@@ -387,6 +409,8 @@ class _Batch:
             living = self._of_the_living(self._decisions)
             records.add_decisions(tx, living)
             assignments.assign(tx, _assigned(living))
+        if self._directory.has_moved and not self._ingest._locks:
+            people.raise_edition(tx)
 
     def _of_the_living(self, decisions: Sequence[Decision]) -> list[Decision]:
         """Leaves out decisions for persons who were erased while the record waited: no holder would find it."""

@@ -16,23 +16,29 @@ from time import sleep
 if sys.platform != "win32":
     import fcntl
 
-FIRST_WAIT_SECONDS = 0.0001
-LONGEST_WAIT_SECONDS = 0.0005
+FIRST_WAIT_SECONDS = 0.0002
+LONGEST_WAIT_SECONDS = 0.004
 
 
 class Waiter:
     """Sleeps in small growing steps and knows when the patience is used up.
 
     Counts the time slept rather than reading a clock, so the limit is a lower bound.
+
+    Args:
+        patience_seconds: how long to wait.
+        slept_before_seconds: that have passed each time that it is asked to wait.
     """
 
-    def __init__(self, patience_seconds: float) -> None:
+    def __init__(self, patience_seconds: float, slept_before_seconds: float = 0.0) -> None:
         self._patience = patience_seconds
+        self._slept_before = slept_before_seconds
         self._step = FIRST_WAIT_SECONDS
         self._slept = 0.0
 
     def wait(self) -> bool:
         """Sleeps one step; returns False, without sleeping, when the patience is used up."""
+        self._slept += self._slept_before
         if self._slept >= self._patience:
             return False
         sleep(self._step)

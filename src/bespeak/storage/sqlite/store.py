@@ -42,6 +42,7 @@ PATIENCE_SECONDS = 30.0
 TRANSACTIONS_A_TURN = 16
 CHANGES_A_TURN = 500  # changed rows; a turn ends at whichever comes first
 SCRUBBED_AT_ONCE = 16_384  # pages; writers have a turn in between
+ASKED_MS = 100  # that SQLite itself asks for the write lock, once a millisecond, before Python sleeps
 MAX_IDLE_READERS = 32
 CHECKPOINT_PAGES = 4_096  # of write-ahead log; profiles are rewritten often, and copied into the file once for all
 
@@ -317,8 +318,12 @@ class SqliteStore:
         self._waiter = Waiter(self._patience)
         self._take_queue()
         try:
+            asked_ms = min(ASKED_MS, int(self._patience * 1000))
+            self._waiter = Waiter(self._patience, asked_ms / 1000)
+            self._writer.setlk_timeout(asked_ms, 0)
             self._writer.execute("BEGIN IMMEDIATE")
         finally:
+            self._writer.setlk_timeout(0, 0)
             self._queue.leave()
         self._transactions_left = TRANSACTIONS_A_TURN - 1
         self._turn_ends_at = self._writer.total_changes() + CHANGES_A_TURN

@@ -152,6 +152,14 @@ def positions_behind(session: Session, positions: Mapping[int, int]) -> dict[int
     return found
 
 
+def written_behind(session: Session, position: int, limit: int) -> list[tuple[int, int, str]]:
+    """Returns (position, person, kind) of the entries behind a position, ascending; without reading them."""
+    rows = session.rows(
+        "SELECT log_id, person_id, kind FROM events WHERE log_id > ? ORDER BY log_id LIMIT ?", (position, limit)
+    )
+    return [(as_int(row[0]), as_int(row[1]), str(row[2])) for row in rows]
+
+
 def entries_at(session: Session, positions: Iterable[int]) -> list[Entry]:
     """Returns the entries at these positions in log order."""
     rows = session.lookup("events", _COLUMNS, ("log_id",), [(position,) for position in positions])

@@ -39,6 +39,7 @@ class ConsentChange(msgspec.Struct, frozen=True, kw_only=True):
 
 _OWNED_ID = ("person_id", "id_kind", "id_value")
 _CONSENT_COLUMNS = ("consent_id", *ConsentChange.__struct_fields__)
+_EDITION = "people"
 _HOUSEHOLD_KINDS = {USER_ID: PROFILE_ID, ANONYMOUS_ID: DEVICE_PROFILE_ID}
 """Kind of an id -> kind of the household profiles whose ids begin with it."""
 
@@ -102,6 +103,17 @@ def put_profiles(tx: Transaction, rows: Sequence[ProfileRow]) -> None:
         [(r.person_id, r.version, r.updated_ms, r.body) for r in rows],
         on_conflict="replace",
     )
+
+
+def edition(session: Session) -> int:
+    """Returns a number that rises with every change of people or their links that the log does not tell of."""
+    row = session.row("SELECT version FROM versions WHERE name = ?", (_EDITION,))
+    return 0 if row is None else as_int(row[0])
+
+
+def raise_edition(tx: Transaction) -> None:
+    """Makes every writer look again at what it keeps of people. Last in a transaction: others wait for the row."""
+    tx.insert("versions", ("name", "version"), [(_EDITION, 1)], on_conflict="add")
 
 
 def create(tx: Transaction, n: int, now_ms: int) -> list[int]:
