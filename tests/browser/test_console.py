@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import httpx
@@ -39,6 +40,8 @@ def test_every_page_fits_and_has_one_title_and_names_for_what_can_be_used(page, 
             ".map((e) => e.name)"
         )
         assert not unnamed, path
+        levels = page.evaluate("[...document.querySelectorAll('h1, h2, h3, h4')].map((e) => Number(e.tagName[1]))")
+        assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), path
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
