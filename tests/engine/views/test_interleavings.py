@@ -9,7 +9,9 @@ import pytest
 
 from bespeak.engine.engine import Engine
 from bespeak.engine.logged.lake_feed import feed
+from bespeak.engine.views.experiment_plan import taking_part
 from bespeak.engine.views.experiments import experiment_report
+from bespeak.errors import InvalidInput
 
 N_PEOPLE = 60
 ITEMS = [{"id": f"p{n}", "title": f"Item {n}", "attributes": {"category": f"c{n % 4}"}} for n in range(24)]
@@ -81,3 +83,17 @@ def test_nobody_clicked_yet(shop):
     shop.decide("home", user_id="u1")
     feed(shop.core)
     assert "Nobody has clicked" in experiment_report(shop.core, "duel").sentences[0]
+
+
+def test_votes_that_are_too_old_to_be_counted_are_named(shop):
+    shop.decide("home", user_id="u1")
+    shop.core.drain()
+    assert not any("kept for" in said for said in experiment_report(shop.core, "duel").sentences)
+    shop.core.clock.advance(181 * 86_400_000)  # type: ignore[attr-defined]
+    said = experiment_report(shop.core, "duel").sentences
+    assert "Watch out: decisions are kept for 180 days; clicks on earlier slates count no more." in said
+
+
+def test_an_interleaving_has_no_metric_to_plan_with(shop):
+    with pytest.raises(InvalidInput, match="counts votes"):
+        taking_part(shop.core, "duel")

@@ -148,7 +148,9 @@ def show(found: ExperimentReport) -> None:
     if found.subgroups:
         parts = [[s.part, s.label, s.variant, s.n, _percent(s.lift), _ends(s.lift_interval), _chance(s.raised_p_value)]
                  for s in found.subgroups]  # fmt: skip
-        table(("part", "people", "variant", "people", "lift", "95 %", "p, raised"), parts, right=(3, 4, 5, 6))
+        table(
+            ("part", "people", "variant", "people", "lift", "95 % at one look", "p, raised"), parts, right=(3, 4, 5, 6)
+        )
         for part, p in found.differ_p_values.items():
             if p is not None:
                 word = "differ" if p < 0.05 else "cannot be told apart"

@@ -10,6 +10,7 @@ from bespeak.decide.launch import CONTROL
 from bespeak.engine.core import Core
 from bespeak.engine.logged.granted import Grants
 from bespeak.errors import InvalidInput, UnknownName
+from bespeak.measure.interleaving import MIN_VOTES
 from bespeak.measure.metrics import Metric, sums_of
 from bespeak.measure.planner import ENOUGH_FOR_A_RATE, Plan, days_needed
 from bespeak.signals.money import exponent
@@ -107,10 +108,14 @@ def taking_part(core: Core, name: str) -> tuple[float, float]:
 
     Raises:
         UnknownName: the active configuration has no such experiment.
+        InvalidInput: it is an interleaving, which has votes and no metric.
     """
     trial = core.config.trials.get(name)
     if trial is None:
         raise UnknownName("experiment", name, sorted(core.config.trials))
+    if trial.kind == "interleave":
+        hint = f"It says something from {MIN_VOTES} votes on. To plan arms side by side, give a metric."
+        raise InvalidInput(f"'{name}' is an interleaving: it counts votes and has no metric to plan with.", hint=hint)
     settings, spread = core.config.settings.experiments[name], trial.spread
     shares = spread.expected()
     control = shares.pop(settings.control or next(iter(shares)))

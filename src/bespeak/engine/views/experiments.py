@@ -297,7 +297,7 @@ class _Reporter:
         elif sizes is not None and sizes.is_broken:
             return [BROKEN, *self._of_changes(arms)]
         elif preferred is not None:
-            said = [_of_preference(preferred, list(self._trial.arms))]
+            said = [_of_preference(preferred, list(self._trial.arms)), *self._of_lost_votes()]
         else:
             said = [line for found in metrics[:1] for line in _of_primary(found)]
         if self._trial.kind == "aa":
@@ -320,6 +320,13 @@ class _Reporter:
         members, _ = self._units.tables()
         metrics = [metric for _, metric in self._metrics()]
         return left_out(self._core, metrics, members, int(self._units.start_ms.min()), self._end_ms)
+
+    def _of_lost_votes(self) -> list[str]:
+        """Whether slates are so old that nothing is left to tell whose item was clicked."""
+        days = self._core.config.settings.retention.decisions_days
+        if not days or int(self._units.start_ms.min()) >= self._now_ms - days * DAY_MS:
+            return []
+        return [f"Watch out: decisions are kept for {counted(days, 'day')}; clicks on earlier slates count no more."]
 
     def _of_changes(self, arms: Sequence[ArmReport]) -> list[str]:
         """What was changed in the file since the first person was assigned."""
