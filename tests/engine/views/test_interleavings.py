@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bespeak.cli.trying.experiment_page import page
 from bespeak.engine.engine import Engine
 from bespeak.engine.logged.lake_feed import feed
 from bespeak.engine.views.experiment_plan import taking_part
@@ -74,6 +75,8 @@ def test_clicks_on_one_teams_items_are_votes_for_it(shop):
     votes = found.preference
     assert (votes.n_first, votes.n_second, votes.n_ties) == (10, 50, 0)
     assert votes.share == pytest.approx(50 / 60)
+    assert found.teams == ["usual", "odd"]
+    assert '<th scope="col">for odd</th>' in page(found, "shop")
     assert votes.p_value < 0.05
     assert "People prefer odd" in found.sentences[0]
     assert (found.metrics, found.sample_ratio) == ([], None)

@@ -8,5 +8,5 @@ replay/   other policies replayed on the decision log
 
 Of an experiment: `experiment_units` who is compared, `experiment_metrics` in what, `experiment_plan` how many people it
 needs, `interleavings` whose items people clicked, `foreign_money` what no metric adds up, `experiment_report` what is
-said.
+said, `experiment_words` in which words.
 """

@@ -115,7 +115,7 @@ class ExperimentReport(msgspec.Struct, frozen=True, kw_only=True):
             first variant, raised for the number of parts.
         without_mixed: variant -> lift of the primary metric without people who saw several variants; withheld, and
             empty, where it is too early for the lift with them, or where one variant has more of them.
-        preference: of an interleaving.
+        preference: of an interleaving; teams: the names of its first and its second policy, else empty.
         n_more_people, n_more_days: until the smallest lift of interest shows with 80 % power; None where it is told,
             or nothing is known to plan with.
         started_ms: when the first person was assigned.
@@ -139,6 +139,7 @@ class ExperimentReport(msgspec.Struct, frozen=True, kw_only=True):
     n_more_people: int | None
     n_more_days: int | None
     sentences: list[str]
+    teams: list[str] = []
 
     @property
     def is_over(self) -> bool:

@@ -20,21 +20,20 @@ from bespeak.engine.views.experiment_metrics import Measured, metric_reports, su
 from bespeak.engine.views.experiment_report import (
     OVER,
     ArmReport,
-    Compared,
     ExperimentReport,
     MetricReport,
     Role,
     State,
 )
-from bespeak.engine.views.experiment_units import DIFFERS_BELOW, MIXED, NEWCOMER, Units
+from bespeak.engine.views.experiment_units import MIXED, NEWCOMER, Units
+from bespeak.engine.views.experiment_words import of_guardrail, of_preference, of_primary, of_return
 from bespeak.engine.views.foreign_money import left_out
 from bespeak.engine.views.interleavings import credits_of
 from bespeak.errors import InvalidInput, UnknownName
-from bespeak.measure.interleaving import MIN_VOTES, Preference, preference
+from bespeak.measure.interleaving import Preference, preference
 from bespeak.measure.metrics import Metric
 from bespeak.measure.planner import ASSUMED_RATE, ENOUGH_FOR_A_RATE, Plan, days_needed
 from bespeak.measure.sample_ratio import BROKEN, SampleRatio, check_sample_ratio
-from bespeak.measure.sequential import MIN_CONVERSIONS
 from bespeak.signals.counts import counted
 from bespeak.signals.money import exponent
 from bespeak.storage.lake.sums import unit_sums
@@ -153,6 +152,7 @@ class _Reporter:
             n_more_people=n_more,
             n_more_days=n_days,
             sentences=self._sentences(arms, sizes, metrics, preferred, n_more, n_days, without),
+            teams=list(self._trial.arms) if is_mixing else [],
         )
 
     @property
@@ -295,11 +295,11 @@ class _Reporter:
         if not len(self._units.person):
             said = ["Nobody has been assigned yet."]
         elif sizes is not None and sizes.is_broken:
-            return [BROKEN, *self._of_changes(arms)]
+            return [BROKEN, *self._of_changes()]
         elif preferred is not None:
-            said = [_of_preference(preferred, list(self._trial.arms)), *self._of_lost_votes()]
+            said = [of_preference(preferred, list(self._trial.arms)), *self._of_lost_votes()]
         else:
-            said = [line for found in metrics[:1] for line in _of_primary(found)]
+            said = [line for found in metrics[:1] for line in of_primary(found)]
         if self._trial.kind == "aa":
             said.append("The arms do not differ: whatever looks told here is a false alarm.")
         if sizes is not None and sizes.is_doubtful:
@@ -310,9 +310,9 @@ class _Reporter:
             more = counted(n_more, "more person", "more people")
             said.append(f"A lift of {self._settings.smallest_lift:.0%} {would} with about {more}{days}.")
         said += [one.sentence for found in metrics[1:] for one in found.variants if one.is_told]
-        said += [line for found in metrics if found.role == "guardrail" for line in _of_guardrail(found)]
-        said += [line for found in metrics for one in found.variants for line in _of_return(one)]
-        said += self._of_changes(arms) + self._of_people(without)
+        said += [line for found in metrics if found.role == "guardrail" for line in of_guardrail(found)]
+        said += [line for found in metrics for one in found.variants for line in of_return(one)]
+        said += self._of_changes() + self._of_people(without)
         return said + ([] if not metrics else self._of_other_money())
 
     def _of_other_money(self) -> list[str]:
@@ -328,18 +328,18 @@ class _Reporter:
             return []
         return [f"Watch out: decisions are kept for {counted(days, 'day')}; clicks on earlier slates count no more."]
 
-    def _of_changes(self, arms: Sequence[ArmReport]) -> list[str]:
+    def _of_changes(self) -> list[str]:
         """What was changed in the file since the first person was assigned."""
         if not len(self._units.person):
             return []
         started_ms = int(self._units.start_ms.min())
         said = []
-        for arm in arms:
-            changed_ms = self._versions.changed_ms(
-                self._trial.placement, arm.policy, arm_of(self._trial.name, arm.variant), since_ms=started_ms
-            )
-            if changed_ms is not None:
-                said.append(f"Watch out: the settings of {arm.variant} were changed on {iso(changed_ms)[:10]}; the "
+        for variant, policy in self._trial.arms.items():
+            what_for = arm_of(self._trial.name, variant)
+            placement = self._trial.placement
+            changed_ms = policy and self._versions.changed_ms(placement, policy.name, what_for, since_ms=started_ms)
+            if changed_ms:
+                said.append(f"Watch out: the settings of {variant} were changed on {iso(changed_ms)[:10]}; the "
                             "figures are of before and after together.")  # fmt: skip
         n_gone = int((self._units.arm < 0).sum())
         if n_gone:
@@ -360,41 +360,3 @@ class _Reporter:
         elif n_mixed and self._others() and self._is_mixed_unequally():
             said.append(f"{n_mixed:,} people saw several variants, unequally many: no figure leaves them out.")
         return said
-
-
-def _of_primary(found: MetricReport) -> list[str]:
-    if found.is_early:
-        return [f"Too early to tell: {found.n_least} of the {MIN_CONVERSIONS} people with {found.title} that each "
-                "variant needs."]  # fmt: skip
-    return [one.sentence for one in found.variants] or [f"{found.title} cannot be compared yet."]
-
-
-def _of_guardrail(found: MetricReport) -> list[str]:
-    """Whatever is told to be worse."""
-    return [
-        f"Watch out: {found.title} is worse with {one.variant}."
-        for one in found.variants
-        if one.is_told and (one.difference < 0) == (found.good == "up")
-    ]
-
-
-def _of_return(one: Compared) -> list[str]:
-    """What came back of what treating people costs."""
-    if one.return_on_investment is None:
-        return []
-    ends = "" if one.return_interval is None else " (from {:+,.0%} to {:+,.0%})".format(*one.return_interval)
-    return [f"The return on what {one.variant} costs is {one.return_on_investment:+,.0%}{ends}."]
-
-
-def _of_preference(found: Preference, teams: Sequence[str]) -> str:
-    n = found.n_first + found.n_second
-    if found.share is None:
-        return "Nobody has clicked an interleaved item yet."
-    if found.interval is None or found.p_value is None:
-        return f"Too early to tell: {n} of the {MIN_VOTES} votes that are needed."
-    said = f"of {counted(n, 'person')} who preferred one, {found.share:.1%} preferred {teams[1]}"
-    ends = f"from {found.interval.low:.1%} to {found.interval.high:.1%}, p = {found.p_value:.2g}"
-    if found.p_value >= DIFFERS_BELOW:
-        return f"{teams[1]} and {teams[0]} cannot be told apart: {said} ({ends})."
-    better = teams[1] if found.share > 0.5 else teams[0]
-    return f"People prefer {better}: {said} ({ends})."
