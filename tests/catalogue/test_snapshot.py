@@ -155,3 +155,17 @@ def test_items_of_a_kind_are_found_once(snapshot: CatalogueSnapshot) -> None:
     assert [snapshot.item_ids[index] for index in np.flatnonzero(articles)] == ["p4", "p5"]
     assert snapshot.is_kind(("article", "made up")) is articles
     assert not snapshot.is_kind(("made up",)).any()
+
+
+def test_what_is_available_changes_at_the_very_moment_that_an_item_comes_or_goes(snapshot: CatalogueSnapshot) -> None:
+    times = [NOW + 5, NOW - 1, NOW, NOW + 1, NOW + 4, NOW + 5, NOW, NOW + 1]
+    view = snapshot.market("default")
+    for now_ms in times:
+        expected = view.in_stock & (view.from_ms <= now_ms) & (now_ms < view.until_ms)
+        assert snapshot.available("default", now_ms).tolist() == expected.tolist()
+    assert snapshot.available("default", NOW + 2) is snapshot.available("default", NOW + 4)
+
+
+def test_what_is_available_cannot_be_written_to(snapshot: CatalogueSnapshot) -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        snapshot.available("default", NOW)[0] = False

@@ -24,3 +24,8 @@ def test_a_union_is_cut_by_the_best_rank_and_of_equals_to_the_first(budget: int)
     assert found.rows.tolist() == expected
     for position, row in enumerate(expected):
         assert set(found.sources_of(position)) == {name for name, rows, _ in proposals if row in rows}
+
+
+def test_of_one_source_what_comes_twice_stands_once() -> None:
+    found = fuse([("affinity", np.array([5, 2, 5], np.int32), 1.0)], budget=3)
+    assert (found.rows.tolist(), found.proposed.tolist(), found.names) == ([2, 5], [1, 1], ("affinity",))

@@ -123,6 +123,20 @@ class MarketView:
     in_stock: Bools
     from_ms: Int64s
     until_ms: Int64s
+    _held: list[tuple[int, int, Bools]] = field(default_factory=list)
+
+    def available(self, now_ms: int) -> Bools:
+        """bool[n]: sold and in stock, and what holds it in time; kept until an item comes or goes, so read it only."""
+        for since_ms, until_ms, held in self._held[:1]:
+            if since_ms <= now_ms < until_ms:
+                return held
+        edges = np.concatenate([self.from_ms, self.until_ms])
+        since_ms = int(edges[edges <= now_ms].max(initial=_ALWAYS_FROM))
+        until_ms = int(edges[edges > now_ms].min(initial=_ALWAYS_UNTIL))
+        found = self.in_stock & (self.from_ms <= now_ms) & (now_ms < self.until_ms)
+        found.flags.writeable = False
+        self._held[:] = [(since_ms, until_ms, found)]
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,9 +286,8 @@ class CatalogueSnapshot:
         return view
 
     def available(self, market: str, now_ms: int) -> Bools:
-        """bool[n]: sold and in stock in the market, published, not expired, within its licence window."""
-        view = self.market(market)
-        return view.in_stock & (view.from_ms <= now_ms) & (now_ms < view.until_ms)
+        """bool[n]: sold and in stock in the market, published, not expired, within its licence window. Read it only."""
+        return self.market(market).available(now_ms)
 
     def positions(self, item_ids: Iterable[str]) -> Int32s:
         """int32: where the known ones of these ids stand, in the order given; unknown ids are left out."""

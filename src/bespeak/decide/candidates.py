@@ -78,6 +78,9 @@ def fuse(proposals: Proposals, budget: int) -> Candidates:
     if not filled:
         return Candidates(np.zeros(0, np.int32), np.zeros(0, np.int64), ())
     rows = np.concatenate([items for _, items, _ in filled])
+    if len(filled) == 1 and len(rows) <= budget:
+        found = np.unique(rows)
+        return Candidates(found, np.ones(len(found), np.int64), names)
     sizes = [len(items) for _, items, _ in filled]
     places = np.arange(1, len(rows) + 1) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     ranks = places / np.repeat([weight for _, _, weight in filled], sizes)

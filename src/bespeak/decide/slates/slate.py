@@ -210,6 +210,7 @@ class _Board:
         self._caps = [cap for cap in constraints.caps if not cap.window]
         self._windows = [cap for cap in constraints.caps if cap.window]
         self._held = [_counts(cap) for cap in self._caps]
+        self._shared = _shared(constraints.groups)
         self._shown = [0] * len(constraints.shares)
         if constraints.taken is not None:
             self._close("page", constraints.taken)
@@ -231,7 +232,7 @@ class _Board:
         if is_last:
             return
         groups = self._constraints.groups
-        if groups is not None:
+        if groups is not None and int(groups[candidate]) in self._shared:
             self._close("group", groups == groups[candidate], candidate)
         for cap, counts in zip(self._caps, self._held, strict=True):
             own = cap.values.own(candidate)
@@ -360,6 +361,19 @@ def _narrowed(offered: Bools, allowed: Bools | None, owed: Bools | None) -> Bool
         if wanted is not None and (offered & wanted).any():
             return offered & wanted
     return offered
+
+
+def _shared(groups: Int32s | None) -> set[int]:
+    """The groups that several candidates are of; in most catalogues few.
+
+    Example:
+        >>> sorted(_shared(np.array([4, 1, 4, 7, 7, 4], np.int32)))
+        [4, 7]
+    """
+    if groups is None:
+        return set()
+    ordered = np.sort(groups)
+    return set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
 
 
 def _counts(cap: Cap) -> Int64s:
