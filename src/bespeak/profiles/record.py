@@ -13,6 +13,7 @@ Columns (NULL where nothing is known or nothing may be read):
 
 Functions: `affinity(facet, value)`, `share(facet, value)`, `count(class, days)`, `bought(item)`, `viewed(item, days)`,
 `did(class, item, days)`, `trait_number(name)`, `in_segment(name)`. Yes-or-no functions answer 1 or 0.
+`count` knows the 400 days before a person's latest event; more days, or none, ask for all of these.
 
 Revenue is in minor units of the currency that most was ordered in. Affinities and shares are read as of the last
 midnight UTC (or the latest event, if that is later): so a rule is looked at again once a day, not all the time.

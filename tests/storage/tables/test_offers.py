@@ -41,6 +41,19 @@ def test_who_asks_again_gets_the_same_code_and_the_pool_ends(store):
     assert asked(store, 3) is None
 
 
+def test_what_is_issued_and_what_is_left_is_told_without_counting_the_pool(store):
+    filled(store, 2)
+    told = []
+    for person in (1, 2):
+        with store.read() as session:
+            told.append((offers.n_issued(session, "spring"), offers.has_code_left(session, "spring")))
+        asked(store, person)
+    with store.read() as session:
+        told.append((offers.n_issued(session, "spring"), offers.has_code_left(session, "spring")))
+        assert (offers.n_issued(session, "none"), offers.has_code_left(session, "none")) == (0, False)
+    assert told == [(0, True), (1, True), (2, False)]
+
+
 def test_many_who_ask_at_once_get_a_code_each_and_no_code_is_issued_twice(store):
     filled(store, 30)
     with ThreadPoolExecutor(6) as pool:
