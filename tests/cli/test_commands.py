@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from rich.text import Text
 from typer.core import TyperGroup
 
 from bespeak.cli.app import program
@@ -47,6 +48,20 @@ def test_the_line_that_stands_for_a_command_is_the_first_of_its_own_help():
     said = dict(lines(with_all(program())))
     for words, line in lines(program()):
         assert line == said[words], f"cli/app.py lists `bespeak {' '.join(words)}` with another line"
+
+
+def helps(group):
+    """Every text that a help shows."""
+    for command in group.commands.values():
+        yield command.help
+        yield from (parameter.help for parameter in command.params if getattr(parameter, "help", None))
+        if isinstance(command, TyperGroup):
+            yield from helps(command)
+
+
+def test_no_word_of_a_help_is_taken_for_markup_and_left_out():
+    for text in helps(with_all(program())):
+        assert Text.from_markup(text).plain == text
 
 
 def test_the_commands_are_listed_without_importing_any(run):

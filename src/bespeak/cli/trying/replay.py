@@ -27,8 +27,8 @@ def replay(
         typer.Argument(
             metavar="POLICY",
             help="popular; a placement, as it stands in bespeak.toml now, or PLACEMENT@VERSION, as it was; FILE.toml "
-            "with a [placements.NAME], whose settings go on top of those in bespeak.toml; of variants, actions and "
-            "creatives also always:ID, or learned, what is learned to be best without trying anything.",
+            "with a section placements.NAME, whose settings go on top of those in bespeak.toml; of variants, actions "
+            "and creatives also always:ID, or learned, what is learned to be best without trying anything.",
         ),
     ],
     placement: Annotated[
