@@ -60,6 +60,15 @@ def test_a_wrong_setting_is_refused_with_its_key(section: dict[str, Any], said: 
     assert said in str(refusal.value)
 
 
+def test_least_shares_may_add_up_to_everything_and_to_no_more() -> None:
+    def shelf(*shares: float) -> dict[str, Any]:
+        return {"shares": [{"name": f"s{n}", "filter": "price > 1", "at_least": one} for n, one in enumerate(shares)]}
+
+    assert len(placements_from({"shelf": shelf(0.8, 0.05, 0.05, 0.1)})["shelf"].shares) == 4  # more than 1 by rounding
+    with pytest.raises(ConfigError, match="more than all positions"):
+        placements_from({"shelf": shelf(0.8, 0.05, 0.05, 0.11)})
+
+
 def test_a_changed_setting_changes_the_digest_and_nothing_else_does() -> None:
     home = placements_from({})["home"]
     assert home.digest() == placements_from({"home": {}})["home"].digest()

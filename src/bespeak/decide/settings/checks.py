@@ -34,6 +34,9 @@ SOURCE_NAMES = (
 )
 """What `sources` may name, beside `model.NAME`; `match` (search) and the caller's list come with requests."""
 
+ROUNDING = 1e-9
+"""0.8 + 0.05 + 0.05 + 0.1 is 1.0000000000000002, and no more than everything."""
+
 HEADING_WORDS = ("title", "value")
 
 SIGNALS = (*(name for name in PRIOR_WEIGHTS if "." not in name), TREES)
@@ -90,7 +93,7 @@ def check_shares(shares: Sequence[ShareSettings], key: str) -> None:
         if share.at_least > share.at_most:
             problem = f"'{share.name}' is to have at least {share.at_least:g} and at most {share.at_most:g}."
             raise ConfigError(problem, key=key, hint="Let `at_least` be no more than `at_most`.")
-    if sum(share.at_least for share in shares) > 1:
+    if sum(share.at_least for share in shares) > 1 + ROUNDING:
         hint = "Lower some `at_least`, so that they add up to 1 at most."
         raise ConfigError("the least shares add up to more than all positions.", key=key, hint=hint)
 
@@ -133,6 +136,6 @@ def check_actions(actions: ActionSettings, key: str) -> None:
     if not actions.withhold:
         problem = "what an action causes is only known where nothing is done for some."
         raise ConfigError(problem, key=f"{key}.withhold", hint='Set it above 0, or `uplift = "stated"`.')
-    if actions.explore + actions.withhold > 1:
+    if actions.explore + actions.withhold > 1 + ROUNDING:
         problem = f"together with `explore` it is {actions.explore + actions.withhold:g}."
         raise ConfigError(problem, key=f"{key}.withhold", hint="At most 1 together.")
