@@ -145,8 +145,15 @@ REPORT = ExperimentReport(
     [
         {},
         {"metrics": [], "subgroups": [], "n_more_people": None},
-        {"kind": "interleave", "metrics": [], "preference": preference([1, 1, -1])},
-        {"kind": "interleave", "metrics": [], "preference": preference([]), "started_ms": None, "sample_ratio": None},
+        {"kind": "interleave", "teams": ["usual", "calm"], "metrics": [], "preference": preference([1, 1, -1])},
+        {
+            "kind": "interleave",
+            "teams": ["usual", "calm"],
+            "metrics": [],
+            "preference": preference([]),
+            "started_ms": None,
+            "sample_ratio": None,
+        },
         {"n_more_days": None},
     ],
 )
