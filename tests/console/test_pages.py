@@ -190,15 +190,15 @@ def test_an_unknown_placement_names_those_there_are(inside, csrf):
 
 def test_offers_are_listed_with_what_is_left_of_their_codes(shop, inside):
     assert "There are no offers" in inside.get("/console/offers").text
-    offer = {"kind": "offer", "attributes": {"cost": 5, "budget": 9}}
+    offer = {"kind": "offer", "attributes": {"cost": 5, "budget": 9.5}}
     shop.engine.items.put([{"id": "spring", "title": "5 off", **offer}, {"id": "autumn", "expiresAt": 1, **offer}])
     try:
         shop.engine.offers.add_codes("spring", ["A-1", "A-2", "A-3"])
         assert "open" in inside.get("/console/offers").text
         shop.engine.offers.issue("spring", user_id=person_of(shop)[0])
         text = re.sub(r"<[^>]+>|\s+", " ", inside.get("/console/offers").text)
-        assert re.search(r"5 off +spring +used up +3 +1 +5 +9 +never", text)
-        assert re.search(r"autumn +expired +none +0 +– +9 +1970-01-01", text)
+        assert re.search(r"5 off +spring +used up +3 +1 +5 +9\.50 +never", text)
+        assert re.search(r"autumn +expired +none +0 +– +9\.50 +1970-01-01", text)
     finally:
         shop.engine.items.delete(["spring", "autumn"])
 

@@ -28,6 +28,18 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:,.0f}"
 
 
+def amount(value: float | None) -> str:
+    """Returns an amount with separators, and with two decimals where it is not whole.
+
+    Example:
+        >>> amount(1500.0), amount(0.1 * 3), amount(None)
+        ('1,500', '0.30', '–')
+    """
+    if value is None or round(value, 2) == round(value):
+        return number(value)
+    return f"{value:,.2f}"
+
+
 def figure(value: float, digits: int = 3) -> str:
     """Returns a figure with so many decimals, a real minus sign and no negative zero.
 
@@ -120,7 +132,7 @@ class Pages:
             loader=PackageLoader("bespeak.console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True,
         )  # fmt: skip
-        for function in (number, figure, moment, clock, day, ago, money, words, counted):
+        for function in (number, amount, figure, moment, clock, day, ago, money, words, counted):
             self._environment.filters[function.__name__] = function
         self._environment.globals.update(scale=scale, share=share)
 
