@@ -56,6 +56,22 @@ def test_a_finished_file_is_passed_over_and_a_renamed_one_adds_nothing(films, ru
     assert (report["was_done"], report["accepted"], report["duplicate"]) == (False, 0, 960)
 
 
+def test_rows_of_one_order_are_said_to_be_one_event(project, run, tmp_path):
+    orders = tmp_path / "orders.csv"
+    orders.write_text("order_id,customer_id,product_id,date,price\n1,ann,p1,2026-08-03,2\n1,ann,p2,2026-08-03,3\n")
+    assert "orders.csv: 2 rows read (1 event), 1 new" in run("import", "events", orders).out
+
+
+def test_a_file_of_which_nothing_can_be_taken_in_ends_with_status_1(project, run, tmp_path):
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text('{"user": "ann", "item": ["p1", "p2"], "event": "Product Viewed"}\n')
+    ran = run("import", "events", lines, expect=1)
+    assert "1 row read, 0 new, 1 rejected" in ran.out
+    assert "Every row of a file was rejected" in ran.err
+    lines.write_text('{"user": "ann", "item": "p1"}\n' + lines.read_text())
+    assert run("import", "events", lines, "--json").json["files"][0]["rejected"] == 1
+
+
 def test_an_erased_person_is_unknown_and_gets_what_others_like(films, run):
     run("train", "--json")
     receipt = run("privacy", "erase", "u3", "--yes", "--json").json

@@ -22,6 +22,7 @@ from bespeak.intake.dates import DateOrder
 from bespeak.intake.files import FileFormat, ImportFile
 from bespeak.intake.items import item_to_json
 from bespeak.intake.segment import encode_event
+from bespeak.signals.counts import counted
 from bespeak.storage.tables import log
 
 N_PREVIEW = 3
@@ -119,9 +120,12 @@ def import_(
             _warn_of_old(engine.core)
     if as_json:
         emit({"files": reports})
-        return
-    for report in reports:
-        _show_report(report)
+    else:
+        for report in reports:
+            _show_report(report)
+    if any(report.rejected and not report.accepted + report.duplicate for report in reports):
+        warn("Every row of a file was rejected. See `bespeak rejects list`; say what its columns mean with --map.")
+        raise typer.Exit(1)
 
 
 def _import_one(core: Core, file: ImportFile, *, is_again: bool) -> ImportReport:
@@ -199,7 +203,9 @@ def _show_report(report: ImportReport) -> None:
     if report.rejected:
         parts.append(f"{report.rejected:,} rejected")
     speed = f"{report.seconds:.1f} s, {report.rows_per_second():,.0f} rows a second"
-    say(f"{report.path}: {report.n_rows:,} rows read, {', '.join(parts)} ({speed}).")
+    n_records = report.accepted + report.duplicate + report.rejected
+    several = f" ({counted(n_records, 'event')})" if 0 < n_records < report.n_rows else ""  # orders have several rows
+    say(f"{report.path}: {counted(report.n_rows, 'row')} read{several}, {', '.join(parts)} ({speed}).")
     if report.resumed_after:
         note(f"Went on after line {report.resumed_after:,}, where an earlier import had stopped.")
     if report.gated:
