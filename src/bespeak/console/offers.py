@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from bespeak.console.answers import html
 from bespeak.console.desk import Desk, Visit
+from bespeak.engine.worlds.used_up import budget_of, cost_of
 
 MAX_SHOWN = 200
 
@@ -22,14 +23,14 @@ def offers_page(desk: Desk, visit: Visit) -> Response:
         pool = pools.get(item.id)
         if item.kind != "offer" and pool is None:
             continue
-        cost, budget = item.attributes.get("cost"), item.attributes.get("budget")
+        cost = cost_of(item)
         rows.append(
             {
                 "item": item,
                 "n_codes": pool.n_codes if pool else 0,
                 "n_issued": pool.n_issued if pool else 0,
-                "spent": cost * pool.n_issued if pool and isinstance(cost, float) else None,
-                "budget": budget if isinstance(budget, float) else None,
+                "spent": cost * pool.n_issued if pool and cost is not None else None,
+                "budget": budget_of(item),
                 "is_used_up": item.id in used_up,
                 "has_expired": item.expires_at is not None and item.expires_at <= desk.now_ms(),
             }

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from bespeak.engine.checks import PASS
+from bespeak.engine.checks.catalogue import actions
 from bespeak.engine.clock import VirtualClock, iso
 from bespeak.engine.engine import Engine
 from bespeak.errors import InvalidInput, UnknownName
@@ -80,6 +82,17 @@ def test_a_budget_of_three_times_the_cost_pays_three_codes(shop: Engine) -> None
         shop.offers.issue("spring", user_id=user)
     with pytest.raises(InvalidInput, match="used up"):
         shop.offers.issue("spring", user_id="u3")
+
+
+def test_a_budget_that_was_sent_as_text_holds_and_one_without_a_cost_is_named(shop: Engine) -> None:
+    shop.items.patch({"spring": {"attributes": {"cost": "5", "budget": "5.00"}}})
+    shop.offers.issue("spring", user_id="u0")
+    with pytest.raises(InvalidInput, match="used up"):
+        shop.offers.issue("spring", user_id="u1")
+    assert actions(shop.core).status == PASS
+    for wrong, said in (({"cost": None}, "without `cost`"), ({"cost": 5, "budget": "a lot"}, "`budget` is no number")):
+        shop.items.patch({"spring": {"attributes": wrong}})
+        assert said in actions(shop.core).message
 
 
 def test_an_offer_of_one_market_is_issued_where_it_is_shown(shop: Engine) -> None:

@@ -34,6 +34,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from bespeak.catalogue.columns import as_number
 from bespeak.catalogue.counters import DAY_MS
 from bespeak.decide.decide import recorded_person, under
 from bespeak.decide.occasion import Occasion
@@ -288,11 +289,8 @@ def _worth(item: Item, sums: CreativeSums, settings: ActionSettings) -> Worth:
 
 
 def number(item: Item, name: str) -> float | None:
-    """An attribute of an item as a finite number, None where it is none."""
-    value = item.attributes.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-        return None
-    return float(value)
+    """An attribute of an item as a finite number, also where it was sent as text; None where it is none."""
+    return as_number(item.attributes.get(name))
 
 
 def eligible_text(item: Item) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from bespeak.decide.choosing.actions import eligible_text, number
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
-from bespeak.decide.situation import Situation
+from bespeak.decide.situation import ON_REQUEST, Situation
 from bespeak.decide.world import World
 from bespeak.engine.checks.finding import FAIL, WARN, Finding, named, passed
 from bespeak.engine.core import Core
@@ -29,8 +29,8 @@ ISO_4217 = frozenset(_CODES.split())
 STUBS_WARN_SHARE = 0.2
 _ANY = (-inf, inf)
 _BOUNDS = {"probability": (0.0, 1.0), "uplift": (-1.0, 1.0), "value": _ANY, "cost": _ANY, "repeat_days": _ANY,
-           "max_times": _ANY}  # fmt: skip
-"""What the numbers of an action may be."""
+           "max_times": _ANY, "budget": _ANY}  # fmt: skip
+"""What the numbers of an action or an offer may be."""
 
 
 def titles(core: Core) -> Finding:
@@ -173,9 +173,9 @@ def placements(core: Core) -> Finding:
 
 
 def actions(core: Core) -> Finding:
-    """What actions say of themselves can be read: for whom they may be done, and with which chance they succeed."""
+    """What actions and offers say of themselves can be read: for whom they are, what they are worth and may cost."""
     name = "actions"
-    found = [item for item in core.world.catalogue.items if item.kind == "action"]
+    found = [item for item in core.world.catalogue.items if item.kind in ON_REQUEST]
     wrong = {item.id: problem for item in found if (problem := _problem_of(item, core.world))}
     if not wrong:
         return passed(name, f"{len(found):,} can be read")
@@ -202,6 +202,8 @@ def _problem_of(action: Item, world: World) -> str:
             return f"`{attribute}` is no number and counts as left out."
         if not low <= value <= high:
             return f"`{attribute}` is {value:g}, and counts as the nearest between {low:g} and {high:g}."
+    if number(action, "budget") is not None and number(action, "cost") is None:
+        return "`budget` holds nothing back without `cost`, what one code costs."
     return ""
 
 

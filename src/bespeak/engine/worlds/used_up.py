@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bespeak.catalogue.columns import as_number
 from bespeak.catalogue.snapshot import CatalogueSnapshot
 from bespeak.signals.items import Item
 from bespeak.storage.base import Session
@@ -33,7 +34,7 @@ def is_spent(offer: Item, n_issued: int) -> bool:
         >>> [is_spent(offer, n_issued) for n_issued in (2, 3)]
         [False, True]
     """
-    cost, budget = _number(offer, "cost"), _number(offer, "budget")
+    cost, budget = cost_of(offer), budget_of(offer)
     if budget is None or cost is None:
         return False
     return cost * (n_issued + 1) > budget + ROUNDING * abs(budget)
@@ -41,7 +42,17 @@ def is_spent(offer: Item, n_issued: int) -> bool:
 
 def has_budget(offer: Item) -> bool:
     """Whether what was spent counts."""
-    return _number(offer, "budget") is not None and _number(offer, "cost") is not None
+    return budget_of(offer) is not None and cost_of(offer) is not None
+
+
+def cost_of(offer: Item) -> float | None:
+    """What one code costs, None where nothing is said."""
+    return as_number(offer.attributes.get("cost"))
+
+
+def budget_of(offer: Item) -> float | None:
+    """How much may be spent in all, in the unit of the cost; None where nothing is said."""
+    return as_number(offer.attributes.get("budget"))
 
 
 def used_up_offers(session: Session, catalogue: CatalogueSnapshot) -> frozenset[str]:
@@ -51,8 +62,3 @@ def used_up_offers(session: Session, catalogue: CatalogueSnapshot) -> frozenset[
         for pool in offers.pools(session)
         if pool.item_id in catalogue.index and is_used_up(catalogue.items[catalogue.index[pool.item_id]], pool)
     )
-
-
-def _number(offer: Item, name: str) -> float | None:
-    value = offer.attributes.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
