@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from bespeak.cli.storefront import DemoShop
 
 
@@ -33,3 +35,12 @@ def test_three_views_move_the_slate_with_reasons_and_a_second_run_goes_on(tmp_pa
 
 def test_another_project_is_not_taken_for_a_demo(project, run):
     assert "not a demo" in run("demo", "--no-serve", "--project", project, expect=1).err
+
+
+def test_a_port_that_is_taken_is_refused_before_a_shop_is_made(tmp_path, run):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        said = run("demo", "--port", taken.getsockname()[1], "--project", tmp_path / "shop", expect=1).err
+    assert "Address already in use" in said
+    assert not (tmp_path / "shop").exists()

@@ -14,7 +14,7 @@ import typer
 from bespeak.cli.decisions import show_slate
 from bespeak.cli.options import JsonOption
 from bespeak.cli.output import bar, emit, note, say, warn
-from bespeak.cli.storefront import DemoShop, serve_shop
+from bespeak.cli.storefront import DemoShop, check_port, serve_shop
 from bespeak.console.shop_settings import shop_settings, with_pictures
 from bespeak.console.storefront import ROOT as SHOP
 from bespeak.engine.clock import SystemClock
@@ -48,6 +48,8 @@ def demo(
 ) -> None:
     """Makes a simulated shop, trains, and serves its storefront and the console; a second run goes on with it."""
     folder = project if project is not None else FOLDER
+    if not no_serve:
+        check_port(port)
     shop = _shop(folder, n_people)
     with Engine.open(folder) as engine:
         # A first run that was stopped half-way is finished: what came in already is not taken in twice.

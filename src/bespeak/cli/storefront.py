@@ -18,7 +18,7 @@ from bespeak.console.storefront import demo_routes
 from bespeak.engine.engine import Engine
 from bespeak.engine.project import ProjectFolder
 from bespeak.errors import ConfigError
-from bespeak.serve.run import serve
+from bespeak.serve.run import bind, serve
 from bespeak.simulate import ShopWorld
 
 HOST = "127.0.0.1"
@@ -64,6 +64,11 @@ class DemoShop(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.json.decode(path.read_bytes(), type=cls)
         except (OSError, msgspec.MsgspecError):
             raise ConfigError("cannot be read.", file=FILE, hint=f"Remove {folder} and start the demo anew.") from None
+
+
+def check_port(port: int) -> None:
+    """Returns when the shop can be served there; raises `InvalidInput` before a minute goes into making it."""
+    bind(HOST, port).close()
 
 
 def serve_shop(project: Path, shop: DemoShop, port: int, *, is_opened: bool) -> None:
