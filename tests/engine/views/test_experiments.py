@@ -388,6 +388,15 @@ def test_settings_that_were_changed_while_it_ran_are_named(open_shop):
     ]
 
 
+def test_settings_that_were_changed_once_it_was_stopped_spoil_nothing(open_shop):
+    engine = open_shop()
+    planted(engine, {"usual": 300, "calm": 300}, {"usual": 110, "calm": 110})
+    engine.experiments.stop("calmer", engine.core.config.trials, NOW_MS, "test")
+    engine.core.clock.set(NOW_MS + DAY_MS)  # type: ignore[attr-defined]
+    rewrite(engine, "diversity = 0.5", "diversity = 0.9")
+    assert not any("changed" in said for said in report(engine).sentences)
+
+
 def test_people_of_a_variant_that_the_file_has_no_more_are_named(open_shop):
     arms = {name: {} for name in ("usual", "calm", "bold")}
     engine = open_shop(variants=arms)

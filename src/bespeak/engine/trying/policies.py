@@ -115,19 +115,19 @@ class Versions:
             known.setdefault(held.digest, held.version)
         return Policy(f"{placement.name}@{known.get(digest, 0)}", placement)
 
-    def changed_ms(self, placement: str, policy: str, what_for: str, *, since_ms: int) -> int | None:
-        """Returns when what decides somewhere was last changed after a time; None where it was not.
+    def changed_ms(self, placement: str, policy: str, what_for: str, *, since_ms: int, until_ms: int) -> int | None:
+        """Returns when what decides somewhere was last changed between two times; None where it was not.
 
         Args:
             placement: its name.
             policy: the version that decides there now, as `named` says it.
             what_for: what its versions were made for.
-            since_ms: changes up to then do not count.
+            since_ms, until_ms: changes after the one and before the other count.
         """
         later = [
             stored.created_ms
             for stored in self.stored.get(placement, ())
-            if stored.created_ms > since_ms
+            if since_ms < stored.created_ms < until_ms
             and (stored.what_for == what_for or f"{placement}@{stored.version}" == policy)
         ]
         return max(later, default=None)

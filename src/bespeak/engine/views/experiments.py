@@ -335,10 +335,13 @@ class _Reporter:
         started_ms = int(self._units.start_ms.min())
         said = []
         for variant, policy in self._trial.arms.items():
+            if policy is None:
+                continue
             what_for = arm_of(self._trial.name, variant)
-            placement = self._trial.placement
-            changed_ms = policy and self._versions.changed_ms(placement, policy.name, what_for, since_ms=started_ms)
-            if changed_ms:
+            changed_ms = self._versions.changed_ms(
+                self._trial.placement, policy.name, what_for, since_ms=started_ms, until_ms=self._end_ms
+            )
+            if changed_ms is not None:
                 said.append(f"Watch out: the settings of {variant} were changed on {iso(changed_ms)[:10]}; the "
                             "figures are of before and after together.")  # fmt: skip
         n_gone = int((self._units.arm < 0).sum())
