@@ -197,3 +197,17 @@ def test_one_wrong_item_does_not_undo_a_filter_and_is_named(engine):
     assert "rating: 40 numbers, 1 texts such as on odd" in found.message
     engine.items.patch({"odd": {"attributes": {"rating": None, "stock": 3}}})
     assert catalogue.attribute_types(engine.core).status == PASS
+
+
+def test_a_pin_that_nothing_may_fulfil_is_named(engine):
+    path = engine.core.folder.config_path
+    pins = '[{ position = 1, item = "p1" }, { position = 30, item = "p%s" }]'
+    pinned = f'[placements.top]\nfilter = "price > 5"\npins = {pins}\n'
+    text = path.read_text()
+    path.write_text(text + "\n" + pinned % "2")
+    engine.core.apply()
+    assert catalogue.pins(engine.core).status == PASS
+    path.write_text(text + "\n" + pinned % "99")
+    engine.core.apply()
+    found = catalogue.pins(engine.core)
+    assert (found.status, found.message) == (WARN, "nothing may stand where it is kept: top at 30")

@@ -2,7 +2,7 @@
 
 project     SQLite, configuration, models, lake
 intake      rejects, clocks, consent categories, event names, bots
-catalogue   titles, prices, stubs, currencies, attribute types, markets, filters, placements, actions
+catalogue   titles, prices, stubs, currencies, attribute types, markets, filters, placements, pins, actions
 profiles    live profiles against what holds now, and against their log
 finding     what a check finds
 tastes      drift: the day on which the past stopped telling what people turn to
@@ -35,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     catalogue.markets,
     catalogue.filters,
     catalogue.placements,
+    catalogue.pins,
     catalogue.actions,
     project.model_age,
     project.item_index,

@@ -10,7 +10,9 @@ import numpy as np
 from bespeak.decide.choosing.actions import eligible_text, number
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.request import DecideRequest
+from bespeak.decide.settings.parts import MAX_COUNT
 from bespeak.decide.situation import ON_REQUEST, Situation
+from bespeak.decide.slates.constraints import pinned
 from bespeak.decide.world import World
 from bespeak.engine.checks.finding import FAIL, WARN, Finding, named, passed
 from bespeak.engine.core import Core
@@ -172,6 +174,29 @@ def placements(core: Core) -> Finding:
     )
 
 
+def pins(core: Core) -> Finding:
+    """Every position that a placement keeps has something that may stand there, by its own filter and kinds."""
+    name = "pins"
+    world, now_ms = core.world, core.now_ms()
+    n, idle = 0, []
+    for label, placement in world.placements.items():
+        if not placement.pins or not len(world.catalogue):
+            continue
+        asked = DecideRequest(placement=label, count=MAX_COUNT)
+        situation = Situation.of(Occasion(asked, None, world, now_ms), placement)
+        n += len(placement.pins)
+        idle += [f"{label} at {pin.position}" for pin in pinned(situation) if not pin.allowed.any()]
+    if not idle:
+        return passed(name, f"{n:,} keep a position for something that may stand there")
+    return Finding(
+        name=name,
+        status=WARN,
+        message=f"nothing may stand where it is kept: {named(idle)}",
+        n=len(idle),
+        advice="Look at the pin's item or filter beside the placement's: `bespeak decide PLACEMENT --why-not ITEM`.",
+    )
+
+
 def actions(core: Core) -> Finding:
     """What actions and offers say of themselves can be read: for whom they are, what they are worth and may cost."""
     name = "actions"
@@ -193,7 +218,7 @@ def _problem_of(action: Item, world: World) -> str:
     try:
         world.rule_about_people(eligible_text(action))
     except RuleError as error:
-        return f"`eligible` cannot be read, so it is never done: {error.message} {error.hint or ''}".rstrip()
+        return f"`eligible` cannot be read, so it is never done: {error.message}"
     for attribute, (low, high) in _BOUNDS.items():
         if attribute not in action.attributes:
             continue
