@@ -299,6 +299,20 @@ def test_many_rows_come_from_an_iterator(store: Store) -> None:
         assert session.row("SELECT count(*), sum(position) FROM cursors") == (5_000, sum(range(5_000)) + 5_000)
 
 
+def test_many_rows_twice_in_one_transaction_do_not_meet(store: Store) -> None:
+    columns = ("message_key", "day")
+    with store.write() as tx:
+        for first in (0, 15):  # the second half of the first rows comes again
+            rows = [(bytes([n]), 1) for n in range(first, first + 30)]
+            is_new = tx.insert_new("message_ids", columns, rows)
+            assert is_new == [n >= 30 for n in range(first, first + 30)] if first else all(is_new)
+        for _ in range(2):
+            tx.insert("cursors", ("name", "position"), [(f"n{n}", 1) for n in range(30)], on_conflict="add")
+    with store.read() as session:
+        assert session.row("SELECT count(*) FROM message_ids") == (45,)
+        assert session.row("SELECT min(position), max(position) FROM cursors") == (2, 2)
+
+
 def test_insert_new_tells_first_rows_from_repeated_ones(store: Store) -> None:
     columns = ("message_key", "day")
     with store.write() as tx:

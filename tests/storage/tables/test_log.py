@@ -82,6 +82,13 @@ def test_entries_behind_a_position_of_each_person_come_in_log_order(store):
         assert log.positions_behind(session, {}) == log.entries_behind(session, {}) == {}
 
 
+def test_what_was_written_behind_a_position_tells_whom_it_is_about(store):
+    fill(store, entry(1), entry(2, person=4), entry(3, kind="merge"), entry(4))
+    with store.read() as session:
+        assert log.written_behind(session, 1, 2) == [(2, 4, "event"), (3, 1, "merge")]
+        assert log.written_behind(session, 4, 2) == []
+
+
 def test_a_body_can_be_replaced(store):
     fill(store, entry(1))
     with store.write() as tx:

@@ -126,3 +126,24 @@ def test_the_latest_word_by_its_time_decides_who_refuses(store):
         )
     with store.read() as session:
         assert people.refusing(session, "improve") == {1}
+
+
+def test_roots_are_those_who_are_there_and_were_not_joined_into_another(store):
+    one, two, three = made(store, 3)
+    with store.write() as tx:
+        people.merge(tx, one, two)
+    with store.read() as session:
+        assert people.are_roots(session, [])
+        assert people.are_roots(session, [one, three, one])
+        assert not people.are_roots(session, [one, two])
+        assert not people.are_roots(session, [one, 999])
+
+
+def test_the_edition_rises_with_each_change_that_the_log_does_not_tell_of(store):
+    with store.read() as session:
+        before = people.edition(session)
+    with store.write() as tx:
+        people.raise_edition(tx)
+        people.raise_edition(tx)
+    with store.read() as session:
+        assert people.edition(session) == before + 2

@@ -85,11 +85,18 @@ class Directory:
         self._merges: list[tuple[int, int]] = []
 
     def _settle(self, ids: set[IdKey], others: Collection[int]) -> tuple[dict[IdKey, int], set[IdKey]]:
-        """Locks ids and whom they lead to."""
+        """Locks ids and whom they lead to.
+
+        An id that is locked is linked by nobody else. Until its person is locked too, that person may be joined into
+        another or be erased; then its ids are looked up again.
+        """
         self._tx.lock_keys(f"id:{key.kind}:{key.value}" for key in ids)
         resolved = people.resolve(self._tx, ids)
         while True:
-            self._tx.lock_keys(f"person:{person}" for person in {*resolved.links.values(), *others})
+            persons = set(resolved.links.values())
+            self._tx.lock_keys(f"person:{person}" for person in {*persons, *others})
+            if people.are_roots(self._tx, persons):
+                break
             again = people.resolve(self._tx, ids)
             if again == resolved:
                 break

@@ -128,6 +128,10 @@ class PostgresSession:
 class PostgresTransaction(PostgresSession):
     """A transaction that may write; see `base.Transaction`."""
 
+    def __init__(self, connection: Any) -> None:
+        super().__init__(connection)
+        self._filled: set[str] = set()  # temporary tables that hold rows of this transaction
+
     def run(self, sql: str, params: Sequence[Value] = ()) -> int:
         """Executes one statement and returns the number of rows it changed."""
         try:
@@ -238,11 +242,13 @@ class PostgresTransaction(PostgresSession):
         names = ", ".join(columns)
         temporary = f"arriving_{table}_{crc32(names.encode())}"
         like = f"SELECT {names} FROM {table} WITH NO DATA"  # noqa: S608  names are declared
-        self._execute(f"CREATE TEMP TABLE IF NOT EXISTS {temporary} ON COMMIT DELETE ROWS AS {like}")
+        if temporary in self._filled:
+            self._execute(f"DELETE FROM {temporary}")  # noqa: S608
+        else:
+            self._execute(f"CREATE TEMP TABLE IF NOT EXISTS {temporary} ON COMMIT DELETE ROWS AS {like}")
+            self._filled.add(temporary)
         self._copy(temporary, columns, rows, declared=table)
         self._execute(f"{insert_head(table, columns)} SELECT {names} FROM {temporary}{clause}")  # noqa: S608
-        with self._connection.cursor() as other:  # the result of the insert stays readable on the session's cursor
-            other.execute(f"DELETE FROM {temporary}")  # noqa: S608
 
     def _copy(
         self, target: str, columns: tuple[str, ...], rows: Sequence[Sequence[Value]], *, declared: str = ""

@@ -6,7 +6,7 @@ and points to the root; links and claims move to the root.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -180,6 +180,15 @@ def members_of(session: Session, roots: Iterable[int]) -> dict[int, int]:
     """Returns person -> root of everybody who was joined into these, themselves included."""
     rows = session.lookup("persons", ("person_id", "root_id"), ("root_id",), [(r,) for r in roots])
     return {as_int(a): as_int(b) for a, b in rows}
+
+
+def are_roots(session: Session, people: Collection[int]) -> bool:
+    """Tells whether all of these are there, and none was joined into another."""
+    wanted = set(people)
+    if not wanted:
+        return True
+    found = session.lookup("persons", ("person_id", "root_id"), ("person_id",), [(person,) for person in wanted])
+    return len(found) == len(wanted) and all(person == root for person, root in found)
 
 
 def roots(session: Session) -> dict[int, int]:
