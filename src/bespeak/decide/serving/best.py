@@ -13,8 +13,11 @@ from bespeak.decide.rankers.order import best_positive_first
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Float32s: TypeAlias = npt.NDArray[np.float32]
 Int32s: TypeAlias = npt.NDArray[np.int32]
+Int64s: TypeAlias = npt.NDArray[np.int64]
 
 SAMPLE_STEP = 32
+_MANY = 20
+"""So many times what is wanted, and to look for the edge first takes less than to sort them all."""
 
 
 def best_of(values: Float32s, eligible: Bools, limit: int) -> Int32s:
@@ -24,11 +27,11 @@ def best_of(values: Float32s, eligible: Bools, limit: int) -> Int32s:
         >>> best_of(np.array([0.5, 2.0, -1.0, 2.0], np.float32), np.ones(4, np.bool_), 2).tolist()
         [1, 3]
     """
-    return best_of_each(values[None, :], eligible, limit)[0]
+    return _best_among(np.flatnonzero(eligible & (values > 0)), values, limit)
 
 
 def best_of_each(table: Float32s, eligible: Bools, limit: int) -> list[Int32s]:
-    """As `best_of`, for every row of a table [m, n] in one go."""
+    """As `best_of`, for every row of a table [m, n] in one go, of which most items have something to say."""
     n_items = table.shape[1]
     passing = np.flatnonzero(table >= _guessed_floors(table, eligible, limit)[:, None])
     items = passing % max(n_items, 1)
@@ -38,12 +41,10 @@ def best_of_each(table: Float32s, eligible: Bools, limit: int) -> list[Int32s]:
     stops = np.searchsorted(passing, np.arange(len(table) + 1) * n_items).tolist()
     found = []
     for place, (start, stop) in enumerate(pairwise(stops)):
-        if stop - start >= limit:
-            order = best_positive_first(items[start:stop], values[start:stop])
+        if stop - start < limit:
+            found.append(best_of(table[place], eligible, limit))
         else:
-            positive = np.flatnonzero(eligible & (table[place] > 0))
-            order = best_positive_first(positive, table[place, positive])
-        found.append(order[:limit].astype(np.int32))
+            found.append(best_positive_first(items[start:stop], values[start:stop])[:limit].astype(np.int32))
     return found
 
 
@@ -53,6 +54,15 @@ def first_eligible(order: Int32s, eligible: Bools, limit: int) -> Int32s:
     head = order[:size]
     found = head[eligible[head]]
     return found[:limit] if len(found) >= limit or size >= len(order) else order[eligible[order]][:limit]
+
+
+def _best_among(items: Int64s, values: Float32s, limit: int) -> Int32s:
+    """The best of some items that all have more than 0."""
+    chosen = values.take(items)
+    if len(items) > _MANY * limit:
+        edge = np.partition(chosen, len(items) - limit)[len(items) - limit]
+        items, chosen = items.compress(chosen >= edge), chosen.compress(chosen >= edge)
+    return best_positive_first(items, chosen)[:limit].astype(np.int32)
 
 
 def _guessed_floors(table: Float32s, eligible: Bools, limit: int) -> Float32s:
