@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -293,6 +294,26 @@ def test_another_process_writes_nothing_back_after_a_scrub(tmp_path: Path) -> No
     other.close()
     scrubbing.close()
     assert markers_in(tmp_path) == left
+
+
+def test_scrubs_wait_for_one_another(tmp_path: Path) -> None:
+    """While one empties the log, SQLite tells the other at once that it is busy and asks no busy handler."""
+    path = tmp_path / "a.db"
+    stores = [open_store(path, migrate=True), open_store(path), open_store(path)]
+    with stores[0].write() as tx:
+        tx.insert("cursors", ("name", "position"), [("a", 1)])
+    with ThreadPoolExecutor(2) as pool:
+        with stores[0].read() as session:
+            session.row("SELECT 1 FROM cursors")
+            with stores[1].write() as tx:
+                tx.run("DELETE FROM cursors")
+            scrubs = [pool.submit(store.scrub) for store in stores[1:]]
+            done, _ = wait(scrubs, timeout=0.2)
+            assert not done
+        for scrub in scrubs:
+            scrub.result(timeout=20)
+    for store in stores:
+        store.close()
 
 
 def test_scrub_says_when_a_reader_holds_an_old_snapshot(tmp_path: Path) -> None:

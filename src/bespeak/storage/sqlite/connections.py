@@ -8,6 +8,7 @@ from typing import Any
 import apsw
 
 from bespeak.errors import StoreError, StoreUnavailable
+from bespeak.storage.sqlite.queue_lock import Waiter
 
 OLDEST_SQLITE = (3, 51, 3)
 APPLICATION_ID = 0x42737065  # "Bspe", in the header of every store file
@@ -50,15 +51,26 @@ def copy_into(reader: Any, part: Path) -> None:
         copy.close()
 
 
-def empty_log(writer: Any, path: Path) -> None:
-    """Moves everything from the write-ahead log into the file and cuts the log to nothing."""
-    try:
-        writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-    except apsw.BusyError as error:
-        raise StoreUnavailable(
-            f"{path.name}: a long reading transaction keeps deleted content in the write-ahead log.",
-            hint="Retry when it has ended.",
-        ) from error
+def empty_log(writer: Any, path: Path, waiter: Waiter) -> None:
+    """Moves everything from the write-ahead log into the file and cuts the log to nothing.
+
+    Args:
+        writer: the connection; its busy handler waits for readers.
+        path: the file, for messages.
+        waiter: for another connection that is emptying the log: then SQLite says at once that it is busy, and asks no
+            handler.
+    """
+    while True:
+        try:
+            writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.BusyError as error:
+            if waiter.wait():
+                continue
+            raise StoreUnavailable(
+                f"{path.name}: a long reading transaction keeps deleted content in the write-ahead log.",
+                hint="Retry when it has ended.",
+            ) from error
+        return
 
 
 def leave_wal(writer: Any, path: Path) -> None:

@@ -135,7 +135,7 @@ class SqliteStore:
                 for first_page in range(0, n_pages, SCRUBBED_AT_ONCE):
                     while not self._scrub_pages(writer, first_page):
                         pass  # another process wrote in between: empty the log again
-                empty_log(writer, self._path)
+                self._empty_log(writer)
             except FAILURES as error:
                 raise explained(error, self._path) from error
 
@@ -344,7 +344,7 @@ class SqliteStore:
 
     def _scrub_pages(self, writer: Any, first_page: int) -> bool:
         """Scrubs some pages; returns False when another process wrote before the write lock was ours."""
-        empty_log(writer, self._path)
+        self._empty_log(writer)
         writer.execute("PRAGMA shrink_memory").fetchall()  # pages kept in memory would be written back as they were
         self._begin_in_new_turn()
         try:
@@ -358,6 +358,10 @@ class SqliteStore:
             if writer.in_transaction:
                 writer.execute("ROLLBACK")
         return True
+
+    def _empty_log(self, writer: Any) -> None:
+        self._waiter = Waiter(self._patience)
+        empty_log(writer, self._path, self._waiter)
 
     def _check_in_place(self) -> None:
         """Refuses to write into a file that was deleted or moved: SQLite would go on, and everything would be lost."""
