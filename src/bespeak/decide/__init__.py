@@ -16,5 +16,6 @@ reading                         what a profile says in one world at one moment; 
 world                           the one snapshot that a decision is made with
 launch | request | trial        a policy's first experiment | what a caller asks for | which policy decides
 settings | variants             what may be shown where, as a project's file says it | declared things, and their sums
-person | rankers | serving      what may be read of a person | weights, trees | the models, asked once each
+person | serving                what may be read of a person | the models, asked once each
+rankers                         weights, trees, and the order of many scores
 """
