@@ -203,7 +203,7 @@ def test_exports_are_complete_and_are_not_replaced_unasked(project, run, film_fi
 def test_doctor_passes_a_fresh_project_and_fails_one_full_of_rejects(project, run):
     assert {c["status"] for c in run("doctor", "--json").json["checks"]} <= {"PASS", "WARN"}
     (project / "e.csv").write_text("user,item,timestamp\n" + "u1,p1,never\n" * 20)
-    run("import", "events", "e.csv", "--map", "user=user,item=item,timestamp=timestamp")
+    run("import", "events", "e.csv", "--map", "user=user,item=item,timestamp=timestamp", expect=1)
     ran = run("doctor", "--json", expect=1)
     assert any(c["status"] == "FAIL" and "invalid_timestamp" in c["message"] for c in ran.json["checks"])
     assert "FAIL" in run("doctor", expect=1).out

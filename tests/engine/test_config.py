@@ -21,6 +21,7 @@ DIGEST = "0" * 64
 WRONG = {
     "a number as text": ('[serve]\nport = "80"', "serve.port", ["a whole number, not text", "'80'"]),
     "a number out of bounds": ("[serve]\nport = 70000", "serve.port", ["65535", "70000"]),
+    "a number whose digits stand in the bound": ("[serve]\nport = -5", "serve.port", ["(it is -5)"]),
     "a word that is not allowed": ('[project]\nnow = "later"', "project.now", ["later", "clock, data"]),
     "a section that does not exist": ("[project2]", "project2", ["project", "storage"]),
     "a setting that does not exist": ("[project]\nnmae = 1", "project.nmae", ["name", "seed"]),

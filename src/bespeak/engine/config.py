@@ -226,7 +226,7 @@ def _explain(message: str, data: dict[str, Any], file: str) -> ConfigError:
     is_shown = (
         isinstance(place.value, str | int | float | bool)
         and place.steps[-1:] not in _SECRET
-        and repr(place.value) not in plain
+        and plain != f"cannot be {place.value!r}"
     )
     shown = f" (it is {place.value!r})" if is_shown else ""
     words = get_args(place.kind) if get_origin(place.kind) is Literal else ()
