@@ -10,6 +10,7 @@ import pytest
 
 from bespeak.engine.config import parse_config
 from bespeak.engine.engine import Engine
+from bespeak.engine.views.experiments import experiment_report
 from bespeak.errors import ConfigError, InvalidInput, UnknownName
 from bespeak.storage.tables import assignments
 
@@ -232,3 +233,15 @@ def test_a_wrong_experiment_is_refused_with_its_key(change, key, said, make):
 
 def test_settings_without_experiments_parse_as_before():
     assert parse_config("").trials == {}
+
+
+def test_a_launch_that_a_decision_names_is_told_from_an_experiment_that_does_not_exist(open_shop):
+    engine = open_shop(launch=0.5)
+    named = engine.decide("home", user_id="u1").decision.experiment["name"]
+    assert named == "home-launch"
+    trials = engine.core.config.trials
+    for name, told in ((named, "bespeak report"), ("nothing", "calmer")):
+        with pytest.raises(InvalidInput, match=told):
+            engine.experiments.stop(name, trials, engine.core.now_ms(), "test")
+        with pytest.raises(InvalidInput, match=told):
+            experiment_report(engine.core, name)

@@ -9,11 +9,14 @@ from bespeak.decide.trial import INTERLEAVED, Policy, Trial
 from bespeak.decide.variants.settings import VariantPlacement, varied_variant
 from bespeak.decide.variants.when import Names
 from bespeak.engine.settings import ArmSettings, ExperimentSettings
-from bespeak.errors import ConfigError, EventRejected, InvalidInput, RuleError
+from bespeak.errors import ConfigError, EventRejected, InvalidInput, RuleError, UnknownName
 from bespeak.intake.times import parse_time_ms
 from bespeak.measure.assignment import Experiment, Namespace
 from bespeak.measure.metrics import Metric
 from bespeak.rules import Rule, parse
+
+_LAUNCHES = ("-launch", "-holdout")
+"""Ends of the names of what compares a placement without being in the file."""
 
 _ORDERING = ("sources", "weights", "facets", "learn")
 """Settings of a policy that say in which order items stand, and not which may stand together."""
@@ -39,6 +42,24 @@ def compile_trials(
     return {name: _trial(name, settings, placements, metrics, names) for name, settings in sorted(experiments.items())}
 
 
+def trial_named(trials: Mapping[str, Trial], name: str) -> Trial:
+    """Returns an experiment of the file.
+
+    Raises:
+        UnknownName: there is no such experiment.
+        InvalidInput: it is a placement's launch, which decisions name and the file does not.
+    """
+    found = trials.get(name)
+    if found is not None:
+        return found
+    if name.endswith(_LAUNCHES):
+        raise InvalidInput(
+            f"'{name}' is no experiment of bespeak.toml, but how a placement is compared from its first day.",
+            hint="`bespeak report` tells what it brought; the placement's `launch` says how many take part.",
+        )
+    raise UnknownName("experiment", name, sorted(trials))
+
+
 def _trial(
     name: str,
     settings: ExperimentSettings,
@@ -54,7 +75,7 @@ def _trial(
             key=f"{key}.placement",
             hint=f"Known: {', '.join(sorted(placements))}.",
         )
-    if name.endswith(("-launch", "-holdout")):
+    if name.endswith(_LAUNCHES):
         raise ConfigError("names that end so are those of launches.", key=key, hint="Take another name.")
     _check_metrics(settings, metrics, key)
     _check_kind(settings, key)

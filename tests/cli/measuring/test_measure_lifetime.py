@@ -99,7 +99,7 @@ def test_people_are_told_in_words_and_get_a_file_of_customers(run, parquet, tmp_
     ("more", "message"),
     [
         (["--calibration-end", "soon"], "is no date"),
-        (["--calibration-end", "2020-01-01"], "0 customers to learn from"),
+        (["--calibration-end", "2020-01-01"], "customers to learn from: 0;"),
         (["--unit", "moon"], "Allowed: day, week, month, year"),
         (["--amount", "price"], "no column 'price'"),
         (["--amount", "on"], "named twice"),
@@ -114,7 +114,7 @@ def test_what_cannot_be_is_refused(run, parquet, more, message):
 def test_one_customer_and_no_rows_are_refused_in_words(run, tmp_path):
     path = tmp_path / "one.csv"
     path.write_text("buyer,on\nme,2024-01-01\nme,2024-02-01\n")
-    assert "1 customers to learn from" in lifetime(run, path, expect=1).err
+    assert "customers to learn from: 1;" in lifetime(run, path, expect=1).err
     path.write_text("buyer,on\n")
     assert "no purchases" in lifetime(run, path, expect=1).err
     path.write_text("buyer,on\nme,last summer\n")

@@ -95,9 +95,9 @@ def test_nobody_who_leaves_runs_to_a_bound_and_says_so():
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        ([3] * 19, "19 customers to learn from"),
+        ([3] * 19, "customers to learn from: 19;"),
         ([0] * 50, "50 customers 0 bought on a second day"),
-        ([], "0 customers"),
+        ([], "customers to learn from: 0;"),
     ],
 )
 def test_too_little_is_refused_with_what_is_needed(x, message):

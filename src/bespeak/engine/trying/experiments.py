@@ -11,8 +11,9 @@ from bespeak.decide.launch import Assigned
 from bespeak.decide.occasion import Occasion
 from bespeak.decide.trial import Trial
 from bespeak.decide.variants.when import context_values, record_of
+from bespeak.engine.trials import trial_named
 from bespeak.engine.trying.runs import Run, put_decided, put_runs, read_runs
-from bespeak.errors import InvalidInput, UnknownName
+from bespeak.errors import InvalidInput
 from bespeak.profiles.view import ProfileView
 from bespeak.signals.events import Context
 from bespeak.storage.base import Store
@@ -102,15 +103,14 @@ class Experiments:
             return read_runs(session)
 
     def _say(self, name: str, trials: Mapping[str, Trial], now_ms: int, actor: str, *, is_start: bool) -> Run:
-        if name not in trials:
-            raise UnknownName("experiment", name, sorted(trials))
+        trial = trial_named(trials, name)
         with self._store.write() as tx:
             tx.lock_keys(["setting:experiment_runs"])
             runs = read_runs(tx)
             held = runs.get(name, Run())
             if is_start:
                 # An experiment that ran already goes on from where it began.
-                begun = held.started_ms if held.started_ms is not None else trials[name].start_ms
+                begun = held.started_ms if held.started_ms is not None else trial.start_ms
                 has_run = held.stopped_ms is not None and (begun is None or begun <= now_ms)
                 run = Run(started_ms=held.started_ms if has_run else now_ms)
             else:

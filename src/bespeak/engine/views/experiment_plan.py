@@ -9,6 +9,7 @@ import pyarrow as pa
 from bespeak.decide.launch import CONTROL
 from bespeak.engine.core import Core
 from bespeak.engine.logged.granted import Grants
+from bespeak.engine.trials import trial_named
 from bespeak.errors import InvalidInput, UnknownName
 from bespeak.measure.interleaving import MIN_VOTES
 from bespeak.measure.metrics import Metric, sums_of
@@ -110,9 +111,7 @@ def taking_part(core: Core, name: str) -> tuple[float, float]:
         UnknownName: the active configuration has no such experiment.
         InvalidInput: it is an interleaving, which has votes and no metric.
     """
-    trial = core.config.trials.get(name)
-    if trial is None:
-        raise UnknownName("experiment", name, sorted(core.config.trials))
+    trial = trial_named(core.config.trials, name)
     if trial.kind == "interleave":
         hint = f"It says something from {MIN_VOTES} votes on. To plan arms side by side, give a metric."
         raise InvalidInput(f"'{name}' is an interleaving: it counts votes and has no metric to plan with.", hint=hint)

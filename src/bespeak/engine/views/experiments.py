@@ -14,6 +14,7 @@ from bespeak.decide.trial import INCUMBENT, Trial
 from bespeak.engine.clock import iso
 from bespeak.engine.core import Core
 from bespeak.engine.settings import ExperimentSettings
+from bespeak.engine.trials import trial_named
 from bespeak.engine.trying.policies import Versions, arm_of
 from bespeak.engine.trying.runs import Run, read_runs, versioned
 from bespeak.engine.views.experiment_metrics import Measured, metric_reports, subgroup_reports
@@ -29,7 +30,7 @@ from bespeak.engine.views.experiment_units import MIXED, NEWCOMER, Units
 from bespeak.engine.views.experiment_words import of_guardrail, of_preference, of_primary, of_return
 from bespeak.engine.views.foreign_money import left_out
 from bespeak.engine.views.interleavings import credits_of
-from bespeak.errors import InvalidInput, UnknownName
+from bespeak.errors import InvalidInput
 from bespeak.measure.interleaving import Preference, preference
 from bespeak.measure.metrics import Metric
 from bespeak.measure.planner import ASSUMED_RATE, ENOUGH_FOR_A_RATE, Plan, days_needed
@@ -78,9 +79,7 @@ def experiment_report(core: Core, name: str) -> ExperimentReport:
     Raises:
         UnknownName: the active configuration has no such experiment.
     """
-    trial = core.config.trials.get(name)
-    if trial is None:
-        raise UnknownName("experiment", name, sorted(core.config.trials))
+    trial = trial_named(core.config.trials, name)
     return _Reporter(core, trial, core.config.settings.experiments[name], _runs(core).get(name)).report()
 
 

@@ -160,7 +160,7 @@ def _check(customers: RepeatPurchases) -> None:
     n, n_again = len(customers), int((customers.repeats > 0).sum())
     if n < MIN_CUSTOMERS:
         raise InvalidInput(
-            f"There are {n:,} customers to learn from; buying again needs at least {MIN_CUSTOMERS}.",
+            f"Too few customers to learn from: {n:,}; buying again needs at least {MIN_CUSTOMERS}.",
             hint="Take a longer period, or a later end of it.",
         )
     if n_again < MIN_REPEATERS:
