@@ -6,6 +6,7 @@ filled in here, as its descriptions tell people: keys, rules, ids that exist, an
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -120,6 +121,9 @@ def existing(case: Any, known: Known) -> None:
     if case.operation.label == "POST /api/offers/{item_id}/issue":
         case.path_parameters["item_id"] = OFFER  # which has a code for each of these
         case.body = {"userId": known.users[len(str(case.body)) % len(known.users)]}
+    if case.operation.label == "POST /api/decisions" and case.body.get("decisionId"):
+        about = hashlib.sha256(repr(sorted(case.body.items())).encode()).hexdigest()
+        case.body["decisionId"] = about  # one id names one slate; a generator likes short ones, and says them again
     if case.operation.label == "POST /api/page" and case.body.get("caps"):
         case.body["caps"] = {"category": max(case.body["caps"].values())}
     if case.operation.label == "PATCH /api/items":
