@@ -119,12 +119,20 @@ class Rows:
         return self.values * np.repeat(weights, self.sizes)
 
 
-class Sparse(Linear):
-    """Item neighbours, sequence rules, session links, sparse inverse: W in compressed rows."""
+class Compressed(Linear):
+    """What those share that keep a row of numbers for each item, most of them 0."""
 
     def __init__(self, matrix: Csr, reader: Reader) -> None:
         super().__init__(reader, matrix.shape[0])
         self._matrix = matrix
+
+    def _rows(self, question: Question, items: Int32s) -> Rows:
+        """The rows of the history, which scores and terms both read."""
+        return question.once((self, "rows"), lambda: Rows.of(self._matrix, items))
+
+
+class Sparse(Compressed):
+    """Item neighbours, sequence rules, session links, sparse inverse: W in compressed rows."""
 
     def _pulled(self, question: Question, items: Int32s, strengths: Float32s) -> Float32s:
         rows = self._rows(question, items)
@@ -143,10 +151,6 @@ class Sparse(Linear):
         found = np.zeros((len(items), len(targets)), np.float32)
         found[owners, wanted[hit]] = rows.values[hit]
         return found
-
-    def _rows(self, question: Question, items: Int32s) -> Rows:
-        """The rows of the history, which scores and terms both read."""
-        return question.once((self, "rows"), lambda: Rows.of(self._matrix, items))
 
 
 class Smoothed(Sparse):
@@ -181,24 +185,20 @@ class Smoothed(Sparse):
         return np.asarray(super()._links(question, items, targets) + smooth, np.float32)
 
 
-class Vectors(Linear):
+class Vectors(Compressed):
     """Content: W = V V', so the history becomes one vector of terms, and every item is compared with it."""
 
     is_self_similar = True
 
-    def __init__(self, vectors: Csr, reader: Reader) -> None:
-        super().__init__(reader, vectors.shape[0])
-        self._vectors = vectors
-
     def _pulled(self, question: Question, items: Int32s, strengths: Float32s) -> Float32s:
         # likeness is never negative, so its positive part is all of it
-        rows = Rows.of(self._vectors, items)
-        profile = np.bincount(rows.columns, rows.weighted(strengths), self._vectors.shape[1]).astype(np.float32)
-        return np.asarray(self._vectors @ profile, np.float32)
+        rows = self._rows(question, items)
+        profile = np.bincount(rows.columns, rows.weighted(strengths), self._matrix.shape[1]).astype(np.float32)
+        return np.asarray(self._matrix @ profile, np.float32)
 
     def _links(self, question: Question, items: Int32s, targets: Int32s) -> Float32s:
-        wanted, held = Rows.of(self._vectors, targets), Rows.of(self._vectors, items)
-        column = np.full(self._vectors.shape[1], -1, np.int32)
+        wanted, held = Rows.of(self._matrix, targets), self._rows(question, items)
+        column = np.full(self._matrix.shape[1], -1, np.int32)
         column[wanted.columns] = np.arange(len(wanted.columns))  # of a term of several targets one of the places stays
         profiles = np.zeros((len(targets), len(wanted.columns)), np.float32)
         owners = np.repeat(np.arange(len(targets)), wanted.sizes)

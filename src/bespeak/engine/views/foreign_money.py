@@ -46,5 +46,5 @@ def left_out(core: Core, metrics: Sequence[Metric], members: pa.Table, start_ms:
         return []
     n, codes = sum(row["n"] for row in found), ", ".join(row["currency"] for row in found)
     names = ", ".join(metric.shown for metric in money)
-    many = counted(n, "event", "events")
+    many = counted(n, "event")
     return [f"Watch out: {many} with amounts in {codes} add nothing to {names}, which count {own} alone."]

@@ -184,7 +184,7 @@ def put_weights(tx: Transaction, learned: Mapping[str, StoredWeights], rates: Ma
     Placements that are not named keep theirs.
     """
     if not learned and not rates:
-        return records.versions(tx).get(WEIGHTS, 0)
+        return records.version(tx, WEIGHTS)
     tx.lock_keys([f"setting:{WEIGHTS}"])
     held = stored_weights(tx)
     version = records.bump(tx, WEIGHTS)

@@ -12,6 +12,7 @@ import msgspec
 
 from bespeak.signals.ids import ANONYMOUS_ID, DEVICE_PROFILE_ID, PROFILE_ID, SEPARATOR, USER_ID, IdKey
 from bespeak.storage.base import Row, Session, Transaction
+from bespeak.storage.tables import records
 from bespeak.storage.tables.rows import as_bytes, as_int
 
 
@@ -107,13 +108,12 @@ def put_profiles(tx: Transaction, rows: Sequence[ProfileRow]) -> None:
 
 def edition(session: Session) -> int:
     """Returns a number that rises with every change of people or their links that the log does not tell of."""
-    row = session.row("SELECT version FROM versions WHERE name = ?", (_EDITION,))
-    return 0 if row is None else as_int(row[0])
+    return records.version(session, _EDITION)
 
 
 def raise_edition(tx: Transaction) -> None:
     """Makes every writer look again at what it keeps of people. Last in a transaction: others wait for the row."""
-    tx.insert("versions", ("name", "version"), [(_EDITION, 1)], on_conflict="add")
+    records.bump(tx, _EDITION)
 
 
 def create(tx: Transaction, n: int, now_ms: int) -> list[int]:

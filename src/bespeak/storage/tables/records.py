@@ -258,9 +258,13 @@ def current_config(session: Session) -> ConfigVersion | None:
 def bump(tx: Transaction, name: str) -> int:
     """Raises a version counter by one and returns it; nodes poll these counters to notice changes."""
     tx.insert("versions", ("name", "version"), [(name, 1)], on_conflict="add")
-    row = tx.row("SELECT version FROM versions WHERE name = ?", (name,))
-    assert row is not None
-    return as_int(row[0])
+    return version(tx, name)
+
+
+def version(session: Session, name: str) -> int:
+    """Returns one version counter, 0 if it was never raised."""
+    row = session.row("SELECT version FROM versions WHERE name = ?", (name,))
+    return 0 if row is None else as_int(row[0])
 
 
 def versions(session: Session) -> dict[str, int]:
