@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -30,6 +30,8 @@ from bespeak.signals.decisions import Decision
 from bespeak.signals.events import Context
 from bespeak.signals.ids import IdKey
 from bespeak.storage.tables import people, records
+
+_log = logging.getLogger("bespeak.engine")
 
 
 class Decisions:
@@ -150,13 +152,20 @@ class Decisions:
         return told_by_signal(found, weights.forest, lambda names: weights.of(names, world.models.best, own))
 
     def warm_up(self) -> None:
-        """Decides once for nobody at each placement, unlogged, so that nobody waits for what is made at first use."""
+        """Decides once for nobody at each placement, unlogged, so that nobody waits for what is made at first use.
+
+        A placement that fails is left to whoever asks for it: it must not keep the others from being served.
+        """
         core = self._core
         world, now_ms = core.world, core.now_ms()
         for name in world.placements:
             request = core.request(name, {"userAgent": "-"})
-            with suppress(InvalidInput):  # it asks for more than a name
+            try:
                 answer(Occasion(request, None, world, now_ms, is_preview=True))
+            except InvalidInput:
+                continue  # it asks for more than a name
+            except Exception:  # noqa: BLE001 - as said above, and the log tells it
+                _log.exception("the placement %s cannot be decided for nobody", name)
 
     def person(self, ids: Sequence[IdKey], context: Context, now_ms: int, source: str = "") -> PersonView | None:
         """Returns what a decision may read of the first of `ids` that is known, or None."""
